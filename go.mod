@@ -1,0 +1,3 @@
+module github.com/hopgate/hopgate
+
+go 1.26
