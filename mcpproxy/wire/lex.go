@@ -11,50 +11,55 @@ const (
 	highs = 0x8080808080808080
 )
 
-// lexString returns the index past the closing quote of the string that opens at b[i], and whether it has escapes. It
-// reads eight bytes at a time: long strings are most of what passes through.
+// lexString returns the index past the closing quote of the string that opens at b[i], and whether it has escapes.
 func lexString(b []byte, i int) (end int, escaped bool, p *Problem) {
 	start := i + 1
 	i = start
-	var seen uint64 // all bytes read, to learn whether any is outside ASCII
+	var seen uint64
 	for {
-		for i+8 <= len(b) {
-			x := binary.LittleEndian.Uint64(b[i:])
-			quote, slash := x^(ones*'"'), x^(ones*'\\')
-			hit := ((quote-ones)&^quote | (slash-ones)&^slash | (x-ones*0x20)&^x) & highs
-			if hit != 0 {
-				n := bits.TrailingZeros64(hit) >> 3
-				seen |= x & (1<<(8*n) - 1)
-				i += n
-				goto found
-			}
-			seen |= x
-			i += 8
-		}
-		for ; i < len(b) && b[i] != '"' && b[i] != '\\' && b[i] >= 0x20; i++ {
-			seen |= uint64(b[i])
-		}
-		if i >= len(b) {
+		var run uint64
+		i, run = lexPlain(b, i)
+		seen |= run
+		switch {
+		case i == len(b):
 			return i, escaped, NotJSON
-		}
-	found:
-		switch b[i] {
-		case '"':
+		case b[i] == '"':
 			if seen&highs != 0 && !utf8.Valid(b[start:i]) {
 				return start, escaped, NotUTF8
 			}
 			return i + 1, escaped, nil
-		case '\\':
-			escaped = true
-			n := lexEscape(b[i:])
-			if n == 0 {
-				return i, escaped, NotJSON
-			}
-			i += n
-		default:
+		case b[i] != '\\':
 			return i, escaped, NotJSON
 		}
+		escaped = true
+		n := lexEscape(b[i:])
+		if n == 0 {
+			return i, escaped, NotJSON
+		}
+		i += n
 	}
+}
+
+// lexPlain returns the index of the first byte at or after i that is a quote, a backslash or a control character, and
+// the bits of all bytes before it, which tell whether any is outside ASCII. It reads eight bytes at a time: long strings
+// are most of what passes through.
+func lexPlain(b []byte, i int) (end int, seen uint64) {
+	for i+8 <= len(b) {
+		x := binary.LittleEndian.Uint64(b[i:])
+		quote, slash := x^(ones*'"'), x^(ones*'\\')
+		hit := ((quote-ones)&^quote | (slash-ones)&^slash | (x-ones*0x20)&^x) & highs
+		if hit != 0 {
+			n := bits.TrailingZeros64(hit) >> 3
+			return i + n, seen | x&(1<<(8*n)-1)
+		}
+		seen |= x
+		i += 8
+	}
+	for i < len(b) && b[i] != '"' && b[i] != '\\' && b[i] >= 0x20 {
+		seen |= uint64(b[i])
+		i++
+	}
+	return i, seen
 }
 
 // lexEscape returns the length of the escape at the start of b, 0 where it is none.

@@ -100,7 +100,7 @@ func (n *nameSet) insert(index int) bool {
 	for h := n.hash(k) & mask; ; h = (h + 1) & mask {
 		e := &n.table[h]
 		if e.round != n.round {
-			*e = entry{n.round, uint32(index)} //nolint:gosec // at most Limits.Keys
+			*e = entry{n.round, uint32(index)} // fits: at most Limits.Keys
 			n.used++
 			return true
 		}
@@ -126,7 +126,7 @@ func (n *nameSet) rebuild() {
 }
 
 func (n *nameSet) hash(k *name) int {
-	return int((maphash.Bytes(seed, k.text) ^ uint64(k.object)*0x9e3779b97f4a7c15) >> 1) //nolint:gosec // shifted to be positive
+	return int((maphash.Bytes(seed, k.text) ^ uint64(k.object)*0x9e3779b97f4a7c15) >> 1) // shifted to be positive
 }
 
 // decode returns the text of an escaped name, in which a lone surrogate stands as U+FFFD: two names that some parser

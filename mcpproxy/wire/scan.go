@@ -10,7 +10,7 @@ import (
 // f then holds nothing to act on. White space around the message is allowed, as RFC 8259 has it. It is safe for
 // concurrent use on different frames.
 func Parse(f *Frame, raw []byte, from Side, lim *Limits) error {
-	s := scanners.Get().(*scanner)
+	s, _ := scanners.Get().(*scanner)
 	p := s.message(f, raw, from, lim)
 	at := s.i
 	s.b, s.f = nil, nil
@@ -34,15 +34,14 @@ type scanner struct {
 	b       []byte
 	i       int
 	f       *Frame
-	from    Side
 	lim     Limits
 	members int // of all objects so far
 	names   nameSet
 }
 
 func (s *scanner) message(f *Frame, raw []byte, from Side, lim *Limits) *Problem {
-	*f = Frame{Raw: raw}
-	s.b, s.i, s.f, s.from, s.lim, s.members = raw, 0, f, from, *lim, 0
+	*f = Frame{Raw: raw, From: from}
+	s.b, s.i, s.f, s.lim, s.members = raw, 0, f, *lim, 0
 	if len(raw) > lim.Frame || len(raw) > math.MaxInt32 {
 		return TooLarge
 	}
@@ -95,7 +94,7 @@ func (s *scanner) value(o object, m Member, depth int) (p *Problem) {
 		s.i, p = lexLiteral(s.b, s.i)
 	}
 	if p == nil && m != none {
-		s.f.spans[m] = Span{int32(start), int32(s.i)} //nolint:gosec // message bounds the length by MaxInt32
+		s.f.spans[m] = Span{int32(start), int32(s.i)} // fits: message checks MaxInt32
 	}
 	return p
 }
@@ -191,9 +190,9 @@ func (s *scanner) name(o object, mark nameMark) (f field, p *Problem) {
 		switch {
 		case variant:
 			return field{}, CaseVariant
-		case o == envelope && f.name == "" && s.from == FromAgent:
+		case o == envelope && f.name == "" && s.f.From == FromAgent:
 			return field{}, UnknownMember
-		case f.inner == resultObject && s.from == FromAgent:
+		case f.inner == resultObject && s.f.From == FromAgent:
 			f.inner = answer
 		}
 	}
@@ -213,7 +212,7 @@ func (s *scanner) envelope() *Problem {
 		return BadVersion
 	}
 	nullID := string(f.Get(ID)) == "null"
-	if f.Has(ID) && !legalID(f.Get(ID)) && (!nullID || s.from == FromAgent || !f.Has(Error)) {
+	if f.Has(ID) && !legalID(f.Get(ID)) && (!nullID || s.f.From == FromAgent || !f.Has(Error)) {
 		return BadID
 	}
 	switch has := f.Has; {

@@ -14,7 +14,7 @@ func Elements(array []byte) iter.Seq2[Span, []byte] {
 		}
 		for i := space(array, 1); array[i] != ']'; {
 			end := skip(array, i)
-			if !yield(Span{int32(i), int32(end)}, array[i:end:end]) { //nolint:gosec // Parse bounds the length
+			if !yield(Span{int32(i), int32(end)}, array[i:end:end]) { // fits: Parse bounds the length
 				return
 			}
 			if i = space(array, end); array[i] == ',' {
@@ -43,7 +43,7 @@ func Entries(object []byte) iter.Seq[Entry] {
 			end := skip(object, start)
 			e := Entry{
 				Name: object[i:nameEnd:nameEnd], Value: object[start:end:end],
-				At: Span{int32(i), int32(end)}, ValueAt: Span{int32(start), int32(end)}, //nolint:gosec // Parse bounds the length
+				At: Span{int32(i), int32(end)}, ValueAt: Span{int32(start), int32(end)}, // fits: Parse bounds the length
 			}
 			if !yield(e) {
 				return

@@ -63,6 +63,7 @@ func (k Kind) String() string {
 type Frame struct {
 	Raw   []byte
 	Kind  Kind
+	From  Side
 	spans [memberCount]Span
 }
 
