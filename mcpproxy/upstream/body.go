@@ -1,0 +1,164 @@
+package upstream
+
+import (
+	"bufio"
+	"errors"
+	"io"
+	"slices"
+)
+
+// chunkLine bounds the line that announces a chunk, extensions included.
+const chunkLine = 256
+
+const (
+	errChunk   = violation("the chunks of the response are malformed")
+	errContent = violation("the content of the response is larger than the limit")
+)
+
+// body is the content of one response (RFC 9112 section 6). Its end is io.EOF; where the connection ends before, that is
+// io.ErrUnexpectedEOF.
+type body struct {
+	br      *bufio.Reader
+	left    int64 // bytes of the content, or of the chunk, that are not read yet; -1: up to the end of the connection
+	chunked bool
+	inside  bool // a chunk has begun, and its CR LF is not read
+	done    bool
+}
+
+func newBody(br *bufio.Reader, h *head) body {
+	b := body{br: br, left: h.length, chunked: h.chunked, done: h.length == 0}
+	if b.chunked {
+		b.left = 0
+	}
+	return b
+}
+
+func (b *body) Read(p []byte) (int, error) {
+	if b.done || len(p) == 0 {
+		return 0, b.end()
+	}
+	if b.chunked && b.left == 0 {
+		if err := b.chunk(); err != nil {
+			return 0, err
+		}
+		if b.done {
+			return 0, io.EOF
+		}
+	}
+	if b.left >= 0 && int64(len(p)) > b.left {
+		p = p[:b.left]
+	}
+	n, err := b.br.Read(p)
+	if b.left > 0 {
+		b.left -= int64(n)
+		b.done = b.left == 0 && !b.chunked
+		err = cutShort(err)
+	} else if errors.Is(err, io.EOF) {
+		b.done = true
+	}
+	if n > 0 {
+		return n, nil // what went wrong behind them shows again
+	}
+	return 0, err
+}
+
+func (b *body) end() error {
+	if b.done {
+		return io.EOF
+	}
+	return nil
+}
+
+// chunk reads from the end of one chunk to the beginning of the next, or to the end of the content.
+func (b *body) chunk() error {
+	budget := chunkLine
+	if b.inside {
+		line, err := readLine(b.br, &budget)
+		if err != nil || len(line) > 0 {
+			return b.broken(err)
+		}
+	}
+	line, err := readLine(b.br, &budget)
+	if err != nil {
+		return b.broken(err)
+	}
+	size, ok := parseChunk(line)
+	switch {
+	case !ok:
+		return errChunk
+	case size > 0:
+		b.left, b.inside = size, true
+		return nil
+	}
+	for budget = maxHead; ; { // trailers say nothing that we want to know
+		line, err := readLine(b.br, &budget)
+		switch {
+		case err != nil:
+			return b.broken(err)
+		case len(line) == 0:
+			b.done = true
+			return nil
+		}
+	}
+}
+
+// broken tells a malformed chunk from a connection that failed.
+func (b *body) broken(err error) error {
+	if err == nil || errors.Is(err, errHeadLine) || errors.Is(err, errHeadSize) {
+		return errChunk
+	}
+	return cutShort(err)
+}
+
+// parseChunk reads the size of a chunk, at most 8 hexadecimal digits, before any extension.
+func parseChunk(line []byte) (size int64, ok bool) {
+	n := 0
+	for n < len(line) && n <= 8 {
+		c := lower(line[n])
+		switch {
+		case c >= '0' && c <= '9':
+			c -= '0'
+		case c >= 'a' && c <= 'f':
+			c -= 'a' - 10
+		case n > 0 && (c == ';' || c == ' ' || c == '\t'):
+			return size, isText(line)
+		default:
+			return 0, false
+		}
+		size = size<<4 | int64(c)
+		n++
+	}
+	return size, n > 0 && n <= 8
+}
+
+// cutShort says of an end that it came too early.
+func cutShort(err error) error {
+	if errors.Is(err, io.EOF) {
+		return io.ErrUnexpectedEOF
+	}
+	return err
+}
+
+// readAll appends the content to dst, up to a limit in bytes. What the server announces is not believed until it comes.
+func (b *body) readAll(dst []byte, limit int) ([]byte, error) {
+	if b.left > int64(limit) {
+		return dst, errContent
+	}
+	start := len(dst)
+	for !b.done {
+		if len(dst) == cap(dst) {
+			dst = slices.Grow(dst, 4<<10)
+		}
+		n, err := b.Read(dst[len(dst):cap(dst)])
+		dst = dst[:len(dst)+n]
+		switch {
+		case len(dst)-start > limit:
+			return dst, errContent
+		case errors.Is(err, io.EOF):
+			return dst, nil
+		case err != nil:
+			return dst, err
+		}
+	}
+	return dst, nil
+}

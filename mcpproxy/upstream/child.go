@@ -1,0 +1,357 @@
+package upstream
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"github.com/hopgate/hopgate/mcpproxy/wire"
+)
+
+// maxNoise bounds the lines in a row that are no messages.
+const maxNoise = 256
+
+const (
+	errLine  = violation("a line is longer than the limit")
+	errBabel = violation("too many lines in a row are no messages")
+)
+
+var (
+	errChildEnded = errors.New("the child has ended")
+	errNotRead    = errors.New("the child does not read its input")
+)
+
+// child is a conversation with a process over its standard streams (2025-11-25, basic/transports, "stdio"), or a process
+// that calls without conversation share. Three goroutines serve it: one holds the thread that the process lives by, one
+// reads its output, one what it writes to stderr.
+type child struct {
+	*hub
+	launcher *launcher
+	proc     *process
+	born     time.Time
+	log      zerolog.Logger
+
+	slot  chan struct{} // holds one token while a message is written
+	line  []byte        // of the one who has the slot, as are the next two
+	own   []byte
+	names wire.Edits
+
+	leaving  sync.Once
+	wanted   atomic.Bool   // it was told to end
+	answered bool          // it has written a message; of the reader
+	done     chan struct{} // closed when it says nothing any more
+	gone     chan struct{} // closed when nothing is left of it
+	drained  chan struct{} // closed when its stderr has ended
+}
+
+func newChild(l *launcher, p *process, shared bool) *child {
+	return &child{
+		hub: newHub(shared, l.Limits, l.Timeouts.Stall, l.counts), launcher: l, proc: p, born: l.Clock(),
+		log:  l.Log.With().Str("upstream", l.Name).Logger(),
+		slot: make(chan struct{}, 1), done: make(chan struct{}), gone: make(chan struct{}), drained: make(chan struct{}),
+	}
+}
+
+func (c *child) start() {
+	go c.drain()
+	go c.run()
+}
+
+// run reads what the child says until it ends or goes too far, and clears up behind it.
+func (c *child) run() {
+	err := c.read()
+	wanted := c.wanted.Load() // before anybody can see that it has ended, and close it
+	if _, ok := errors.AsType[violation](err); ok {
+		c.proc.kill()
+		c.hangUp(fmt.Errorf("%w: %w", ErrProtocol, err))
+	} else {
+		c.hangUp(fmt.Errorf("%w: %w", ErrUnknownOutcome, errChildEnded))
+	}
+	close(c.done)
+	c.end(nil)
+	<-c.drained
+	c.proc.close()
+	c.launcher.ended(c, wanted, c.answered)
+	level := zerolog.InfoLevel
+	if !wanted {
+		level = zerolog.WarnLevel
+	}
+	c.log.WithLevel(level).Int("pid", c.proc.pid).Str("state", c.proc.state).Bool("wanted", wanted).AnErr("cause", err).Msg("child ended")
+	close(c.gone)
+}
+
+// read brings message after message to the hub, until there are no more.
+func (c *child) read() error {
+	br := bufio.NewReaderSize(newOutlet(c.proc.out, c.launcher.Clock), 64<<10)
+	for noise := 0; noise <= maxNoise; {
+		m := newMessage()
+		var err error
+		if m.buf, err = appendLine(m.buf, br, c.limits.Frame); err != nil {
+			m.free()
+			return err
+		}
+		if err = wire.Parse(&m.Frame, m.buf, wire.FromUpstream, &c.limits); err == nil {
+			noise, c.answered = 0, true
+			c.dispatch(m)
+			continue
+		}
+		noise++
+		if len(bytes.TrimSpace(m.buf)) > 0 {
+			c.counts.malformed.Add(1)
+		}
+		if fault, ok := errors.AsType[*wire.Fault](err); ok && fault.ID != nil {
+			c.reject(fault.ID, fault)
+		}
+		m.free()
+	}
+	return errBabel
+}
+
+// appendLine appends a line without its end. A line that the end of the stream cuts off is none.
+func appendLine(dst []byte, br *bufio.Reader, limit int) ([]byte, error) {
+	for {
+		part, err := br.ReadSlice('\n')
+		if len(dst)+len(part) > limit+2 { // the end of a line has two bytes at most
+			return dst, errLine
+		}
+		dst = append(dst, part...)
+		switch {
+		case err == nil:
+			dst = dst[:len(dst)-1]
+			return bytes.TrimSuffix(dst, []byte("\r")), nil
+		case !errors.Is(err, bufio.ErrBufferFull):
+			return dst, err
+		}
+	}
+}
+
+// Send writes one line. For a request it returns what the hub brings back.
+func (c *child) Send(ctx context.Context, out *Outgoing) (Stream, error) {
+	f := out.Frame
+	if f.Kind != wire.KindRequest {
+		return nil, c.tell(ctx, f)
+	}
+	k := &call{child: c, starts: isMethod(f, methodInitialize), subscribes: isMethod(f, methodSubscribe)}
+	k.inbox = inbox{hub: c.hub, wake: make(chan struct{}, 1)}
+	k.id.set(f.Get(wire.ID))
+	k.token.set(f.Get(wire.MetaProgressToken))
+	if err := c.add(k); err != nil {
+		return nil, err
+	}
+	if err := c.write(ctx, f, k); err != nil {
+		k.Close()
+		return nil, err
+	}
+	return k, nil
+}
+
+// tell writes what has no answer.
+func (c *child) tell(ctx context.Context, f *wire.Frame) error {
+	switch {
+	case c.shared && f.Response():
+		return fmt.Errorf("%w: a shared child asks nothing", ErrInvalid)
+	case c.shared && isMethod(f, methodCancelled):
+		return fmt.Errorf("%w: a request is cancelled on its stream", ErrInvalid)
+	case f.Response():
+		c.mu.Lock()
+		c.withdraw(f.Get(wire.ID))
+		c.mu.Unlock()
+	}
+	return c.write(ctx, f, nil)
+}
+
+// write writes a message as one line; the request k under the names that the child knows it by. What is written in part
+// can neither be finished nor taken back, so that the context counts up to the first byte only.
+func (c *child) write(ctx context.Context, f *wire.Frame, k *call) error {
+	if err := c.take(ctx); err != nil {
+		return err
+	}
+	defer func() { <-c.slot }()
+	c.names = c.names[:0]
+	if k != nil && c.shared {
+		c.own = append(c.own[:0], k.key...)
+		c.names = append(c.names, wire.Edit{At: f.Span(wire.ID), New: c.own})
+		if f.Has(wire.MetaProgressToken) {
+			c.names = append(c.names, wire.Edit{At: f.Span(wire.MetaProgressToken), New: c.own})
+		}
+	}
+	line, err := c.names.Splice(c.line[:0], f.Raw)
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrInvalid, err)
+	}
+	line = append(oneLine(line), '\n')
+	if c.line = line; cap(line) > maxKept {
+		c.line = nil
+	}
+	return c.put(line)
+}
+
+// oneLine replaces the line breaks between tokens.
+func oneLine(line []byte) []byte {
+	if bytes.IndexByte(line, '\n') >= 0 || bytes.IndexByte(line, '\r') >= 0 {
+		(&wire.Frame{Raw: line}).OneLine()
+	}
+	return line
+}
+
+// take waits for the slot.
+func (c *child) take(ctx context.Context) error {
+	select {
+	case <-c.ending:
+		return ErrSessionEnded
+	case <-c.done:
+		return ErrSessionEnded
+	default:
+	}
+	if err := ctx.Err(); err != nil {
+		return because(ctx, ErrUnavailable, err)
+	}
+	select {
+	case c.slot <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return because(ctx, ErrUnavailable, ctx.Err())
+	case <-c.done:
+		return ErrSessionEnded
+	}
+}
+
+// put writes a line. A child that takes only a part of it in time is lost: whatever follows, it would read together with
+// the rest.
+func (c *child) put(line []byte) error {
+	in := c.proc.in
+	if err := in.SetWriteDeadline(c.launcher.Clock().Add(c.launcher.Timeouts.Write)); err != nil {
+		return fmt.Errorf("%w: %w", ErrSessionEnded, err)
+	}
+	n, err := in.Write(line)
+	if err == nil {
+		return nil
+	}
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		err = errNotRead
+	}
+	if n > 0 {
+		c.proc.kill()
+	}
+	if n >= len(line)-1 { // all but the line break
+		return fmt.Errorf("%w: %w", ErrUnknownOutcome, err)
+	}
+	return fmt.Errorf("%w: %w", ErrUnavailable, err)
+}
+
+// Listen returns what is for nobody in particular, beginning with what has been kept of it.
+func (c *child) Listen(context.Context) (Stream, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case c.over != nil:
+		return nil, ErrSessionEnded
+	case c.listening:
+		return nil, fmt.Errorf("%w: the link has a listener already", ErrInvalid)
+	}
+	c.listening = true
+	return &tap{inbox: &c.rest}, nil
+}
+
+func (c *child) Done() <-chan struct{} { return c.done }
+
+// Close ends the child. The context's end makes it end at once.
+func (c *child) Close(ctx context.Context) error {
+	c.leave(ctx.Done())
+	return nil
+}
+
+// leave ends the child and waits until nothing is left of it.
+func (c *child) leave(stop <-chan struct{}) {
+	c.wanted.Store(true)
+	c.end(stop)
+	<-c.gone
+}
+
+func (c *child) end(stop <-chan struct{}) {
+	c.leaving.Do(func() {
+		close(c.ending)
+		c.proc.end(stop, c.launcher.Timeouts.Grace)
+	})
+}
+
+// drain reads what the child writes to stderr, so that it is never kept waiting.
+func (c *child) drain() {
+	defer close(c.drained)
+	d := diagnostics{log: c.log, clock: c.launcher.Clock}
+	d.copy(newOutlet(c.proc.diag, c.launcher.Clock))
+}
+
+// call is a request that a child has got, and what comes back for it.
+type call struct {
+	inbox
+	child         *child
+	id, token     ident  // as the request has them
+	key, tokenKey string // as the hub finds them
+	subscribes    bool   // answers only when the subscription ends
+	starts        bool   // initialize
+	older, newer  *call  // under way
+}
+
+// Cancel tells the child. Its answer may still come.
+func (k *call) Cancel(ctx context.Context, reason string) error {
+	c := k.child
+	c.mu.Lock()
+	waiting := c.byID[k.key] == k
+	c.mu.Unlock()
+	if !waiting || k.starts {
+		return nil
+	}
+	id := k.id.raw
+	if c.shared {
+		id = []byte(k.key)
+	}
+	return c.write(ctx, &wire.Frame{Raw: appendCancellation(nil, id, reason), Kind: wire.KindNotification}, nil)
+}
+
+// Close forgets the request. An answer that comes now is nobody's.
+func (k *call) Close() {
+	c := k.child
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	k.release()
+	c.remove(k)
+	c.forget(&k.inbox)
+	k.fail(errClosed)
+}
+
+// tap is the listener of a child.
+type tap struct {
+	*inbox
+	closed bool
+}
+
+func (t *tap) Next(ctx context.Context) (*Incoming, error) {
+	if t.closed {
+		return nil, errClosed
+	}
+	return t.inbox.Next(ctx)
+}
+
+// Cancel does nothing: there is no request to cancel.
+func (t *tap) Cancel(context.Context, string) error { return nil }
+
+// Close leaves what waits to the next listener.
+func (t *tap) Close() {
+	if t.closed {
+		return
+	}
+	t.closed = true
+	t.hub.mu.Lock()
+	defer t.hub.mu.Unlock()
+	t.release()
+	t.hub.listening = false
+}

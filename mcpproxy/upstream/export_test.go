@@ -1,0 +1,117 @@
+package upstream
+
+import (
+	"bufio"
+	"bytes"
+	"io"
+	"time"
+
+	"github.com/hopgate/hopgate/mcpproxy/wire"
+)
+
+// TestOnlyResponse reads a whole response as a call does.
+var TestOnlyResponse = func(r io.Reader, limit int) (status int, keep bool, content []byte, err error) {
+	br := bufio.NewReaderSize(r, lineSize)
+	var h head
+	if err := h.read(br); err != nil {
+		return 0, false, nil, err
+	}
+	b := newBody(br, &h)
+	content, err = b.readAll(nil, limit)
+	return h.status, h.keep, content, err
+}
+
+// TestOnlyEvent is an event that carries a message, and what the stream has said by then.
+type TestOnlyEvent struct {
+	Data, ID string
+	Retry    time.Duration
+}
+
+// TestOnlyEvents reads a stream to its end.
+var TestOnlyEvents = func(r io.Reader, limit int) (events []TestOnlyEvent, ignored uint64, err error) {
+	var n counts
+	e := &eventReader{buf: make([]byte, 64)}
+	e.reset(r, limit, &n)
+	for {
+		if err := e.next(); err != nil {
+			return events, n.malformed.Load(), err
+		}
+		e.idle = 0
+		events = append(events, TestOnlyEvent{string(e.data), string(e.id), e.retry})
+	}
+}
+
+// TestOnlyViolation reports whether an error blames the server.
+var TestOnlyViolation = blames
+
+// TestOnlyReader returns a function that reads responses with the memory of the one before, as a connection does.
+var TestOnlyReader = func() func(raw []byte) error {
+	src := bytes.NewReader(nil)
+	br := bufio.NewReaderSize(src, lineSize)
+	var h head
+	var buf []byte
+	return func(raw []byte) error {
+		src.Reset(raw)
+		br.Reset(src)
+		if err := h.read(br); err != nil {
+			return err
+		}
+		b := newBody(br, &h)
+		var err error
+		buf, err = b.readAll(buf[:0], len(raw))
+		return err
+	}
+}
+
+// TestOnlyEventLoop returns a function that reads one event of a stream that repeats it for ever.
+var TestOnlyEventLoop = func(event string) func() error {
+	e := &eventReader{buf: make([]byte, 4<<10)}
+	e.reset(&forever{s: event}, 1<<20, new(counts))
+	return e.next
+}
+
+type forever struct {
+	s  string
+	at int
+}
+
+func (f *forever) Read(p []byte) (int, error) {
+	n := copy(p, f.s[f.at:])
+	f.at = (f.at + n) % len(f.s)
+	return n, nil
+}
+
+// TestOnlyDispatch gives lines of a child to a hub at which requests wait, and returns what each of them gets, and the
+// listener last.
+var TestOnlyDispatch = func(shared bool, requests, lines []string) (got [][]string) {
+	h := newHub(shared, wire.DefaultLimits, 1, new(counts))
+	var boxes []*inbox
+	for _, raw := range requests {
+		var f wire.Frame
+		if err := wire.Parse(&f, []byte(raw), wire.FromAgent, &wire.DefaultLimits); err != nil {
+			panic(err)
+		}
+		k := &call{subscribes: isMethod(&f, methodSubscribe), inbox: inbox{hub: h, wake: make(chan struct{}, 1)}}
+		k.id.set(f.Get(wire.ID))
+		k.token.set(f.Get(wire.MetaProgressToken))
+		if err := h.add(k); err != nil {
+			panic(err)
+		}
+		boxes = append(boxes, &k.inbox)
+	}
+	for _, line := range lines {
+		m := newMessage()
+		m.buf = append(m.buf, line...)
+		if wire.Parse(&m.Frame, m.buf, wire.FromUpstream, &h.limits) == nil {
+			h.dispatch(m)
+		}
+	}
+	for _, b := range append(boxes, &h.rest) {
+		var texts []string
+		for m := b.pop(); m != nil; m = b.pop() {
+			texts = append(texts, string(m.Frame.Raw))
+		}
+		got = append(got, texts)
+	}
+	return got
+}
