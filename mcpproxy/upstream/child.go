@@ -197,7 +197,7 @@ func (c *child) write(ctx context.Context, f *wire.Frame, k *call) error {
 // oneLine replaces the line breaks between tokens.
 func oneLine(line []byte) []byte {
 	if bytes.IndexByte(line, '\n') >= 0 || bytes.IndexByte(line, '\r') >= 0 {
-		(&wire.Frame{Raw: line}).OneLine()
+		wire.OneLine(line)
 	}
 	return line
 }

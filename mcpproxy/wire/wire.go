@@ -9,7 +9,10 @@
 // only on demand: what arrives as 1.0 or "\u00e9" leaves as 1.0 and "\u00e9".
 package wire
 
-import "fmt"
+import (
+	"bytes"
+	"fmt"
+)
 
 // Limits bounds one message. The zero value refuses everything; start from [DefaultLimits].
 type Limits struct {
@@ -95,13 +98,18 @@ func (f *Frame) String(m Member) string {
 	return string(t)
 }
 
-// OneLine replaces line breaks between tokens by spaces, in place, so that the message can be a line of stdio or of an
-// event stream. Inside strings JSON allows no raw line break, so nothing but insignificant white space changes, and all
-// spans stay true.
-func (f *Frame) OneLine() {
-	for i, c := range f.Raw {
-		if c == '\n' || c == '\r' {
-			f.Raw[i] = ' '
+// OneLine replaces line breaks between the tokens of a message by spaces, in place, so that the message can be a line of
+// stdio or of an event stream. Inside strings JSON allows no raw line break, so nothing but insignificant white space
+// changes, and spans stay true.
+func OneLine(message []byte) {
+	for _, c := range []byte("\n\r") {
+		for rest := message; ; {
+			i := bytes.IndexByte(rest, c)
+			if i < 0 {
+				break
+			}
+			rest[i] = ' '
+			rest = rest[i+1:]
 		}
 	}
 }

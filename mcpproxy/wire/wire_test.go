@@ -259,7 +259,7 @@ func TestOneLineKeepsMeaning(t *testing.T) {
 	if err := wire.Parse(&f, raw, wire.FromAgent, &limits); err != nil {
 		t.Fatal(err)
 	}
-	f.OneLine()
+	wire.OneLine(f.Raw)
 	if bytes.ContainsAny(f.Raw, "\r\n") {
 		t.Errorf("line breaks are left in %q", f.Raw)
 	}

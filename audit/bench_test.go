@@ -1,0 +1,141 @@
+package audit_test
+
+import (
+	"fmt"
+	"path/filepath"
+	"runtime"
+	"sync/atomic"
+	"testing"
+
+	"github.com/dgraph-io/badger/v4"
+
+	"github.com/hopgate/hopgate/audit"
+	"github.com/hopgate/hopgate/policy"
+	"github.com/hopgate/hopgate/store"
+)
+
+// nowhere is a store that keeps only its position, to measure the journal alone.
+type nowhere struct {
+	store.Memory
+	at atomic.Uint64
+}
+
+func (n *nowhere) Apply(pos uint64, _ []store.Put) error { n.at.Store(pos); return nil }
+func (n *nowhere) Position() uint64                      { return n.at.Load() }
+
+func alone(tb testing.TB) *audit.Journal {
+	tb.Helper()
+	p := newPlace(tb)
+	p.config.State = func(bool) (store.Engine, error) { return new(nowhere), nil }
+	return p.open(tb)
+}
+
+func TestACallCostsFewAllocations(t *testing.T) {
+	if raceEnabled {
+		t.Skip("under the race detector pools drop what they are given, at random")
+	}
+	j := alone(t)
+	c, allowed, result := aCall(t, 1), &policy.Outcome{Allowed: true}, aResult(t)
+	ctx := t.Context()
+	got := testing.AllocsPerRun(500, func() {
+		if err := j.Begin(ctx, c, allowed); err != nil {
+			t.Fatal(err)
+		}
+		j.End(c, allowed, result)
+	})
+	if got > 4 {
+		t.Errorf("Begin and End allocate %v times, want at most 4", got)
+	}
+}
+
+// BenchmarkCall is the cost of a call's two records, the first of them durable, as callers see it.
+func BenchmarkCall(b *testing.B) {
+	for _, engine := range []string{"journal", "journal and Badger"} {
+		for _, callers := range []int{1, 16, 64} {
+			b.Run(fmt.Sprintf("%s/%d", engine, callers), func(b *testing.B) {
+				var j *audit.Journal
+				if engine == "journal" {
+					j = alone(b)
+				} else {
+					p := newPlace(b)
+					p.config.State = nil
+					j = p.open(b)
+				}
+				var refs atomic.Uint64
+				allowed, result, ctx := &policy.Outcome{Allowed: true}, aResult(b), b.Context()
+				b.ReportAllocs()
+				inParallel(b, callers, func() func() error {
+					c := aCall(b, 1)
+					return func() error {
+						c.Ref = policy.Ref(refs.Add(1))
+						defer j.End(c, allowed, result)
+						return j.Begin(ctx, c, allowed)
+					}
+				})
+			})
+		}
+	}
+}
+
+// BenchmarkSyncedBadger is what the journal is measured against: one synced transaction for each call.
+func BenchmarkSyncedBadger(b *testing.B) {
+	for _, callers := range []int{1, 16, 64} {
+		b.Run(fmt.Sprint(callers), func(b *testing.B) {
+			db, err := badger.Open(badger.DefaultOptions(filepath.Join(b.TempDir(), "db")).WithSyncWrites(true).WithLogger(nil).WithMemTableSize(8 << 20).WithValueThreshold(1 << 20).WithDetectConflicts(false))
+			if err != nil {
+				b.Fatal(err)
+			}
+			defer db.Close()
+			var n atomic.Uint64
+			value := make([]byte, 600)
+			b.ReportAllocs()
+			inParallel(b, callers, func() func() error {
+				return func() error {
+					key := fmt.Appendf(nil, "a/%016d", n.Add(1))
+					return db.Update(func(t *badger.Txn) error { return t.Set(key, value) })
+				}
+			})
+		})
+	}
+}
+
+// inParallel runs as many callers as it is told to. Each makes its own call.
+func inParallel(b *testing.B, callers int, caller func() func() error) {
+	b.Helper()
+	if callers == 1 {
+		call := caller()
+		for b.Loop() {
+			if err := call(); err != nil {
+				b.Fatal(err)
+			}
+		}
+		return
+	}
+	b.SetParallelism((callers + runtime.GOMAXPROCS(0) - 1) / runtime.GOMAXPROCS(0))
+	b.RunParallel(func(pb *testing.PB) {
+		call := caller()
+		for pb.Next() {
+			if err := call(); err != nil {
+				b.Error(err)
+				return
+			}
+		}
+	})
+}
+
+// BenchmarkOpen is the start over 100,000 records in earlier segments, closed cleanly.
+func BenchmarkOpen(b *testing.B) {
+	p := newPlace(b)
+	p.config.State = nil
+	j := p.open(b)
+	for i := range 100_000 {
+		refuse(b, j, aCall(b, policy.Ref(i+1)), denied)
+	}
+	mustClose(b, j)
+	for b.Loop() {
+		j := p.open(b)
+		b.StopTimer()
+		mustClose(b, j)
+		b.StartTimer()
+	}
+}

@@ -1,0 +1,204 @@
+package audit_test
+
+import (
+	"errors"
+	"math/rand/v2"
+	"os"
+	"sync"
+	"syscall"
+	"testing"
+
+	"github.com/hopgate/hopgate/audit"
+)
+
+// fault is what happens to one operation of a file system.
+type fault int
+
+const (
+	noFault   fault = iota
+	failOnce        // it fails; a write does half of its work
+	powerLoss       // it and all that follow fail, and what was not synced may be gone
+)
+
+// faultyFiles is a real file system with one fault in it. It knows what would survive a power failure.
+type faultyFiles struct {
+	mu    sync.Mutex // guards all below
+	count int        // operations so far
+	at    int        // operation that meets the fault
+	kind  fault
+	dead  bool
+	free  uint64
+
+	sizes   map[string]*sizes
+	renamed map[string]string // new name to old, since the last SyncDir
+}
+
+type sizes struct{ written, synced int64 }
+
+func newFaultyFiles(at int, kind fault) *faultyFiles {
+	return &faultyFiles{at: at, kind: kind, free: 1 << 40, sizes: map[string]*sizes{}, renamed: map[string]string{}}
+}
+
+// step counts an operation and says what happens to it.
+func (f *faultyFiles) step() error {
+	f.count++
+	if f.dead || f.kind != noFault && f.count-1 == f.at {
+		f.dead = f.kind == powerLoss
+		return syscall.EIO
+	}
+	return nil
+}
+
+func (f *faultyFiles) Create(name string) (audit.File, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if err := f.step(); err != nil {
+		return nil, err
+	}
+	file, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	f.sizes[name] = &sizes{}
+	return &faultyFile{fs: f, name: name, f: file}, nil
+}
+
+func (f *faultyFiles) Append(name string) (audit.File, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if err := f.step(); err != nil {
+		return nil, err
+	}
+	file, err := os.OpenFile(name, os.O_WRONLY|os.O_APPEND, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	if f.sizes[name] == nil {
+		info, err := file.Stat()
+		if err != nil {
+			return nil, err
+		}
+		f.sizes[name] = &sizes{info.Size(), info.Size()}
+	}
+	return &faultyFile{fs: f, name: name, f: file}, nil
+}
+
+func (f *faultyFiles) Rename(from, to string) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if err := f.step(); err != nil {
+		return err
+	}
+	f.sizes[to] = f.sizes[from]
+	delete(f.sizes, from)
+	if _, err := os.Stat(to); errors.Is(err, os.ErrNotExist) {
+		f.renamed[to] = from
+	}
+	return os.Rename(from, to)
+}
+
+func (f *faultyFiles) Remove(name string) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if err := f.step(); err != nil {
+		return err
+	}
+	delete(f.sizes, name)
+	return os.Remove(name)
+}
+
+func (f *faultyFiles) SyncDir(string) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if err := f.step(); err != nil {
+		return err
+	}
+	clear(f.renamed)
+	return nil
+}
+
+func (f *faultyFiles) Free(string) (uint64, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.free, nil
+}
+
+// unsynced returns the files of which something would not survive.
+func (f *faultyFiles) unsynced() (names []string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for name, s := range f.sizes {
+		if s.written != s.synced {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// loseUnsynced does what a power failure does: of what was not synced some, all or nothing stays.
+func (f *faultyFiles) loseUnsynced(t *testing.T, random *rand.Rand) {
+	t.Helper()
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for name, s := range f.sizes {
+		if lost := s.written - s.synced; lost > 0 {
+			if err := os.Truncate(name, s.synced+random.Int64N(lost+1)); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	for to, from := range f.renamed {
+		if random.IntN(2) == 0 {
+			if err := os.Rename(to, from); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+}
+
+type faultyFile struct {
+	fs   *faultyFiles
+	name string
+	f    *os.File
+}
+
+func (f *faultyFile) Write(b []byte) (int, error) {
+	f.fs.mu.Lock()
+	defer f.fs.mu.Unlock()
+	fault := f.fs.step()
+	if fault != nil {
+		b = b[:len(b)/2]
+	}
+	n, err := f.f.Write(b)
+	f.fs.sizes[f.name].written += int64(n)
+	return n, errors.Join(fault, err)
+}
+
+func (f *faultyFile) Sync() error {
+	f.fs.mu.Lock()
+	defer f.fs.mu.Unlock()
+	if err := f.fs.step(); err != nil {
+		return err
+	}
+	if s := f.fs.sizes[f.name]; s != nil {
+		s.synced = s.written
+	}
+	return nil
+}
+
+func (f *faultyFile) Truncate(size int64) error {
+	f.fs.mu.Lock()
+	defer f.fs.mu.Unlock()
+	if err := f.fs.step(); err != nil {
+		return err
+	}
+	f.fs.sizes[f.name].written = size
+	f.fs.sizes[f.name].synced = min(f.fs.sizes[f.name].synced, size)
+	return f.f.Truncate(size)
+}
+
+func (f *faultyFile) Close() error {
+	f.fs.mu.Lock()
+	defer f.fs.mu.Unlock()
+	return errors.Join(f.fs.step(), f.f.Close())
+}

@@ -1,0 +1,95 @@
+package audit
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+)
+
+// Files is the file system under the journal, as far as it writes. Tests put faults in. Names are full paths.
+type Files interface {
+	// Create makes a file with mode 0600, empty, in place of any of the same name.
+	Create(name string) (File, error)
+	// Append opens a file; what is written goes to its end.
+	Append(name string) (File, error)
+	// Rename gives a file a name, in place of any file that has it.
+	Rename(from, to string) error
+	// Remove removes a file.
+	Remove(name string) error
+	// SyncDir makes the names in a directory durable.
+	SyncDir(dir string) error
+	// Free returns how many bytes this process may still write to the file system of a directory.
+	Free(dir string) (uint64, error)
+}
+
+// File is an open file of [Files].
+type File interface {
+	io.WriteCloser
+	// Sync makes what was written durable.
+	Sync() error
+	// Truncate cuts the file.
+	Truncate(size int64) error
+}
+
+// disk is the Files of the operating system. File.Sync is fsync on Linux and F_FULLFSYNC on macOS.
+type disk struct{}
+
+func (disk) Create(name string) (File, error) {
+	return os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+}
+
+func (disk) Append(name string) (File, error) {
+	return os.OpenFile(name, os.O_WRONLY|os.O_APPEND, 0o600)
+}
+
+func (disk) Rename(from, to string) error    { return os.Rename(from, to) }
+func (disk) Remove(name string) error        { return os.Remove(name) }
+func (disk) Free(dir string) (uint64, error) { return free(dir) }
+
+func (disk) SyncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}
+
+// temporary ends the names of files that are not complete yet.
+const temporary = ".tmp"
+
+// publish writes a file so that its name never stands for part of it, not even after a power failure.
+func publish(files Files, name string, write func(io.Writer) error) error {
+	f, err := files.Create(name + temporary)
+	if err != nil {
+		return fmt.Errorf("creating %s: %w", filepath.Base(name), err)
+	}
+	if err = write(f); err == nil {
+		err = f.Sync()
+	}
+	if err = errors.Join(err, f.Close()); err == nil {
+		err = files.Rename(name+temporary, name)
+	}
+	if err == nil {
+		err = files.SyncDir(filepath.Dir(name))
+	}
+	if err != nil {
+		return fmt.Errorf("writing %s: %w", filepath.Base(name), err)
+	}
+	return nil
+}
+
+// removeTemporary removes what an earlier process did not complete.
+func removeTemporary(files Files, dir string) error {
+	names, err := filepath.Glob(filepath.Join(dir, "*"+temporary))
+	if err != nil {
+		return fmt.Errorf("listing the journal: %w", err)
+	}
+	for _, name := range names {
+		if err := files.Remove(name); err != nil {
+			return fmt.Errorf("removing a file that was never completed: %w", err)
+		}
+	}
+	return nil
+}

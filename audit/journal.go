@@ -1,0 +1,294 @@
+package audit
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"github.com/hopgate/hopgate/mcpproxy/wire"
+	"github.com/hopgate/hopgate/policy"
+	"github.com/hopgate/hopgate/store"
+)
+
+// Config is what a [Journal] needs. Fields without a default are required.
+type Config struct {
+	Dir    string           // state directory; the caller holds its lock
+	Clock  func() time.Time // wall clock; called from many goroutines
+	Random io.Reader        // for keys, at the first start
+	Log    zerolog.Logger
+
+	// State opens the store that the journal adds up to, with wipe set after removing what it holds. Default: Badger in
+	// the folder badger of Dir. The Journal closes it.
+	State func(wipe bool) (store.Engine, error)
+	Files Files // default: the operating system's
+
+	SegmentSize int64         // bytes after which a segment ends; default 32 MiB
+	Keep        time.Duration // how long records are kept at least; 0 for ever
+	Reserve     uint64        // bytes of the disk that calls may not use; default 64 MiB
+
+	CheckpointRecords  uint64        // records after which a checkpoint is signed; default 1000
+	CheckpointInterval time.Duration // time after which one is signed where there are new records; default 1 min
+}
+
+// queueLength bounds how many records wait for the writer. Whoever comes when it is full waits too.
+const queueLength = 1024
+
+// Journal is the record of all decisions. It is safe for concurrent use. Close ends it.
+type Journal struct {
+	log     zerolog.Logger
+	clock   func() time.Time
+	engine  store.Engine
+	sealer  *sealer
+	space   *space
+	flood   *flood
+	watch   *watch
+	entries sync.Pool // of *entry
+	frames  sync.Pool // of *frame
+	failure atomic.Pointer[error]
+	writer  *writer
+
+	mu     sync.RWMutex // held to send to queue, and alone to close it
+	queue  chan request
+	closed bool
+}
+
+// Err returns why the journal takes no more records, or nil.
+func (j *Journal) Err() error {
+	if err := j.failure.Load(); err != nil {
+		return *err
+	}
+	return nil
+}
+
+// fail ends the journal for good and returns why it has ended, which may be something earlier.
+func (j *Journal) fail(err error) error {
+	err = fmt.Errorf("%w: %w", ErrFailed, err)
+	if j.failure.CompareAndSwap(nil, &err) {
+		j.log.Error().Err(err).Msg("the journal has failed; no call is let through until a restart")
+	}
+	return j.Err()
+}
+
+// State returns the live state, as far as it is applied. A record whose writing has been waited for is applied soon
+// after; Flush waits for it.
+func (j *Journal) State() store.Reader { return j.engine }
+
+// Begin records a decision. It returns when the record of an allowed call is durable; the record of a refusal follows
+// within 50 ms, in full or, where its source floods, by number. After an error an allowed call must not be sent.
+// ctx bounds how long Begin waits for its place; once it has one, it waits for the disk. Begin keeps none of its
+// arguments.
+func (j *Journal) Begin(ctx context.Context, c *policy.Call, o *policy.Outcome) error {
+	if !o.Allowed {
+		return j.refuse(ctx, c, o)
+	}
+	if c.Agent == nil || c.Connection == nil {
+		return errors.New("recording a call: it is allowed and belongs to nobody")
+	}
+	if j.space.check(j.clock()) {
+		return ErrSpace
+	}
+	r := decision(c, o)
+	r.Kind, r.Decision = KindIntent, DecisionAllow
+	if c.Frame != nil {
+		r.Args = j.sealer.seal(labelArgs, c.Ref, arguments(c.Frame))
+	}
+	e := newEntry(&j.entries)
+	e.encode(&r)
+	e.ref, e.opens, e.open = c.Ref, true, openCall{r.Agent, r.Connection, r.Upstream}
+	return j.wait(ctx, e)
+}
+
+// refuse records a refusal.
+func (j *Journal) refuse(ctx context.Context, c *policy.Call, o *policy.Outcome) error {
+	now := j.clock()
+	r := decision(c, o)
+	r.Kind, r.Decision = KindRefusal, DecisionDeny
+	r.Target = visible(c.Target, maxRefusedTarget)
+	if j.space.check(now) {
+		j.flood.count(r.Reason)
+		return j.Err()
+	}
+	limited := c.Agent == nil || o.Reason == nil || o.Reason.Severity == policy.Info
+	if limited && !j.flood.admit(now, sourceOf(c), r.Reason) {
+		return j.Err()
+	}
+	e := newEntry(&j.entries)
+	e.encode(&r)
+	if c.Agent == nil {
+		j.flood.charge(e.size())
+	}
+	return j.send(ctx, request{entry: e})
+}
+
+// sourceOf returns whom a refusal is counted for. A stranger's port is not part of it.
+func sourceOf(c *policy.Call) source {
+	if c.Agent != nil {
+		return source{agent: c.Agent.Name}
+	}
+	host, _, err := net.SplitHostPort(c.Origin.Remote)
+	if err != nil {
+		host = c.Origin.Remote
+	}
+	return source{host: visible(host, maxName)}
+}
+
+// End records what came of a call that Begin has recorded as allowed. It does not wait for the disk, only for a place.
+// Where the journal has failed the record is lost, Err says so, and after the restart the call counts as one whose end is
+// unknown. End keeps none of its arguments.
+func (j *Journal) End(c *policy.Call, o *policy.Outcome, r *policy.Report) {
+	rec := outcome(c, o, r)
+	if r.Result != nil {
+		rec.Result = j.sealer.seal(labelResult, c.Ref, content(r.Result))
+	}
+	e := newEntry(&j.entries)
+	e.encode(&rec)
+	e.ref, e.closes = c.Ref, true
+	// The call is over, so nothing bounds the wait; the writer takes records as long as there are senders. An error
+	// means that the journal has failed or was closed, which Err says.
+	_ = j.put(request{entry: e}, nil)
+}
+
+// Event records that something happened besides calls, together with the changes of state that it means, and returns
+// when both are durable. Fields named agent, key, connection, upstream, revision and detail become the record's own;
+// names are ASCII letters, digits and underscores. Keys of state must not begin with a/, i/ or j/, which are the
+// journal's.
+func (j *Journal) Event(ctx context.Context, name string, fields map[string]string, puts []store.Put) error {
+	r, err := event(name, fields)
+	if err == nil {
+		err = checkPuts(puts)
+	}
+	if err != nil {
+		return fmt.Errorf("recording %q: %w", name, err)
+	}
+	e := newEntry(&j.entries)
+	e.encode(&r)
+	e.puts = append(e.puts, puts...)
+	return j.wait(ctx, e)
+}
+
+// maxPuts bounds the bytes of the changes of one record, far below what a frame may hold.
+const maxPuts = 1 << 20
+
+func checkPuts(puts []store.Put) error {
+	size := 0
+	for i := range puts {
+		if err := puts[i].Check(); err != nil {
+			return err
+		}
+		if isOwn(puts[i].Key) {
+			return errors.New("a key is the journal's own")
+		}
+		size += len(puts[i].Key) + len(puts[i].Value) + entryHeader + 2
+	}
+	if size > maxPuts {
+		return fmt.Errorf("the changes have %d bytes, more than %d", size, maxPuts)
+	}
+	return nil
+}
+
+// Flush returns when everything recorded before it can be found, by Search, Show, Tail and State.
+func (j *Journal) Flush(ctx context.Context) error {
+	done := make(chan error, 1)
+	if err := j.send(ctx, request{flush: done}); err != nil {
+		return err
+	}
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+		return fmt.Errorf("flushing the journal: %w", context.Cause(ctx))
+	}
+}
+
+// wait sends an entry and waits until it is durable.
+func (j *Journal) wait(ctx context.Context, e *entry) error {
+	e.wait = true
+	if err := j.send(ctx, request{entry: e}); err != nil {
+		return err
+	}
+	err := <-e.done
+	j.entries.Put(e.clear())
+	return err
+}
+
+// send gives a request to the writer.
+func (j *Journal) send(ctx context.Context, r request) error {
+	if j.put(r, ctx.Done()) {
+		return nil
+	}
+	if err := j.Err(); err != nil {
+		return err
+	}
+	if err := context.Cause(ctx); err != nil {
+		return fmt.Errorf("waiting for the journal: %w", err)
+	}
+	return ErrClosed
+}
+
+// put puts a request into the queue, unless the journal is over or cancel comes first.
+func (j *Journal) put(r request, cancel <-chan struct{}) bool {
+	j.mu.RLock()
+	defer j.mu.RUnlock()
+	if j.closed || j.Err() != nil && r.flush == nil {
+		return false
+	}
+	select {
+	case j.queue <- r:
+		return true
+	case <-cancel:
+		return false
+	}
+}
+
+// Close writes what waits, signs a last checkpoint, and closes the store. It returns why the journal failed, where it
+// did.
+func (j *Journal) Close() error {
+	j.mu.Lock()
+	closed := j.closed
+	j.closed = true
+	if !closed {
+		close(j.queue)
+	}
+	j.mu.Unlock()
+	if closed {
+		return nil
+	}
+	<-j.writer.done
+	err := errors.Join(j.Err(), j.engine.Close())
+	j.watch.tell() // who follows finds the store closed
+	return err
+}
+
+// newEntry takes an entry from a pool.
+func newEntry(pool *sync.Pool) *entry {
+	if e, ok := pool.Get().(*entry); ok {
+		return e
+	}
+	return &entry{done: make(chan error, 1)}
+}
+
+// arguments returns what an agent sends with a call: the arguments, or where the method has none all parameters.
+func arguments(f *wire.Frame) []byte {
+	if f.Has(wire.ParamsArguments) {
+		return f.Get(wire.ParamsArguments)
+	}
+	if f.Has(wire.Params) {
+		return f.Get(wire.Params)
+	}
+	return content(f)
+}
+
+// content returns what an answer holds.
+func content(f *wire.Frame) []byte {
+	if f.Has(wire.Error) {
+		return f.Get(wire.Error)
+	}
+	return f.Get(wire.Result)
+}

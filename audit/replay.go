@@ -1,0 +1,135 @@
+package audit
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/hopgate/hopgate/store"
+)
+
+// catchUp makes the store what the journal adds up to.
+func (o *opening) catchUp() error {
+	if !o.rebuilt {
+		if err := o.agree(); err != nil {
+			if err := o.wipe(err); err != nil {
+				return err
+			}
+		}
+	}
+	if !o.rebuilt && o.engine.Position() == o.end.seq() {
+		return nil
+	}
+	if err := o.replay(); err != nil {
+		return fmt.Errorf("replaying the journal: %w", err)
+	}
+	return nil
+}
+
+// agree checks that the store is what the journal added up to when it had the store's position. Badger tells of damage
+// by leaving things out without a word, so all live state is held against its digest, and the records must be there from
+// the first on, and in the recent segments without a gap.
+func (o *opening) agree() error {
+	pos := o.engine.Position()
+	if pos < o.segs[0].first {
+		return fmt.Errorf("%w: the journal begins with record %d, and the store reflects %d", store.ErrDamaged, o.segs[0].first, pos)
+	}
+	if err := checkDigest(o.engine); err != nil {
+		return err
+	}
+	_, stay, err := o.interrupted()
+	if err != nil {
+		return err
+	}
+	// What a damaged log of Badger takes is younger than a whole segment.
+	next := max(o.segs[max(o.behind()-1, 0)].first, stay[0].first)
+	if b, err := o.engine.Get(appendBodyKey(nil, stay[0].first)); err != nil || b == nil && pos > stay[0].first {
+		return fmt.Errorf("%w: record %d is missing", store.ErrDamaged, stay[0].first)
+	}
+	var after []byte
+	if next > 0 {
+		after = appendBodyKey(nil, next-1)
+	}
+	for item, err := range o.engine.Scan(bodyPrefix, after, false) {
+		if err != nil {
+			return err
+		}
+		if firstOf(item.Key) != next {
+			break
+		}
+		for _, err := range split(item.Value) {
+			if err != nil {
+				return fmt.Errorf("%w: %w", store.ErrDamaged, err)
+			}
+			next++
+		}
+	}
+	if next != pos {
+		return fmt.Errorf("%w: record %d is missing", store.ErrDamaged, next)
+	}
+	return nil
+}
+
+// replay applies the frames behind the store's position, or all of them to a store that was wiped.
+func (o *opening) replay() error {
+	pos := o.engine.Position()
+	c, err := newCursor(o.dir, o.segs, o.behind())
+	if err != nil {
+		return err
+	}
+	defer c.close()
+	a, err := o.applier()
+	if err != nil {
+		return err
+	}
+	// A segment is removed as a whole, so none shares a block with another.
+	c.entered = a.blocks.shut
+	for {
+		switch err := c.next(); {
+		case errors.Is(err, io.EOF):
+			return a.apply()
+		case err != nil:
+			return err
+		case !o.rebuilt && c.frame.end() <= pos:
+			continue
+		}
+		kept, err := a.add(&c.frame)
+		if err != nil {
+			return err
+		}
+		a.bytes += len(c.frame.buf)
+		if kept {
+			c.frame = frame{} // leave its buffer to what was collected
+		}
+		if a.bytes < applyBytes {
+			continue
+		}
+		a.bytes = 0
+		if err := a.apply(); err != nil {
+			return err
+		}
+	}
+}
+
+// applier returns the part of an applier that needs no goroutine.
+func (o *opening) applier() (*applier, error) {
+	d, err := readDigest(o.engine)
+	if err != nil {
+		return nil, err
+	}
+	return &applier{engine: o.engine, digest: d, end: o.engine.Position(), pending: map[string][]byte{}}, nil
+}
+
+// interrupted returns the segments that were declared pruned and are there still, and those that stay.
+func (o *opening) interrupted() (gone, stay []segment, err error) {
+	b, err := o.engine.Get(prunedKey)
+	if err != nil || len(b) != 8 {
+		return nil, o.segs, err
+	}
+	first, n := binary.BigEndian.Uint64(b), 0
+	for n < len(o.segs)-1 && o.segs[n+1].first <= first {
+		n++
+	}
+	return o.segs[:n:n], o.segs[n:], nil
+}

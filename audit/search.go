@@ -1,0 +1,277 @@
+package audit
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/hopgate/hopgate/policy"
+	"github.com/hopgate/hopgate/store"
+)
+
+// Query asks for records. Fields that are set must all match, whole.
+type Query struct {
+	Agent, Connection, Target, Reason string
+	Decision                          string    // DecisionAllow or DecisionDeny
+	Ref                               string    // of a call, as people type it
+	Since, Until                      time.Time // from Since on, before Until
+	Limit                             int       // of records; 0 for 100
+}
+
+// refDigits is the alphabet of policy.Ref.
+const refDigits = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+
+const defaultLimit = 100
+
+// Search returns records, the newest first. It sees all that was recorded before it was called.
+func (j *Journal) Search(ctx context.Context, q Query) ([]Record, error) {
+	if err := q.complete(); err != nil {
+		return nil, err
+	}
+	if err := j.flushToRead(ctx); err != nil {
+		return nil, err
+	}
+	prefix, after := q.rows()
+	var found []Record
+	for row, err := range j.engine.Scan(prefix, after, true) {
+		if err == nil {
+			err = context.Cause(ctx)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("searching the journal: %w", err)
+		}
+		if !q.Since.IsZero() && timeOf(row.Key).Before(q.Since) {
+			break // rows are in the order of time
+		}
+		records, err := j.block(firstOf(row.Key), q.glance)
+		if err != nil {
+			return nil, err
+		}
+		for _, r := range slices.Backward(records) {
+			if q.match(&r) {
+				found = append(found, r)
+			}
+		}
+		if len(found) >= q.Limit {
+			return found[:q.Limit], nil
+		}
+	}
+	return found, nil
+}
+
+// complete puts the query into the spelling of records, and the default in.
+func (q *Query) complete() (err error) {
+	if q.Ref != "" {
+		q.Ref, err = normalRef(q.Ref)
+	}
+	q.Target = visible(q.Target, maxText)
+	if q.Limit <= 0 {
+		q.Limit = defaultLimit
+	}
+	return err
+}
+
+// rows returns which index rows to read, from their end: those of the field that says most.
+func (q *Query) rows() (prefix, after []byte) {
+	t := termOf(byTime, "")
+	switch {
+	case q.Ref != "":
+		t = termOf(byRef, q.Ref)
+	case q.Target != "":
+		t = termOf(byTarget, q.Target)
+	case q.Reason != "":
+		t = termOf(byReason, q.Reason)
+	case q.Connection != "":
+		t = termOf(byConnection, q.Connection)
+	case q.Agent != "":
+		t = termOf(byAgent, q.Agent)
+	}
+	prefix = append(slices.Clip(indexPrefix), t[:]...)
+	if !q.Until.IsZero() {
+		// A row bears the latest time of its block.
+		after = appendTime(slices.Clip(prefix), q.Until.Add(blockSpan+1))
+	}
+	return prefix, after
+}
+
+// glance reports whether a record can match, without reading all of it.
+func (q *Query) glance(g *glance) bool {
+	return (q.Agent == "" || q.Agent == string(g.agent)) &&
+		(q.Connection == "" || q.Connection == string(g.connection)) &&
+		(q.Target == "" || q.Target == string(g.target)) &&
+		(q.Reason == "" || q.Reason == string(g.reason)) &&
+		(q.Ref == "" || q.Ref == string(g.ref)) &&
+		(q.Since.IsZero() || !g.time.Before(q.Since)) &&
+		(q.Until.IsZero() || g.time.Before(q.Until))
+}
+
+// match decides what glance leaves open.
+func (q *Query) match(r *Record) bool { return q.Decision == "" || q.Decision == r.Decision }
+
+// Show returns all records of a call, the oldest first. ref may be written as people do: in lower case, without dashes,
+// with O for 0 and I or L for 1.
+func (j *Journal) Show(ctx context.Context, ref string) ([]Record, error) {
+	ref, err := normalRef(ref)
+	if err != nil {
+		return nil, err
+	}
+	if err := j.flushToRead(ctx); err != nil {
+		return nil, err
+	}
+	var found []Record
+	q := Query{Ref: ref}
+	prefix, _ := q.rows()
+	for row, err := range j.engine.Scan(prefix, nil, false) {
+		if err != nil {
+			return nil, fmt.Errorf("searching the journal: %w", err)
+		}
+		records, err := j.block(firstOf(row.Key), q.glance)
+		if err != nil {
+			return nil, err
+		}
+		found = append(found, records...)
+	}
+	// Rows are in the order of time, and a clock may have stepped back.
+	slices.SortFunc(found, func(a, b Record) int { return cmp.Compare(a.Seq, b.Seq) })
+	return found, nil
+}
+
+// normalRef returns the spelling of a reference that policy.Ref has.
+func normalRef(s string) (string, error) {
+	digits := strings.NewReplacer("-", "", "O", "0", "I", "1", "L", "1").Replace(strings.ToUpper(strings.TrimSpace(s)))
+	if len(digits) != 12 || strings.Trim(digits, refDigits) != "" {
+		return "", errors.New("this is no reference: it has twelve letters and digits, like 7F3K-Q2XM-9RTA")
+	}
+	return digits[:4] + "-" + digits[4:8] + "-" + digits[8:], nil
+}
+
+// parseRef reads a reference as policy.Ref writes it.
+func parseRef(text []byte) (r policy.Ref, ok bool) {
+	for _, c := range text {
+		if c == '-' {
+			continue
+		}
+		digit := strings.IndexByte(refDigits, c)
+		if digit < 0 {
+			return 0, false
+		}
+		r = r<<5 | policy.Ref(digit)
+	}
+	return r, len(text) == len("7F3K-Q2XM-9RTA")
+}
+
+// block returns the records of a block that pass a glance. A block that was pruned meanwhile has none.
+func (j *Journal) block(first uint64, pass func(*glance) bool) (records []Record, err error) {
+	body, err := j.engine.Get(appendBodyKey(nil, first))
+	if err != nil {
+		return nil, fmt.Errorf("reading the journal: %w", err)
+	}
+	return pick(body, pass)
+}
+
+// pick returns the records of a body that pass a glance.
+func pick(body []byte, pass func(*glance) bool) (records []Record, err error) {
+	for b, err := range split(body) {
+		var g glance
+		if err == nil {
+			g, err = glanceAt(b)
+		}
+		if err == nil && !pass(&g) {
+			continue
+		}
+		var r Record
+		if err == nil {
+			r, err = readRecord(b)
+		}
+		if err != nil {
+			return records, fmt.Errorf("reading the journal: %w", err)
+		}
+		records = append(records, r)
+	}
+	return records, nil
+}
+
+// tailChunk is how many records Tail reads, about, before it hands them out: while it reads, the store cannot be closed.
+const tailChunk = 256
+
+// Tail yields the last n records, the oldest first, and with follow set then every new one until ctx ends. An error ends
+// it; the end of ctx is none.
+func (j *Journal) Tail(ctx context.Context, n int, follow bool) iter.Seq2[Record, error] {
+	return func(yield func(Record, error) bool) {
+		err := j.tail(ctx, n, follow, func(r Record) bool { return yield(r, nil) })
+		if err != nil && !errors.Is(err, store.ErrClosed) && ctx.Err() == nil {
+			yield(Record{}, err)
+		}
+	}
+}
+
+// tail hands records out until there are no more, or nobody takes them.
+func (j *Journal) tail(ctx context.Context, n int, follow bool, take func(Record) bool) error {
+	if err := j.flushToRead(ctx); err != nil {
+		return err
+	}
+	end := j.engine.Position()
+	next := end - min(uint64(max(n, 0)), end)
+	for ctx.Err() == nil {
+		changed := j.watch.next()
+		records, err := j.from(next)
+		for i := range records {
+			if !take(records[i]) {
+				return nil
+			}
+			next = records[i].Seq + 1
+		}
+		if err != nil || len(records) == 0 && !follow {
+			return err
+		}
+		if len(records) == 0 {
+			wait(ctx, changed)
+		}
+	}
+	return nil
+}
+
+// wait returns when something has changed or ctx has ended.
+func wait(ctx context.Context, changed <-chan struct{}) {
+	select {
+	case <-changed:
+	case <-ctx.Done():
+	}
+}
+
+// from returns records in order, some of those from a number on.
+func (j *Journal) from(seq uint64) (records []Record, err error) {
+	var after []byte
+	for item, err := range j.engine.Scan(bodyPrefix, appendBodyKey(nil, seq+1), true) {
+		if err != nil {
+			return nil, fmt.Errorf("reading the journal: %w", err)
+		}
+		if first := firstOf(item.Key); first > 0 { // of the block that has the record, or of the last before it
+			after = appendBodyKey(nil, first-1)
+		}
+		break
+	}
+	for item, err := range j.engine.Scan(bodyPrefix, after, false) {
+		if err != nil {
+			return records, fmt.Errorf("reading the journal: %w", err)
+		}
+		some, err := pick(item.Value, func(g *glance) bool { return g.seq >= seq })
+		if records = append(records, some...); err != nil || len(records) >= tailChunk {
+			return records, err
+		}
+	}
+	return records, nil
+}
+
+// flushToRead is Flush for readers. A journal that has failed can be read as far as it got.
+func (j *Journal) flushToRead(ctx context.Context) error {
+	if err := j.Flush(ctx); err != nil && !errors.Is(err, ErrFailed) {
+		return err
+	}
+	return nil
+}

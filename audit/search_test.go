@@ -1,0 +1,132 @@
+package audit_test
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/hopgate/hopgate/audit"
+	"github.com/hopgate/hopgate/policy"
+	"github.com/hopgate/hopgate/store"
+)
+
+// Search finds what reading all records one by one finds, whatever the clock did and however the store groups them.
+func TestSearchEqualsReadingAll(t *testing.T) {
+	random := rand.New(rand.NewPCG(3, 4))
+	p := newPlace(t)
+	p.config.SegmentSize = 60_000
+	p.config.Clock = restless()
+	j := p.open(t)
+	for i := range 600 {
+		c := aCall(t, policy.Ref(i/2+1))
+		c.Agent = &policy.Agent{Name: fmt.Sprintf("agent%d", random.IntN(4))}
+		c.Connection = &policy.Connection{Name: fmt.Sprintf("link%d", random.IntN(3))}
+		c.Target = fmt.Sprintf("tool%d", random.IntN(5))
+		c.Origin.Client = strings.Repeat("c", 100) // so that blocks fill up
+		if random.IntN(2) == 0 {
+			begin(t, j, c)
+		} else {
+			refuse(t, j, c, []*policy.Reason{denied, policy.ReasonNoConnection}[random.IntN(2)])
+		}
+	}
+	wantSearchEqualsReadingAll(t, j, random)
+	mustClose(t, j)
+	p.store = new(store.Memory)
+	wantSearchEqualsReadingAll(t, p.open(t), random)
+}
+
+// restless is a clock that mostly goes on, by up to a third of a second, and at times steps back.
+func restless() func() time.Time {
+	var mu sync.Mutex
+	random, now := rand.New(rand.NewPCG(5, 6)), time.Date(2026, 11, 23, 9, 0, 0, 0, time.UTC)
+	return func() time.Time {
+		mu.Lock()
+		defer mu.Unlock()
+		if now = now.Add(time.Duration(random.IntN(300)) * time.Millisecond); random.IntN(20) == 0 {
+			now = now.Add(-2 * time.Second)
+		}
+		return now
+	}
+}
+
+func wantSearchEqualsReadingAll(t *testing.T, j *audit.Journal, random *rand.Rand) {
+	t.Helper()
+	records := all(t, j)
+	pick := func(names ...string) string { return append(names, "", "")[random.IntN(len(names)+2)] }
+	for range 300 {
+		q := audit.Query{
+			Agent: pick("agent0", "agent1", "nobody"), Connection: pick("link0", "link1"), Target: pick("tool0", "tool1"),
+			Reason: pick("TOOL_NOT_ALLOWED", "NO_CONNECTION"), Decision: pick("allow", "deny"), Limit: 1000,
+		}
+		if random.IntN(3) == 0 {
+			q.Ref = records[random.IntN(len(records))].Ref
+		}
+		if random.IntN(2) == 0 {
+			q.Since = records[random.IntN(len(records))].Time
+		}
+		if random.IntN(2) == 0 {
+			q.Until = records[random.IntN(len(records))].Time
+		}
+		got, err := j.Search(t.Context(), q)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var want, found []uint64
+		for _, r := range records {
+			if matches(q, r) {
+				want = append(want, r.Seq)
+			}
+		}
+		for _, r := range got {
+			found = append(found, r.Seq)
+		}
+		slices.Sort(found)
+		if diff := cmp.Diff(want, found); diff != "" {
+			t.Fatalf("%+v (-want +got):\n%s", q, diff)
+		}
+	}
+	for _, r := range records {
+		got, err := j.Show(t.Context(), r.Ref)
+		if err != nil || !slices.ContainsFunc(got, func(x audit.Record) bool { return x.Seq == r.Seq }) {
+			t.Fatalf("Show(%s) = %v, %v; record %d is not there", r.Ref, brief(got), err, r.Seq)
+		}
+	}
+}
+
+func matches(q audit.Query, r audit.Record) bool {
+	is := func(want, got string) bool { return want == "" || want == got }
+	return is(q.Agent, r.Agent) && is(q.Connection, r.Connection) && is(q.Target, r.Target) && is(q.Reason, r.Reason) &&
+		is(q.Decision, r.Decision) && is(q.Ref, r.Ref) &&
+		(q.Since.IsZero() || !r.Time.Before(q.Since)) && (q.Until.IsZero() || r.Time.Before(q.Until))
+}
+
+func TestTailReadsAnyLength(t *testing.T) {
+	j := newPlace(t).open(t)
+	for i := range 900 {
+		refuse(t, j, aCall(t, policy.Ref(i)), denied)
+	}
+	for _, n := range []int{0, 1, 255, 256, 257, 899, 900, 5000, -1} {
+		got, want := 0, max(0, min(n, 900))
+		for r, err := range j.Tail(t.Context(), n, false) {
+			if err != nil || r.Seq != uint64(900-want+got) {
+				t.Fatalf("Tail(%d): record %d, %v, want %d", n, r.Seq, err, 900-want+got)
+			}
+			got++
+		}
+		if got != want {
+			t.Errorf("Tail(%d) yields %d records, want %d", n, got, want)
+		}
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	for r, err := range j.Tail(ctx, 1, true) {
+		t.Errorf("Tail after the end of its context yields %v, %v", r, err)
+	}
+}

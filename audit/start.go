@@ -1,0 +1,116 @@
+package audit
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"sync"
+
+	"github.com/hopgate/hopgate/policy"
+)
+
+// start brings the journal to life behind its end.
+func (o *opening) start() (*Journal, error) {
+	gone, segs, err := o.interrupted()
+	if err != nil {
+		return nil, err
+	}
+	for i := range segs {
+		f, h, _, err := openSegment(o.dir, segs[i])
+		if err != nil {
+			return nil, err
+		}
+		_ = f.Close() // read only
+		segs[i].created = h.created
+	}
+	now := o.cfg.Clock()
+	queue := make(chan request, queueLength)
+	j := &Journal{
+		log: o.cfg.Log, clock: o.cfg.Clock, engine: o.engine, queue: queue,
+		sealer: newSealer(o.keys.secret), flood: newFlood(now), watch: new(watch),
+		space:  &space{files: o.cfg.Files, dir: o.dir, reserve: o.cfg.Reserve},
+		frames: sync.Pool{New: func() any { return new(frame) }},
+	}
+	a, err := o.applier()
+	if err != nil {
+		return nil, err
+	}
+	file, err := o.cfg.Files.Append(filepath.Join(o.dir, segs[len(segs)-1].name()))
+	if err != nil {
+		return nil, err
+	}
+	n, err := o.notary(j)
+	if err != nil {
+		return nil, errors.Join(err, file.Close())
+	}
+	a.files, a.dir, a.jobs, a.done = o.cfg.Files, o.dir, make(chan job, applyQueue), make(chan struct{})
+	a.fail, a.err, a.frames, a.watch = j.fail, j.Err, &j.frames, j.watch
+	a.pruned = func() { n.trim <- struct{}{} }
+	a.pruner.segs, a.pruner.until = gone, segs[0].first
+	j.writer = &writer{
+		files: o.cfg.Files, dir: o.dir, clock: o.cfg.Clock, queue: queue, done: make(chan struct{}),
+		limits: limits{o.cfg.SegmentSize, o.cfg.Keep, o.cfg.CheckpointRecords, o.cfg.CheckpointInterval},
+		fail:   j.fail, err: j.Err, flood: j.flood, entries: &j.entries, frames: &j.frames, engine: o.engine,
+		applier: a, notary: n, stream: o.keys.stream, segs: segs, file: file, size: o.body,
+		chain: o.end.chain, tree: o.end.tree, open: maps.Clone(o.open), signed: o.last.size, signedAt: now,
+	}
+	go n.run()
+	go a.run()
+	go j.writer.run()
+	return j, nil
+}
+
+// applyQueue bounds how many frames the store lags behind the journal.
+const applyQueue = 64
+
+func (o *opening) notary(j *Journal) (*notary, error) {
+	file, err := o.cfg.Files.Append(filepath.Join(o.dir, checkpointsName))
+	if err != nil {
+		return nil, err
+	}
+	return &notary{
+		files: o.cfg.Files, dir: o.dir, signer: o.keys.signer, fail: j.fail, file: file,
+		heads: make(chan checkpoint), trim: make(chan struct{}), done: make(chan struct{}),
+	}, nil
+}
+
+// report puts on record what Open had to do.
+func (o *opening) report(ctx context.Context, j *Journal) error {
+	for _, t := range o.torn {
+		err := j.Event(ctx, eventTorn, map[string]string{
+			"file": t.Segment, "offset": strconv.FormatInt(t.Offset, 10), "bytes": strconv.FormatInt(t.Bytes, 10),
+		}, nil)
+		if err != nil {
+			return err
+		}
+	}
+	if o.rebuilt {
+		if err := j.Event(ctx, eventRebuilt, nil, nil); err != nil {
+			return err
+		}
+	}
+	for _, ref := range slices.Sorted(maps.Keys(o.open)) {
+		if err := j.unknown(ctx, ref, o.open[ref]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// unknown ends a call whose end a crash has hidden.
+func (j *Journal) unknown(ctx context.Context, ref policy.Ref, c openCall) error {
+	e := newEntry(&j.entries)
+	e.encode(&Record{
+		Kind: KindOutcome, Ref: ref.String(), Status: StatusUnknown,
+		Agent: c.agent, Connection: c.connection, Upstream: c.upstream,
+	})
+	e.ref, e.closes = ref, true
+	if err := j.send(ctx, request{entry: e}); err != nil {
+		return fmt.Errorf("recording a call whose end is unknown: %w", err)
+	}
+	return nil
+}

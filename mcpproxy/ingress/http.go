@@ -1,0 +1,329 @@
+package ingress
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/hopgate/hopgate/policy"
+)
+
+// Deadlines and bounds of one HTTP request.
+const (
+	headTime  = 10 * time.Second // for the head to arrive
+	bodyTime  = 30 * time.Second // for the body to arrive
+	writeTime = 30 * time.Second // for one message to be taken; a peer that does not read is cut off
+	idleTime  = 2 * time.Minute  // between requests
+	quietTime = 15 * time.Second // after which a comment keeps a stream from being taken for dead
+	maxHead   = 28 << 10         // bytes of a head; net/http adds 4 KB of slack
+)
+
+// Config is what HTTP needs. All of it is required but Hosts and Origins.
+type Config struct {
+	Handler Handler
+	Clock   func() time.Time
+	Hosts   []string // names, without port, that the Host header may have, beside loopback names
+	Origins []string // web origins that may call, beside the one of the listener itself
+}
+
+// HTTP serves streamable HTTP at /mcp/{upstream}: the revisions 2025-03-26 to 2025-11-25 with sessions, and 2026-07-28
+// without. It implements [http.Handler].
+type HTTP struct{ Config }
+
+// NewHTTP checks the configuration.
+func NewHTTP(c Config) (*HTTP, error) {
+	if c.Handler == nil || c.Clock == nil {
+		return nil, errors.New("serving HTTP: no handler or no clock")
+	}
+	for _, o := range c.Origins {
+		if u, err := url.Parse(o); err != nil || u.Scheme == "" || u.Host == "" {
+			return nil, fmt.Errorf("serving HTTP: %q is not an origin such as https://example.com", o)
+		}
+	}
+	return &HTTP{c}, nil
+}
+
+// Server wraps a handler with the deadlines and bounds that a listener for agents needs.
+func Server(h http.Handler) *http.Server {
+	return &http.Server{
+		Handler: h, ReadHeaderTimeout: headTime, IdleTimeout: idleTime, MaxHeaderBytes: maxHead,
+		DisableGeneralOptionsHandler: true,
+	}
+}
+
+// prefix of the endpoints; the name of the upstream follows.
+const prefix = "/mcp/"
+
+// ServeHTTP answers one request.
+func (h *HTTP) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	name, ok := strings.CutPrefix(r.URL.Path, prefix)
+	if !ok || name == "" || strings.Contains(name, "/") {
+		// Clients probe for OAuth metadata. Any answer but 404 would make some of them ignore their API key.
+		http.NotFound(w, r)
+		return
+	}
+	p := &Peer{Transport: "http", Remote: r.RemoteAddr, Upstream: name}
+	if reason := h.check(r, p); reason != nil {
+		h.refuse(w, r, p, reason)
+		return
+	}
+	guest, refusal := h.Handler.Admit(r.Context(), p)
+	if refusal != nil {
+		if refusal.Status() == http.StatusUnauthorized {
+			w.Header()["Www-Authenticate"] = []string{`Bearer realm="hopgate"`}
+		}
+		write(w, refusal)
+		return
+	}
+	head, reason := readHead(r)
+	if reason != nil {
+		h.refuse(w, r, p, reason)
+		return
+	}
+	switch r.Method {
+	case http.MethodPost:
+		h.post(w, r, p, guest, head)
+	case http.MethodGet:
+		h.get(w, r, p, guest, head)
+	case http.MethodDelete:
+		if refusal := guest.End(r.Context(), head); refusal != nil {
+			write(w, refusal)
+			return
+		}
+		w.WriteHeader(http.StatusNoContent)
+	default:
+		w.Header()["Allow"] = []string{"GET, POST, DELETE"}
+		h.refuse(w, r, p, ReasonMethod)
+	}
+}
+
+// check looks at what needs no message: whether a web page is behind the request, and who says to be calling.
+func (h *HTTP) check(r *http.Request, p *Peer) *policy.Reason {
+	if !h.hostAllowed(r.Host) {
+		return ReasonHost
+	}
+	if !h.originAllowed(r) {
+		return ReasonOrigin
+	}
+	bearer, keys := r.Header["Authorization"], r.Header["X-Api-Key"]
+	if len(bearer)+len(keys) > 1 {
+		return ReasonCredentials
+	}
+	if len(keys) == 1 {
+		p.Credential = Credential(keys[0])
+	}
+	if len(bearer) == 1 {
+		if scheme, token, _ := strings.Cut(bearer[0], " "); strings.EqualFold(scheme, "Bearer") {
+			p.Credential = Credential(strings.TrimSpace(token))
+		}
+	}
+	return nil
+}
+
+// hostAllowed stands against DNS rebinding: a name that an attacker controls may point at this listener, but the browser
+// still sends that name.
+func (h *HTTP) hostAllowed(hostport string) bool {
+	host := hostname(hostport)
+	return loopback(host) || slices.ContainsFunc(h.Hosts, func(x string) bool { return strings.EqualFold(x, host) })
+}
+
+func (h *HTTP) originAllowed(r *http.Request) bool {
+	origins, sent := r.Header["Origin"]
+	if !sent {
+		return true // not a browser
+	}
+	if len(origins) != 1 {
+		return false
+	}
+	if slices.Contains(h.Origins, origins[0]) {
+		return true
+	}
+	u, err := url.Parse(origins[0])
+	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && strings.EqualFold(u.Host, r.Host)
+}
+
+func hostname(hostport string) string {
+	if host, _, err := net.SplitHostPort(hostport); err == nil {
+		return host
+	}
+	return strings.Trim(hostport, "[]")
+}
+
+func loopback(host string) bool {
+	ip := net.ParseIP(host)
+	return strings.EqualFold(host, "localhost") || ip != nil && ip.IsLoopback()
+}
+
+// readHead takes the protocol's headers. Of two headers of one name some programs believe the first and some the last,
+// so two are refused.
+func readHead(r *http.Request) (*Head, *policy.Reason) {
+	head := &Head{}
+	for name, values := range r.Header {
+		if len(name) < 4 || name[0] != 'M' && name[0] != 'L' {
+			continue
+		}
+		var to *string
+		switch name {
+		case "Mcp-Session-Id":
+			to, head.HasSession = &head.Session, true
+		case "Mcp-Protocol-Version":
+			to = &head.Protocol
+		case "Mcp-Method":
+			to = &head.Method
+		case "Mcp-Name":
+			to, head.HasName = &head.Name, true
+		case "Last-Event-Id":
+			to = &head.LastEventID
+		default:
+			if param, ok := strings.CutPrefix(name, "Mcp-Param-"); ok {
+				head.Params = append(head.Params, Param{Name: param})
+				to = &head.Params[len(head.Params)-1].Value
+			}
+		}
+		if to == nil {
+			continue
+		}
+		if len(values) != 1 {
+			return nil, ReasonHeader
+		}
+		*to = values[0]
+	}
+	return head, nil
+}
+
+func (h *HTTP) post(w http.ResponseWriter, r *http.Request, p *Peer, g Guest, head *Head) {
+	if reason := acceptable(r, head); reason != nil {
+		h.refuse(w, r, p, reason)
+		return
+	}
+	body, _ := bodies.Get().(*bytes.Buffer)
+	defer func() {
+		if body.Cap() <= keepBody {
+			body.Reset()
+			bodies.Put(body)
+		}
+	}()
+	if reason := h.read(w, r, body, g.MaxFrame()); reason != nil {
+		w.Header()["Connection"] = []string{"close"}
+		h.refuse(w, r, p, reason)
+		return
+	}
+	if r.TransferEncoding != nil {
+		// Where a length stood beside the chunks, nobody may take what follows for another request (RFC 9112, 6.1).
+		w.Header()["Connection"] = []string{"close"}
+	}
+	reply := newReply(w, h.Clock)
+	defer reply.close()
+	g.Post(r.Context(), &Message{Raw: body.Bytes(), Head: head}, reply)
+}
+
+var bodies = sync.Pool{New: func() any { return new(bytes.Buffer) }}
+
+// keepBody is the largest buffer worth keeping: one huge message must not stay in memory for ever.
+const keepBody = 256 << 10
+
+// acceptable checks the content types. A page of another site can send a POST without preflight only as one of three
+// other types, so this also stands against forged requests.
+func acceptable(r *http.Request, head *Head) *policy.Reason {
+	if r.Header["Content-Encoding"] != nil {
+		return ReasonType
+	}
+	if types := r.Header["Content-Type"]; len(types) != 1 || !jsonType(types[0]) {
+		return ReasonType
+	}
+	json, stream := accepts(r.Header["Accept"], !legacyHeader(head))
+	if !json || !stream {
+		return ReasonAccept
+	}
+	return nil
+}
+
+func jsonType(v string) bool {
+	if v == "application/json" {
+		return true
+	}
+	t, params, err := mime.ParseMediaType(v)
+	charset, has := params["charset"]
+	return err == nil && t == "application/json" && (!has || strings.EqualFold(charset, "utf-8"))
+}
+
+// legacyHeader reports whether the header leaves it open that the request is of an era with lenient clients.
+func legacyHeader(head *Head) bool { return head.Protocol < "2026" }
+
+// accepts says what an Accept header allows. Only strict clients are held to name both types.
+func accepts(header []string, strict bool) (json, stream bool) {
+	for _, line := range header {
+		for part := range strings.SplitSeq(line, ",") {
+			t, _, _ := strings.Cut(part, ";")
+			switch strings.TrimSpace(t) {
+			case "application/json":
+				json = true
+			case "text/event-stream":
+				stream = true
+			case "*/*":
+				json, stream = json || !strict, stream || !strict
+			}
+		}
+	}
+	return json, stream
+}
+
+// read takes the body whole, with a deadline of its own: the server's would cut streams too.
+func (h *HTTP) read(w http.ResponseWriter, r *http.Request, into *bytes.Buffer, limit int) *policy.Reason {
+	if r.ContentLength > int64(limit) {
+		return ReasonLarge
+	}
+	c := http.NewResponseController(w)
+	if err := c.SetReadDeadline(h.Clock().Add(bodyTime)); err != nil {
+		return ReasonBody
+	}
+	if r.ContentLength > 0 {
+		into.Grow(int(r.ContentLength) + bytes.MinRead)
+	}
+	n, err := into.ReadFrom(io.LimitReader(r.Body, int64(limit)+1))
+	switch {
+	case err != nil:
+		return ReasonBody
+	case n > int64(limit):
+		return ReasonLarge
+	}
+	if err := c.SetReadDeadline(time.Time{}); err != nil {
+		return ReasonBody
+	}
+	return nil
+}
+
+func (h *HTTP) get(w http.ResponseWriter, r *http.Request, p *Peer, g Guest, head *Head) {
+	if _, stream := accepts(r.Header["Accept"], true); !stream {
+		h.refuse(w, r, p, ReasonAccept)
+		return
+	}
+	reply := newReply(w, h.Clock)
+	defer reply.close()
+	g.Listen(r.Context(), head, reply)
+}
+
+func (h *HTTP) refuse(w http.ResponseWriter, r *http.Request, p *Peer, reason *policy.Reason) {
+	write(w, h.Handler.Refuse(context.WithoutCancel(r.Context()), p, reason, ""))
+}
+
+// write answers with a refusal in one piece.
+func write(w http.ResponseWriter, refusal *Refusal) {
+	body := refusal.Append(make([]byte, 0, 512))
+	w.Header()["Content-Type"] = typeJSON
+	if s := refusal.seconds(); s > 0 && refusal.Status() >= 400 {
+		w.Header()["Retry-After"] = []string{fmt.Sprint(s)}
+	}
+	w.WriteHeader(refusal.Status())
+	_, _ = w.Write(body) // the peer may be gone; there is nobody else to tell
+}

@@ -1,0 +1,115 @@
+// Package ingress is the agents' side of the proxy: it takes messages off a transport and puts answers back on it.
+//
+// It checks what only the transport can see (Host, Origin, content types, sizes, deadlines) and reads credentials, but
+// neither parses messages nor judges them: that is what a [Handler] does, the same one for every transport.
+package ingress
+
+import (
+	"context"
+
+	"github.com/hopgate/hopgate/policy"
+)
+
+// Handler deals with what comes in. Its methods are called from many goroutines.
+type Handler interface {
+	// Admit says who a peer is. It returns a Refusal, which is on record then, where the peer is nobody or has no way to
+	// the upstream that it names. It is called for every HTTP request, and once for a process on stdio.
+	Admit(ctx context.Context, p *Peer) (Guest, *Refusal)
+	// Refuse puts on record what the transport itself refuses.
+	Refuse(ctx context.Context, p *Peer, r *policy.Reason, detail string) *Refusal
+}
+
+// Guest is an admitted peer.
+type Guest interface {
+	// MaxFrame is the size in bytes above which a message need not be read.
+	MaxFrame() int
+	// Post deals with one message and answers it through reply. It returns when nothing more will come of the message,
+	// and keeps neither m nor its bytes.
+	Post(ctx context.Context, m *Message, reply Reply)
+	// Listen streams what belongs to no request, or what a broken stream has missed, until ctx ends or the stream does.
+	Listen(ctx context.Context, h *Head, reply Reply)
+	// End ends a session; nil means that it is gone.
+	End(ctx context.Context, h *Head) *Refusal
+}
+
+// Peer is who is at the other end, as the transport saw it.
+type Peer struct {
+	Transport  string     // http or stdio
+	Remote     string     // address, or user
+	Upstream   string     // name that the peer asked for
+	Credential Credential // empty where none was presented
+	Local      bool       // the peer started this very process; on stdio
+	As         string     // agent that a local peer wants to be, empty for the only one
+	Agent      *policy.Agent
+	Key        string // id of the credential; Admit sets it, and Agent
+}
+
+// Credential is a secret that a peer presented. It prints as nothing useful; Reveal gives it away.
+type Credential string
+
+// String hides the secret.
+func (Credential) String() string { return "«secret»" }
+
+// GoString hides the secret.
+func (Credential) GoString() string { return "«secret»" }
+
+// MarshalText hides the secret.
+func (Credential) MarshalText() ([]byte, error) { return []byte("«secret»"), nil }
+
+// Reveal returns the secret, to verify it.
+func (c Credential) Reveal() string { return string(c) }
+
+// Message is one message, or one batch, as it came off the transport.
+type Message struct {
+	Raw []byte
+	// Head has the headers of an HTTP request. It is nil on stdio.
+	Head *Head
+	turn *turn // on stdio, where the order of messages means something
+}
+
+// Dispatched says that the message has gone to the upstream, or will not go, so that the next one may overtake it.
+func (m *Message) Dispatched() {
+	if m.turn != nil {
+		m.turn.pass()
+	}
+}
+
+// Head has the headers that the protocol defines for streamable HTTP. A header that came twice is refused before.
+type Head struct {
+	Session     string // Mcp-Session-Id
+	HasSession  bool
+	Protocol    string // MCP-Protocol-Version
+	Method      string // Mcp-Method
+	Name        string // Mcp-Name, as it was sent
+	HasName     bool
+	LastEventID string
+	Params      []Param // Mcp-Param-*
+}
+
+// Param is a header Mcp-Param-Name.
+type Param struct{ Name, Value string }
+
+// Reply is where the answer to one message goes. Send may be called from several goroutines; the last call is one of
+// Finish, End, Accept and Refuse.
+type Reply interface { //nolint:interfacebloat // one answer, and the few ways in which it can go
+	// Session names the new session in the head of the answer; before anything is sent.
+	Session(id string)
+	// Resumable names the event under which a stream begins, if the answer becomes one, so that a client can resume it
+	// before there was a message; before anything is sent.
+	Resumable(event string)
+	// Streaming reports whether the head of a stream has been sent.
+	Streaming() bool
+	// Open starts a stream before there is a message for it.
+	Open() error
+	// Send puts a message on the stream that answers; more will follow. event is the id under which a client may resume,
+	// or empty. An error means that the peer is gone.
+	Send(event string, frame []byte) error
+	// Finish sends the last message. status is for HTTP, and counts only where nothing was sent before.
+	Finish(event string, status int, frame []byte) error
+	// End ends the answer without a message.
+	End()
+	// Accept confirms a message that has no answer.
+	Accept()
+	// Refuse answers with a refusal.
+	Refuse(r *Refusal)
+}

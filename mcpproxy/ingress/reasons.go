@@ -1,0 +1,45 @@
+package ingress
+
+import "github.com/hopgate/hopgate/policy"
+
+// protocol makes a reason that the agent may know in full, because it concerns only how it speaks the protocol.
+func protocol(code, text string, rpc, status int, hint string) *policy.Reason {
+	return &policy.Reason{
+		Code: code, Hint: hint,
+		Answer: &policy.Answer{Code: code, Text: text, Retry: policy.RetryChanged, Form: policy.FormProtocol, RPC: rpc, HTTP: status},
+	}
+}
+
+// Codes of JSON-RPC errors in the answers to requests that are wrong as HTTP.
+const (
+	codeInvalidRequest = -32600
+	codeForbidden      = 403
+	codeUnauthorized   = 401
+)
+
+// Reasons for which the transport itself refuses.
+var (
+	ReasonHost = protocol("HOST_NOT_ALLOWED", "The Host header names a host that is not served here.", codeForbidden, 403,
+		"a web page may be trying to reach this listener by DNS rebinding; if the host is right, add it to listen.mcp.hosts")
+	ReasonOrigin = protocol("ORIGIN_NOT_ALLOWED", "The Origin header names a site that may not call here.", codeForbidden, 403,
+		"a web page called; if it may, add its origin to listen.mcp.origins")
+	ReasonCredentials = protocol("AMBIGUOUS_CREDENTIALS", "Send exactly one credential.", codeUnauthorized, 401,
+		"more than one Authorization or X-API-Key header came with one request")
+	ReasonMethod = protocol("HTTP_METHOD_NOT_ALLOWED", "Use POST, GET or DELETE.", codeInvalidRequest, 405, "")
+	ReasonAccept = protocol("NOT_ACCEPTABLE", "Accept must list application/json and text/event-stream.", codeInvalidRequest, 406, "")
+	ReasonType   = protocol("UNSUPPORTED_MEDIA_TYPE", "Content-Type must be application/json, without Content-Encoding.", codeInvalidRequest, 415, "")
+	ReasonHeader = protocol("DUPLICATE_HEADER", "A header of the protocol came twice.", codeHeaderMismatch, 400,
+		"programs differ in which of two headers they believe, so neither is")
+	ReasonLarge = protocol("BODY_TOO_LARGE", "The message is larger than the limit.", codeInvalidRequest, 413, "see limits.frame")
+	ReasonBody  = protocol("BODY_UNREADABLE", "The body did not arrive whole in time.", codeInvalidRequest, 400, "")
+	ReasonEnd   = protocol("STREAM_ENDED", "The stream ended in the middle of a message.", -32700, 400, "")
+)
+
+const codeHeaderMismatch = -32020 // MCP 2026-07-28, HeaderMismatch
+
+// Reasons returns the reasons for which the transport itself refuses.
+func Reasons() []*policy.Reason {
+	return []*policy.Reason{
+		ReasonHost, ReasonOrigin, ReasonCredentials, ReasonMethod, ReasonAccept, ReasonType, ReasonHeader, ReasonLarge, ReasonBody, ReasonEnd,
+	}
+}

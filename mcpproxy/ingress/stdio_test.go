@@ -1,0 +1,127 @@
+package ingress_test
+
+import (
+	"context"
+	"io"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/hopgate/hopgate/mcpproxy/ingress"
+)
+
+// run serves lines to a handler on stdio and returns what was written.
+func run(t *testing.T, h *handler, in io.Reader, p ingress.Peer) string {
+	t.Helper()
+	var out strings.Builder
+	s := ingress.Stdio{Handler: h, In: in, Out: &out}
+	if err := s.Serve(t.Context(), &p); err != nil {
+		t.Fatal(err)
+	}
+	return out.String()
+}
+
+var local = ingress.Peer{Transport: "stdio", Local: true}
+
+func TestStdioFramesLines(t *testing.T) {
+	cases := map[string]struct{ in, want, refused string }{
+		"one":                   {"{\"a\":1}\n", "{\"a\":1}\n", ""},
+		"carriage returns":      {"{\"a\":1}\r\n", "{\"a\":1}\n", ""},
+		"empty lines":           {"\n\r\n{\"a\":1}\n\n", "{\"a\":1}\n", ""},
+		"longer than a buffer":  {`"` + strings.Repeat("x", 200<<10) + "\"\n", `"` + strings.Repeat("x", 200<<10) + "\"\n", ""},
+		"longer than the limit": {strings.Repeat("x", 1<<21) + "\n{\"a\":1}\n", "BODY_TOO_LARGE {\"a\":1}\n", "BODY_TOO_LARGE"},
+		"unfinished":            {"{\"a\":1}\n{\"b\"", "STREAM_ENDED {\"a\":1}\n", "STREAM_ENDED"},
+		"nothing":               {"", "", ""},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			h := &handler{post: echo}
+			got := run(t, h, strings.NewReader(c.in), local)
+			want := strings.TrimPrefix(c.want, c.refused+" ")
+			if !strings.Contains(got, want) || (c.refused == "") != (got == want) || h.codes() != c.refused {
+				t.Errorf("got %.200q, on record %q", got, h.codes())
+			}
+		})
+	}
+}
+
+func TestStdioKeepsAnswersInOneLine(t *testing.T) {
+	h := &handler{post: func(_ context.Context, _ *ingress.Message, r ingress.Reply) {
+		_ = r.Finish("", 200, []byte("{\n\t\"a\": 1\r\n}"))
+	}}
+	if got := run(t, h, strings.NewReader("{}\n"), local); got != "{ \t\"a\": 1  }\n" {
+		t.Errorf("got %q", got)
+	}
+}
+
+func TestStdioTellsAPeerWhyItIsNotAdmitted(t *testing.T) {
+	in := `{"jsonrpc":"2.0","id":"x","method":"initialize"}` + "\n" + `{"jsonrpc":"2.0","method":"notifications/initialized"}` + "\n" + `{"id":3}` + "\n"
+	got := strings.Split(run(t, &handler{}, strings.NewReader(in), ingress.Peer{Transport: "stdio"}), "\n")
+	if len(got) != 3 || !strings.Contains(got[0]+got[1], `"id":"x","error":{"code":401`) {
+		t.Errorf("got %q; want an answer to the request and to the broken line, and none to the notification", got)
+	}
+}
+
+// TestStdioKeepsTheOrderOfMessages lets a request hang before it is dispatched: another request overtakes it, a
+// notification does not, and nothing overtakes the notification.
+func TestStdioKeepsTheOrderOfMessages(t *testing.T) {
+	reached, release := make(chan string, 4), make(chan struct{})
+	h := &handler{post: func(_ context.Context, m *ingress.Message, _ ingress.Reply) {
+		_, name, _ := strings.Cut(string(m.Raw), "#")
+		if strings.Contains(name, "slow") {
+			<-release
+		}
+		reached <- name[:1]
+		m.Dispatched()
+		if strings.Contains(name, "waits") {
+			<-release // after dispatch nobody waits for it
+		}
+	}}
+	r, w := io.Pipe()
+	done := make(chan struct{})
+	go func() { defer close(done); run(t, h, r, local) }()
+	go func() {
+		for _, line := range []string{
+			`{"id":1,"method":"#1 slow"}`, `{"id":2,"method":"#2 waits"}`, `{"method":"notifications/cancelled #3"}`, `{"id":4,"method":"#4"}`,
+		} {
+			io.WriteString(w, line+"\n")
+		}
+		w.Close()
+	}()
+	if got := <-reached; got != "2" {
+		t.Errorf("first comes #%s", got)
+	}
+	select {
+	case got := <-reached:
+		t.Errorf("#%s overtakes a request that is not dispatched", got)
+	case <-time.After(50 * time.Millisecond):
+	}
+	close(release)
+	if got := <-reached + <-reached + <-reached; got != "134" {
+		t.Errorf("then come %s", got)
+	}
+	<-done
+}
+
+func TestStdioEndsWithItsContext(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		block := make(chan struct{})
+		h := &handler{post: func(ctx context.Context, _ *ingress.Message, _ ingress.Reply) { <-ctx.Done() }}
+		r, w := io.Pipe()
+		done := make(chan error)
+		go func() {
+			s := ingress.Stdio{Handler: h, In: r, Out: io.Discard}
+			p := local
+			done <- s.Serve(ctx, &p)
+		}()
+		io.WriteString(w, `{"id":1,"method":"x"}`+"\n")
+		synctest.Wait()
+		cancel()
+		synctest.Wait()
+		w.Close() // whoever owns the input closes it when the context ends
+		<-done
+		close(block)
+	})
+}
