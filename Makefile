@@ -1,0 +1,42 @@
+# What people type. The logic is in Go: tests, benchmarks and generators.
+GO    ?= go
+TOOL  := $(GO) tool -modfile=tools/go.mod
+FUZZ  ?= 10s
+
+.DEFAULT_GOAL := help
+.PHONY: help build test race fuzz bench lint fmt generate e2e conformance
+
+help: ## show this
+	@sed -n 's/^\([a-z0-9]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
+
+build: ## build bin/hopgate
+	$(GO) build -trimpath -o bin/hopgate ./cmd/hopgate
+
+test: ## run all tests that need nothing but Go
+	$(GO) test ./...
+
+race: ## the same under the race detector
+	$(GO) test -race ./...
+
+fuzz: ## fuzz every target for FUZZ (10s)
+	$(GO) run ./tools/fuzz -time $(FUZZ)
+
+bench: ## run the benchmarks
+	$(GO) test -run '^$$' -bench . -benchmem ./...
+
+lint: ## vet, lint and look for known vulnerabilities
+	$(TOOL) golangci-lint run ./...
+	$(GO) fix -diff ./...
+	$(TOOL) govulncheck ./...
+
+fmt: ## format
+	$(TOOL) golangci-lint fmt ./...
+
+generate: ## rewrite generated files: schema, reasons, golden tests
+	$(GO) test ./cmd/... ./mcpproxy/... ./configs/... -update
+
+e2e: ## real clients and servers from npm; needs Node 20
+	$(GO) test -count=1 -tags e2e -timeout 20m ./e2e/...
+
+conformance: ## the official suite, five times, direct and through Hopgate
+	HOPGATE_CONFORMANCE_RUNS=5 $(GO) test -count=1 -tags e2e -timeout 60m -run Conformance -v ./e2e/...

@@ -1,0 +1,467 @@
+package mcpproxy
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/hopgate/hopgate/mcpproxy/ingress"
+	"github.com/hopgate/hopgate/mcpproxy/upstream"
+	"github.com/hopgate/hopgate/mcpproxy/wire"
+	"github.com/hopgate/hopgate/policy"
+)
+
+// Times of a call that no configuration sets.
+const (
+	lateTime  = 2 * time.Second // that the answer to a call may come late, after the agent has given it up
+	leaveTime = 5 * time.Second // to tell the upstream that nobody waits
+)
+
+// exchange is one message of an agent on its way, and what comes back for it. One goroutine drives it; giveUp alone is
+// called from another.
+type exchange struct {
+	g       *guest
+	frame   wire.Frame
+	call    policy.Call
+	msg     *ingress.Message
+	reply   ingress.Reply
+	session *session // nil for a request of the later era over HTTP
+	id      idKey
+	modern  bool // of the later era
+	starts  bool // the request is the initialize of its session
+
+	sent   *policy.Call // what was judged and goes out; the call itself, or its rewritten copy
+	out    policy.Outcome
+	settle policy.Settle
+	report policy.Report
+
+	// guarded by the session's mutex, where there is a session
+	stop context.CancelFunc // ends the wait for the upstream
+	gone bool               // the agent has given the call up
+}
+
+var exchanges = sync.Pool{New: func() any { return new(exchange) }}
+
+func newExchange(g *guest, reply ingress.Reply) *exchange {
+	x, _ := exchanges.Get().(*exchange)
+	x.g, x.reply = g, reply
+	return x
+}
+
+// free gives the exchange back. Nothing may refer to it any more.
+func (x *exchange) free() {
+	*x = exchange{}
+	exchanges.Put(x)
+}
+
+// begin makes the call of the message that has been read.
+func (x *exchange) begin(m *ingress.Message) {
+	x.msg = m
+	x.call = x.g.call(&x.frame)
+}
+
+// join makes the message one of a session.
+func (x *exchange) join(s *session) {
+	x.session = s
+	o := &x.call.Origin
+	o.Session = s.digest
+	if version, client := s.facts(); !x.modern {
+		o.Protocol, o.Client = version, client
+	}
+}
+
+// serve takes a message along the path of a call: decide, record, forward, review, settle, tell, answer. life ends when
+// nobody wants the answer any more: the session's life, or that of the HTTP request.
+func (x *exchange) serve(life context.Context, s *session) {
+	if x.frame.Kind == wire.KindNotification {
+		x.deliver(life, s)
+		return
+	}
+	ctx := x.wait(life)
+	defer func() { x.stop() }()
+	if s != nil {
+		x.id = newIDKey(x.frame.Get(wire.ID))
+		if !s.claim(x) {
+			x.refuseProtocol(ctx, reasonIDInUse)
+			return
+		}
+		defer s.release(x)
+		if s.id != "" {
+			x.reply = s.streams.answer(x.reply, x.call.Origin.Protocol >= revisionResume)
+		}
+	}
+	if send := x.decide(ctx); send != nil {
+		x.forward(life, ctx, send)
+	}
+}
+
+// wait begins a wait for the upstream, and ends the one before. Each message that comes begins another.
+func (x *exchange) wait(life context.Context) context.Context {
+	ctx, stop := context.WithTimeout(life, x.timeout())
+	x.waitOn(stop)
+	return ctx
+}
+
+// waitOn makes stop what ends the wait.
+func (x *exchange) waitOn(stop context.CancelFunc) {
+	if x.session != nil {
+		x.session.mu.Lock()
+		defer x.session.mu.Unlock()
+	}
+	if x.stop != nil {
+		x.stop()
+	}
+	x.stop = stop
+	if x.gone {
+		stop() // it had its time
+	}
+}
+
+// giveUp ends the answer, because the agent has cancelled the request. What still comes within a short while is judged
+// and recorded, and goes nowhere. The session's mutex is held.
+func (x *exchange) giveUp() {
+	switch {
+	case x.gone:
+		return
+	case x.modern:
+		x.stop() // the exchange itself tells the upstream
+	default:
+		time.AfterFunc(lateTime, x.stop)
+	}
+	x.gone = true
+	x.reply.End()
+}
+
+// untold is the timeout of a call whose connection is not known; it is refused long before.
+const untold = time.Minute
+
+func (x *exchange) timeout() time.Duration {
+	if c := x.call.Connection; c != nil {
+		return c.Timeout
+	}
+	return untold
+}
+
+// decide judges the call and puts the decision on record. It returns the call to send, or nil where the message is dealt
+// with.
+func (x *exchange) decide(ctx context.Context) *policy.Call {
+	send, out, settle := policy.Decide(ctx, &x.call)
+	x.sent, x.out, x.settle = send, out, settle
+	if x.out.Allowed {
+		if err := x.g.p.Journal.Begin(ctx, send, &x.out); err != nil {
+			x.out = policy.Denied("audit", reasonRecord, "")
+			x.out.Fault = err
+			x.conclude(ctx, policy.StatusFailed, false)
+			x.refuse()
+			return nil
+		}
+		return send
+	}
+	x.refuseOnRecord(ctx)
+	return nil
+}
+
+// refuseOnRecord records what was decided against, and answers.
+func (x *exchange) refuseOnRecord(ctx context.Context) {
+	x.logFault()
+	r := x.g.p.record(ctx, &x.call, &x.out)
+	if x.frame.Kind == wire.KindRequest {
+		x.reply.Refuse(r)
+		return
+	}
+	x.reply.Accept() // whoever sends no request awaits no answer
+}
+
+// refuseProtocol refuses a message that breaks the protocol.
+func (x *exchange) refuseProtocol(ctx context.Context, reason *policy.Reason) {
+	x.out = policy.Denied("protocol", reason, "")
+	r := x.g.p.record(ctx, &x.call, &x.out)
+	r.Modern = r.Modern || x.modern
+	if reason == reasonVersion {
+		r.Data = supported(x.frame.Get(wire.MetaProtocolVersion))
+	}
+	x.reply.Refuse(r)
+}
+
+// refuseQuietly drops a message without an error: a client can do nothing about it.
+func (x *exchange) refuseQuietly(ctx context.Context, reason *policy.Reason) {
+	x.out = policy.Denied("protocol", reason, "")
+	x.g.p.record(ctx, &x.call, &x.out)
+	x.reply.Accept()
+}
+
+// refuse answers with what the outcome says; the record has it.
+func (x *exchange) refuse() {
+	x.logFault()
+	r := refusal(&x.call, &x.out)
+	r.Modern = r.Modern || x.modern
+	x.reply.Refuse(r)
+}
+
+func (x *exchange) logFault() {
+	if x.out.Fault != nil {
+		x.g.p.Log.Error().Err(x.out.Fault).Stringer("ref", x.call.Ref).Str("reason", x.out.Reason.Code).Msg("refused on a fault")
+	}
+}
+
+// forward sends the call and takes what comes back, until the answer.
+func (x *exchange) forward(life, ctx context.Context, send *policy.Call) {
+	link, err := x.link(ctx)
+	var stream upstream.Stream
+	if err == nil {
+		stream, err = link.Send(ctx, x.outgoing(send))
+	}
+	x.msg.Dispatched()
+	if err != nil {
+		x.fail(life, ctx, err)
+		return
+	}
+	defer stream.Close()
+	if x.call.Method == "subscriptions/listen" {
+		x.listen(life, stream)
+		return
+	}
+	for {
+		in, err := stream.Next(ctx)
+		switch {
+		case err != nil:
+			x.abandon(ctx, stream)
+			x.fail(life, ctx, err)
+			return
+		case in.Frame.Response():
+			x.finish(ctx, in)
+			return
+		}
+		x.relay(ctx, link, &in.Frame)
+		ctx = x.wait(life)
+	}
+}
+
+// link returns the way to the upstream that the message takes.
+func (x *exchange) link(ctx context.Context) (upstream.Link, error) {
+	if x.session != nil {
+		return x.session.open(ctx)
+	}
+	return x.g.p.shared(ctx, x.g.who.policy, Way{x.call.Agent.Name, x.call.Upstream})
+}
+
+// outgoing is what the upstream leg needs to know of a message. Headers are made anew from what is sent.
+func (x *exchange) outgoing(send *policy.Call) *upstream.Outgoing {
+	out := &upstream.Outgoing{Frame: send.Frame, Protocol: x.call.Origin.Protocol, Modern: x.modern}
+	if !x.modern {
+		return out
+	}
+	if field, ok := mirrored[send.Method]; ok {
+		out.Name = send.Frame.String(field)
+	}
+	if send.Method == "tools/call" {
+		out.Params = x.g.p.params(send, x.msg.Head)
+	}
+	return out
+}
+
+// abandon tells the upstream that nobody waits for the answer. In the earlier era the agent's own cancellation has told
+// it already.
+func (x *exchange) abandon(ctx context.Context, stream upstream.Stream) {
+	if !x.modern && x.givenUp() {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), leaveTime)
+	defer cancel()
+	if err := stream.Cancel(ctx, "no answer awaited"); err != nil {
+		x.g.p.Log.Debug().Err(err).Stringer("ref", x.call.Ref).Msg("the upstream was not told of a cancellation")
+	}
+}
+
+// finish reviews the answer, ends the call on record, and hands the answer to the agent.
+func (x *exchange) finish(ctx context.Context, in *upstream.Incoming) {
+	result := &in.Frame
+	x.report.Result = result
+	status := statusOf(result, &x.report)
+	if status == policy.StatusOK || status == policy.StatusToolError {
+		result = x.review(ctx, result)
+	}
+	x.conclude(ctx, status, true)
+	switch {
+	case x.givenUp():
+	case !x.out.Allowed:
+		x.refuse()
+	default:
+		if x.starts && x.session.id != "" {
+			x.reply.Session(x.session.id)
+		}
+		_ = x.reply.Finish("", httpStatus(in, x.modern), result.Raw) // a peer that is gone needs no answer; the record has it
+	}
+}
+
+// review lets the gates screen a result, and the proxy learn from it.
+func (x *exchange) review(ctx context.Context, result *wire.Frame) *wire.Frame {
+	p := x.g.p
+	if len(result.Raw) > x.call.Connection.Limits.Frame {
+		x.withhold(policy.Denied("protocol", reasonLargeResult, ""))
+		return result
+	}
+	if x.call.Method == "tools/list" {
+		p.Catalog.Learn(x.call.Upstream, result)
+	}
+	result, out := policy.Review(ctx, &x.call, result, x.out)
+	x.out = out
+	if x.out.Allowed && x.starts {
+		if err := x.session.negotiate(x.sent.Frame, result); err != nil {
+			x.withhold(policy.Denied("protocol", reasonServerProtocol, err.Error()))
+		}
+	}
+	if agent, _, cause := p.identify(p.policy.Load(), x.g.peer); agent == nil {
+		x.withhold(policy.Denied("identity", policy.ReasonNobody, cause)) // revoked while the call was under way
+	}
+	return result
+}
+
+// withhold refuses a call after it was made.
+func (x *exchange) withhold(out policy.Outcome) {
+	out.Findings = x.out.Findings
+	x.out = out
+}
+
+// givenUp reports whether the agent has cancelled the request.
+func (x *exchange) givenUp() bool {
+	if x.session == nil {
+		return false
+	}
+	x.session.mu.Lock()
+	defer x.session.mu.Unlock()
+	return x.gone
+}
+
+// fail ends a call that has got no usable answer.
+func (x *exchange) fail(life, ctx context.Context, err error) {
+	status, reason := policy.StatusFailed, reasonFailed
+	var backoff *upstream.BackoffError
+	var wait time.Duration
+	var code *upstream.StatusError
+	switch {
+	case x.givenUp(), life.Err() != nil && x.session == nil:
+		status, reason = policy.StatusCancelled, reasonCancelled
+	case life.Err() != nil:
+		status, reason = policy.StatusCancelled, reasonSession
+	case errors.Is(err, upstream.ErrSessionEnded):
+		reason = reasonSession
+		if x.session == nil || x.session.id == "" {
+			reason = reasonFailed // on stdio another child takes over
+		} else {
+			x.session.end()
+		}
+	case errors.As(err, &backoff):
+		reason, wait = reasonUnavailable, backoff.After
+	case errors.Is(err, upstream.ErrUnavailable):
+		reason = reasonUnavailable
+	case ctx.Err() != nil:
+		status, reason = policy.StatusTimeout, reasonTimeout
+	case x.modern && errors.As(err, &code) && code.Code >= 400 && code.Code < 500:
+		reason = reasonNotModern
+	}
+	x.g.p.Log.Info().Err(err).Stringer("ref", x.call.Ref).Str("upstream", x.call.Upstream).Msg("no answer from the upstream")
+	out := policy.Denied("upstream", reason, "")
+	out.Wait = wait
+	x.withhold(out)
+	x.conclude(ctx, status, true)
+	if reason != reasonCancelled {
+		r := refusal(&x.call, &x.out)
+		r.Modern = x.modern
+		x.reply.Refuse(r)
+	}
+}
+
+// conclude settles what the gates reserved, records what came of the call, and tells the observers.
+func (x *exchange) conclude(ctx context.Context, status policy.Status, begun bool) {
+	p := x.g.p
+	x.report.Status, x.report.Took = status, p.Clock().Sub(x.call.Time)
+	if err := x.settle(ctx, &x.out); err != nil {
+		p.Log.Error().Err(err).Stringer("ref", x.call.Ref).Msg("a reservation was not settled")
+	}
+	if begun {
+		p.Journal.End(&x.call, &x.out, &x.report)
+	}
+	p.observe(&x.call, &x.out, &x.report)
+}
+
+// deliver takes a message that has no answer along the same path: a notification, or the answer to a server's request.
+func (x *exchange) deliver(ctx context.Context, s *session) {
+	if s == nil {
+		// Over HTTP the later era has no notification that would mean anything to a server.
+		x.refuseQuietly(ctx, reasonNoEffect)
+		return
+	}
+	send := x.decide(ctx)
+	if send == nil {
+		return
+	}
+	if x.call.Method == "notifications/cancelled" {
+		switch known, modern := s.cancel(x.frame.Get(wire.ParamsRequestID)); {
+		case !known:
+			x.withhold(policy.Denied("protocol", reasonCancel, ""))
+			fallthrough
+		case modern:
+			x.conclude(ctx, policy.StatusSent, true)
+			x.reply.Accept()
+			return
+		}
+	}
+	link, err := s.open(ctx)
+	if err == nil {
+		_, err = link.Send(ctx, x.outgoing(send))
+	}
+	status := policy.StatusSent
+	if err != nil {
+		x.g.p.Log.Info().Err(err).Stringer("ref", x.call.Ref).Str("upstream", x.call.Upstream).Msg("a message did not reach the upstream")
+		status = policy.StatusFailed
+		x.withhold(policy.Denied("upstream", reasonUnavailable, ""))
+	} else if x.call.Method == "notifications/initialized" {
+		s.settle(&x.frame)
+	}
+	x.conclude(ctx, status, true)
+	x.reply.Accept()
+}
+
+// statusOf says how a call has ended that was answered.
+func statusOf(answer *wire.Frame, r *policy.Report) policy.Status {
+	switch {
+	case answer.Kind == wire.KindError:
+		r.Code = parseCode(answer.Get(wire.ErrorCode))
+		return policy.StatusError
+	case string(answer.Get(wire.ResultIsError)) == "true":
+		return policy.StatusToolError
+	}
+	return policy.StatusOK
+}
+
+// parseCode reads a JSON-RPC error code, which the strict parse has found to be an integer.
+func parseCode(raw []byte) int {
+	code, err := strconv.Atoi(string(raw))
+	if err != nil {
+		return 0 // beyond int: no code that anybody knows
+	}
+	return code
+}
+
+// httpStatus is the status of an answer. An upstream's own is passed on only where the protocol ties a meaning to it
+// that is true of us too: a 401 or 404 of the upstream would make the client log in here, or give its session up.
+func httpStatus(in *upstream.Incoming, modern bool) int {
+	if in.Frame.Kind != wire.KindError || !modern {
+		if in.Status == http.StatusBadRequest {
+			return in.Status
+		}
+		return http.StatusOK
+	}
+	switch code := string(in.Frame.Get(wire.ErrorCode)); {
+	case code == "-32601":
+		return http.StatusNotFound
+	case strings.HasPrefix(code, "-3202"), in.Status == http.StatusBadRequest:
+		return http.StatusBadRequest
+	}
+	return http.StatusOK
+}

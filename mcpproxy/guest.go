@@ -1,0 +1,190 @@
+package mcpproxy
+
+import (
+	"context"
+	"errors"
+
+	"github.com/hopgate/hopgate/mcpproxy/ingress"
+	"github.com/hopgate/hopgate/mcpproxy/wire"
+	"github.com/hopgate/hopgate/policy"
+)
+
+// guest is one admitted peer: an HTTP request, or a process on stdio for as long as it runs.
+type guest struct {
+	p    *Proxy
+	peer *ingress.Peer
+	who  standing
+	own  *session // on stdio: the process is the session
+}
+
+// standing is who an agent is and what it may do, under one state of the configuration.
+type standing struct {
+	policy *Policy
+	agent  *policy.Agent
+	key    string
+	conn   *policy.Connection
+	cause  string // for the record: why the agent is nobody
+}
+
+// stands says who a peer is under the policy in force. Neither a missing agent nor a missing connection is an error:
+// the pipeline refuses both.
+func (p *Proxy) stands(peer *ingress.Peer) standing {
+	s := standing{policy: p.policy.Load()}
+	s.agent, s.key, s.cause = p.identify(s.policy, peer)
+	if s.agent != nil {
+		s.conn = s.policy.Connections[Way{s.agent.Name, peer.Upstream}]
+	}
+	return s
+}
+
+func (p *Proxy) identify(pol *Policy, peer *ingress.Peer) (a *policy.Agent, key, cause string) {
+	if peer.Local && peer.Credential == "" {
+		a, err := localAgent(pol, peer.As)
+		if err != nil {
+			return nil, "", err.Error()
+		}
+		return a, "", ""
+	}
+	if peer.Credential == "" {
+		return nil, "", "no credential"
+	}
+	name, key, err := p.Identity.Verify(peer.Credential.Reveal())
+	if err != nil {
+		return nil, key, err.Error()
+	}
+	principal, declared := pol.Agents[name]
+	switch {
+	case !declared:
+		return nil, key, "the key's agent is not declared"
+	case principal.Local:
+		return nil, key, "the key's agent is declared auth: local"
+	case peer.As != "" && peer.As != name:
+		return nil, key, "the key is another agent's"
+	}
+	return principal.Agent, key, ""
+}
+
+// localAgent finds the agent that a process of the local user is: the named one, or the only one.
+func localAgent(pol *Policy, name string) (*policy.Agent, error) {
+	var found *policy.Agent
+	for _, a := range pol.Agents {
+		if !a.Local || name != "" && a.Name != name {
+			continue
+		}
+		if found != nil {
+			return nil, errors.New("several local agents")
+		}
+		found = a.Agent
+	}
+	if found == nil {
+		return nil, errors.New("no such local agent")
+	}
+	return found, nil
+}
+
+// Admit says who a peer is; see [ingress.Handler].
+func (p *Proxy) Admit(ctx context.Context, peer *ingress.Peer) (ingress.Guest, *ingress.Refusal) {
+	g := &guest{p: p, peer: peer, who: p.stands(peer)}
+	peer.Agent, peer.Key = g.who.agent, g.who.key
+	if g.who.agent == nil || g.who.conn == nil {
+		c := g.call(nil)
+		_, out, _ := policy.Decide(ctx, &c)
+		if out.Detail == "" {
+			out.Detail = g.who.cause
+		}
+		return nil, p.record(ctx, &c, &out)
+	}
+	if peer.Transport == "stdio" {
+		g.own = newSession(p, g)
+		p.sessions.enter(g.own)
+	}
+	return g, nil
+}
+
+// Refuse records what the transport refuses; see [ingress.Handler].
+func (p *Proxy) Refuse(ctx context.Context, peer *ingress.Peer, r *policy.Reason, detail string) *ingress.Refusal {
+	g := &guest{p: p, peer: peer, who: standing{policy: p.policy.Load(), agent: peer.Agent, key: peer.Key}}
+	if peer.Agent != nil {
+		g.who.conn = g.who.policy.Connections[Way{peer.Agent.Name, peer.Upstream}]
+	}
+	c := g.call(nil)
+	out := policy.Denied("transport", r, detail)
+	return p.record(ctx, &c, &out)
+}
+
+// record puts a refusal on record and makes the answer of it. Where that fails the call is refused all the same.
+func (p *Proxy) record(ctx context.Context, c *policy.Call, out *policy.Outcome) *ingress.Refusal {
+	if err := p.Journal.Begin(context.WithoutCancel(ctx), c, out); err != nil {
+		p.Log.Error().Err(err).Str("reason", out.Reason.Code).Msg("a refusal is not on record")
+	}
+	p.observe(c, out, nil)
+	return refusal(c, out)
+}
+
+// refusal is what the agent is told of a refused call.
+func refusal(c *policy.Call, out *policy.Outcome) *ingress.Refusal {
+	r := &ingress.Refusal{Reason: out.Reason, Ref: c.Ref, Method: c.Method, Wait: out.Wait}
+	if c.Frame != nil {
+		r.Modern = c.Frame.Has(wire.MetaProtocolVersion)
+		if c.Frame.Kind == wire.KindRequest {
+			r.ID = c.Frame.Get(wire.ID)
+		}
+	}
+	return r
+}
+
+// call makes the call of a message. The frame may be nil, where there was no message or none that could be read.
+func (g *guest) call(f *wire.Frame) policy.Call {
+	c := policy.Call{
+		Time: g.p.Clock(), Agent: g.who.agent, Connection: g.who.conn, Upstream: g.peer.Upstream, Frame: f,
+		Origin: policy.Origin{Transport: g.peer.Transport, Remote: g.peer.Remote, Key: g.who.key},
+	}
+	var err error
+	if c.Ref, err = policy.NewRef(g.p.Random); err != nil {
+		// Without a name of its own the call cannot be told from others on record. Nobody is refused anyway.
+		c.Agent, c.Connection = nil, nil
+		g.p.Log.Error().Err(err).Msg("no randomness for a reference")
+	}
+	if f != nil && f.Has(wire.Method) {
+		c.Method = methodName(f)
+		c.Target = target(c.Method, f)
+		if c.Connection != nil && c.Method == "tools/call" {
+			c.Task = c.Connection.Upstream.Task(c.Target)
+		}
+	}
+	return c
+}
+
+// methodName returns the method of a frame, without allocation where the protocol defines it.
+func methodName(f *wire.Frame) string {
+	text, _ := f.Text(wire.Method)
+	if name, ok := methods[string(text)]; ok {
+		return name
+	}
+	return string(text)
+}
+
+// methods are the names that come often.
+var methods = func() map[string]string {
+	m := map[string]string{}
+	for _, name := range []string{
+		"initialize", "ping", "server/discover", "tools/list", "tools/call", "prompts/list", "prompts/get", "resources/list",
+		"resources/read", "resources/templates/list", "completion/complete", "subscriptions/listen", "notifications/initialized",
+		"notifications/cancelled", "notifications/progress", "notifications/message", "sampling/createMessage", "elicitation/create",
+	} {
+		m[name] = name
+	}
+	return m
+}()
+
+// MaxFrame is the limit of the connection.
+func (g *guest) MaxFrame() int { return g.limits().Frame }
+
+func (g *guest) limits() *wire.Limits {
+	if g.who.conn != nil {
+		return &g.who.conn.Limits
+	}
+	return &g.who.policy.Limits
+}
+
+var _ ingress.Guest = (*guest)(nil)

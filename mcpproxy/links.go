@@ -1,0 +1,203 @@
+package mcpproxy
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strconv"
+
+	"github.com/mark3labs/mcp-go/mcp"
+
+	"github.com/hopgate/hopgate/mcpproxy/ingress"
+	"github.com/hopgate/hopgate/mcpproxy/upstream"
+	"github.com/hopgate/hopgate/mcpproxy/wire"
+	"github.com/hopgate/hopgate/policy"
+)
+
+// open returns the session's link to its upstream. A link that has died is replaced: over standard streams a new child
+// is greeted as the client had greeted the old one, so that a crash costs the calls under way and nothing else.
+func (s *session) open(ctx context.Context) (upstream.Link, error) {
+	s.opening.Lock()
+	defer s.opening.Unlock()
+	s.mu.Lock()
+	link, server, hello, greeted, ended := s.link, s.server, s.hello, s.greeted, s.ended
+	s.mu.Unlock()
+	switch {
+	case ended:
+		return nil, errEnded
+	case server == nil:
+		return nil, upstream.ErrUnavailable
+	case link != nil && !dead(link):
+		return link, nil
+	case link != nil && s.id != "" && server.Remote():
+		return nil, upstream.ErrSessionEnded
+	}
+	link, err := server.Open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if hello != nil {
+		if err := greet(ctx, link, hello, greeted); err != nil {
+			closeLink(ctx, link)
+			return nil, err
+		}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ended {
+		s.p.work.Go(func() { closeLink(s.ctx, link) })
+		return nil, errEnded
+	}
+	s.link = link
+	select {
+	case s.renewed <- struct{}{}:
+	default:
+	}
+	return link, nil
+}
+
+func dead(link upstream.Link) bool {
+	select {
+	case <-link.Done():
+		return true
+	default:
+		return false
+	}
+}
+
+// greet repeats a handshake that the client has had with an earlier child.
+func greet(ctx context.Context, link upstream.Link, hello, greeted []byte) error {
+	if err := repeat(ctx, link, hello); err != nil {
+		return err
+	}
+	if greeted == nil {
+		return nil
+	}
+	return repeat(ctx, link, greeted)
+}
+
+func repeat(ctx context.Context, link upstream.Link, raw []byte) error {
+	var f wire.Frame
+	if err := wire.Parse(&f, raw, wire.FromAgent, &wire.DefaultLimits); err != nil {
+		return fmt.Errorf("greeting a restarted upstream: %w", err)
+	}
+	stream, err := link.Send(ctx, &upstream.Outgoing{Frame: &f})
+	if err != nil || stream == nil {
+		return err
+	}
+	defer stream.Close()
+	for {
+		in, err := stream.Next(ctx)
+		switch {
+		case err != nil:
+			return err
+		case in.Frame.Kind == wire.KindError:
+			return errors.New("greeting a restarted upstream: it refused")
+		case in.Frame.Kind == wire.KindResult:
+			return nil
+		}
+	}
+}
+
+// shared is a link for the requests of one connection that need no session.
+type shared struct {
+	server *upstream.Server
+	link   upstream.Link
+}
+
+// shared returns the link for requests that need no session.
+func (p *Proxy) shared(ctx context.Context, pol *Policy, way Way) (upstream.Link, error) {
+	server := pol.Upstreams[way.Upstream]
+	if server == nil {
+		return nil, upstream.ErrUnavailable
+	}
+	p.mu.Lock()
+	s := p.stateless[way]
+	p.mu.Unlock()
+	if s != nil && s.server == server && !dead(s.link) {
+		return s.link, nil
+	}
+	p.opening.Lock() // one child for all who wait
+	defer p.opening.Unlock()
+	p.mu.Lock()
+	s = p.stateless[way]
+	p.mu.Unlock()
+	if s != nil && s.server == server && !dead(s.link) {
+		return s.link, nil
+	}
+	link, err := server.Stateless(ctx)
+	if err != nil {
+		return nil, err
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.ctx.Err() != nil {
+		p.work.Go(func() { closeLink(p.ctx, link) })
+		return nil, errEnded
+	}
+	if s != nil {
+		p.work.Go(func() { closeLink(p.ctx, s.link) })
+	}
+	p.stateless[way] = &shared{server, link}
+	return link, nil
+}
+
+// dropShared closes the links that a new policy has no use for.
+func (p *Proxy) dropShared(next *Policy) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for way, s := range p.stateless {
+		if next.Connections[way] == nil || next.Upstreams[way.Upstream] != s.server {
+			delete(p.stateless, way)
+			p.work.Go(func() { closeLink(p.ctx, s.link) })
+		}
+	}
+}
+
+// params are the headers that mirror arguments: those of the tool's definition made from what is sent, others as they
+// came, because an intermediary must not drop them (MCP 2026-07-28, streamable HTTP).
+func (p *Proxy) params(send *policy.Call, h *ingress.Head) []upstream.Param {
+	known := p.Catalog.HeaderParams(send.Upstream, send.Target)
+	if known == nil && (h == nil || h.Params == nil) {
+		return nil
+	}
+	var out []upstream.Param
+	names := map[string]bool{}
+	for _, k := range known {
+		names[http.CanonicalHeaderKey(k.Name)] = true
+		if v, ok := headerValue(send.Frame.Get(wire.ParamsArguments), k.Path); ok {
+			out = append(out, upstream.Param{Name: k.Name, Value: v})
+		}
+	}
+	if h != nil {
+		for _, x := range h.Params {
+			if !names[http.CanonicalHeaderKey(x.Name)] {
+				out = append(out, upstream.Param{Name: x.Name, Value: x.Value})
+			}
+		}
+	}
+	return out
+}
+
+// headerValue encodes an argument for its header; false where it is absent or null.
+func headerValue(arguments []byte, path []string) (string, bool) {
+	v := arguments
+	for _, name := range path {
+		e, ok := wire.Lookup(v, name)
+		if !ok {
+			return "", false
+		}
+		v = e.Value
+	}
+	if text, ok := wire.Unquote(v); ok {
+		return mcp.EncodeHeaderValue(string(text))
+	}
+	if n, err := strconv.ParseInt(string(v), 10, 64); err == nil {
+		return mcp.EncodeHeaderValue(n)
+	}
+	if b, err := strconv.ParseBool(string(v)); err == nil {
+		return mcp.EncodeHeaderValue(b)
+	}
+	return "", false
+}

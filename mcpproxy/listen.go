@@ -1,0 +1,249 @@
+package mcpproxy
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+
+	"github.com/hopgate/hopgate/mcpproxy/ingress"
+	"github.com/hopgate/hopgate/mcpproxy/upstream"
+	"github.com/hopgate/hopgate/mcpproxy/wire"
+	"github.com/hopgate/hopgate/policy"
+)
+
+// Listen serves the stream that belongs to no request; see [ingress.Guest]. On stdio it runs as long as the process.
+func (g *guest) Listen(ctx context.Context, h *ingress.Head, reply ingress.Reply) {
+	if g.own != nil {
+		g.listenOwn(ctx, reply)
+		return
+	}
+	s, r := g.session(h)
+	if r == reasonNoSession {
+		r = reasonNoStream
+	}
+	if r == nil {
+		r = s.admits("ping", h)
+	}
+	if r != nil {
+		g.refuseStream(ctx, r, reply)
+		return
+	}
+	if h.LastEventID != "" {
+		g.resume(ctx, s, h, reply)
+		return
+	}
+	g.listenGeneral(ctx, s, reply)
+}
+
+func (g *guest) refuseStream(ctx context.Context, r *policy.Reason, reply ingress.Reply) {
+	c := g.call(nil)
+	out := policy.Denied("session", r, "")
+	reply.Refuse(g.p.record(ctx, &c, &out))
+}
+
+// resume sends what a client has missed of a stream, and goes on with it.
+func (g *guest) resume(ctx context.Context, s *session, h *ingress.Head, reply ingress.Reply) {
+	o, missed, seq, ok := s.streams.resume(h.LastEventID, g.who.policy.Revision)
+	if !ok {
+		g.refuseStream(ctx, reasonEvent, reply)
+		return
+	}
+	stream, _, _ := strings.Cut(h.LastEventID, "-")
+	if reply.Open() != nil {
+		return
+	}
+	for i, frame := range missed {
+		if reply.Send(stream+"-"+strconv.Itoa(seq+i), frame) != nil {
+			return
+		}
+	}
+	switch {
+	case o == nil: // the stream has ended meanwhile, and the client has all of it
+		reply.End()
+	case o.no == 0:
+		g.listenGeneral(ctx, s, reply)
+	default:
+		gone := o.attach(reply)
+		defer o.leave(reply)
+		select {
+		case <-ctx.Done():
+		case <-gone:
+		case <-o.done:
+		}
+	}
+}
+
+// listenGeneral carries stream 0 of a session as long as the client listens.
+func (g *guest) listenGeneral(ctx context.Context, s *session, reply ingress.Reply) {
+	o := s.streams.general
+	if version, _ := s.facts(); version >= revisionResume {
+		reply.Resumable(o.name())
+	}
+	if reply.Open() != nil {
+		return
+	}
+	gone := o.attach(reply)
+	defer o.leave(reply)
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var work sync.WaitGroup
+	work.Go(func() { g.pump(ctx, s, o) })
+	select {
+	case <-ctx.Done():
+	case <-gone:
+	case <-o.done:
+	}
+	cancel()
+	work.Wait()
+}
+
+// listenOwn carries what belongs to no request to a process on stdio, from the moment its client is initialized, and
+// ends the session with the process.
+func (g *guest) listenOwn(ctx context.Context, reply ingress.Reply) {
+	s := g.own
+	defer s.end()
+	s.streams.general.attach(reply)
+	select {
+	case <-ctx.Done():
+		return
+	case <-s.ready:
+	}
+	for {
+		g.pump(ctx, s, s.streams.general)
+		select {
+		case <-ctx.Done():
+			return
+		case <-s.renewed: // another child has taken over
+		}
+	}
+}
+
+// pump moves messages from the upstream's own stream to the agent until the stream or ctx ends.
+func (g *guest) pump(ctx context.Context, s *session, to ingress.Reply) {
+	link, err := s.open(ctx)
+	if err != nil {
+		return // the next call will meet the same error, and tell of it
+	}
+	stream, err := link.Listen(ctx)
+	if err != nil {
+		if !errors.Is(err, upstream.ErrNoListen) && ctx.Err() == nil {
+			g.p.Log.Info().Err(err).Str("upstream", s.upstream).Msg("the upstream's own messages cannot be heard")
+		}
+		return
+	}
+	defer stream.Close()
+	version, client := s.facts()
+	in := inbound{p: g.p, peer: g.peer, session: s, link: link, reply: to, origin: policy.Origin{
+		Transport: g.peer.Transport, Remote: g.peer.Remote, Key: g.who.key, Protocol: version, Client: client, Session: s.digest,
+	}}
+	for {
+		m, err := stream.Next(ctx)
+		if err != nil {
+			return
+		}
+		in.take(ctx, &m.Frame)
+	}
+}
+
+// listener is a subscriptions/listen request that is under way.
+type listener struct {
+	p          *Proxy
+	peer       *ingress.Peer
+	agent, key string
+	way        Way
+	id         []byte // raw id of the request, which names the subscription
+	wants      map[string]bool
+	reply      ingress.Reply
+	cancel     context.CancelFunc
+}
+
+// listen carries the stream of a subscriptions/listen request. It may be silent for ever, so no timeout bounds it; it
+// ends with the request, with the agent's credential, or when no connection grants it any more.
+func (x *exchange) listen(life context.Context, stream upstream.Stream) {
+	ctx, cancel := context.WithCancel(life)
+	defer cancel()
+	l := &listener{
+		p: x.g.p, peer: x.g.peer, agent: x.call.Agent.Name, key: x.g.who.key, way: Way{x.call.Agent.Name, x.call.Upstream},
+		id: x.frame.Get(wire.ID), wants: map[string]bool{}, reply: x.reply, cancel: cancel,
+	}
+	for e := range wire.Entries(x.frame.Get(wire.ParamsNotifications)) {
+		name, _ := wire.Unquote(e.Name)
+		l.wants[string(name)] = string(e.Value) == "true"
+	}
+	x.waitOn(cancel)
+	x.g.p.addListener(l)
+	defer x.g.p.dropListener(l)
+	for {
+		in, err := stream.Next(ctx)
+		switch {
+		case err != nil:
+			x.abandon(ctx, stream)
+			x.fail(ctx, ctx, err)
+			x.reply.End()
+			return
+		case in.Frame.Response():
+			x.finish(ctx, in)
+			return
+		}
+		x.relay(ctx, nil, &in.Frame)
+	}
+}
+
+// recheck ends the stream where a new policy grants it no way.
+func (l *listener) recheck(next *Policy) {
+	if next.Connections[l.way] == nil {
+		l.cancel()
+	}
+}
+
+func (p *Proxy) addListener(l *listener) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.listeners[l] = struct{}{}
+}
+
+func (p *Proxy) dropListener(l *listener) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	delete(p.listeners, l)
+}
+
+func (p *Proxy) eachListener(f func(*listener)) {
+	p.mu.Lock()
+	all := make([]*listener, 0, len(p.listeners))
+	for l := range p.listeners {
+		all = append(all, l)
+	}
+	p.mu.Unlock()
+	for _, l := range all {
+		f(l)
+	}
+}
+
+// lists are the notifications that tell of a changed list, and what a listener calls them.
+var lists = []struct{ capability, method, wanted string }{
+	{"tools", "notifications/tools/list_changed", "toolsListChanged"},
+	{"prompts", "notifications/prompts/list_changed", "promptsListChanged"},
+	{"resources", "notifications/resources/list_changed", "resourcesListChanged"},
+}
+
+// tellChanged tells every agent that its lists may have changed, because the policy has.
+func (p *Proxy) tellChanged() {
+	p.sessions.each(func(s *session) {
+		for _, method := range s.expects() {
+			_ = s.streams.general.Send("", []byte(`{"jsonrpc":"2.0","method":"`+method+`"}`)) // a session that ended needs no news
+		}
+	})
+	p.eachListener(func(l *listener) {
+		for _, x := range lists {
+			if l.wants[x.wanted] {
+				_ = l.reply.Send("", slices.Concat(
+					[]byte(`{"jsonrpc":"2.0","method":"`+x.method+`","params":{"_meta":{"io.modelcontextprotocol/subscriptionId":`), l.id, []byte(`}}}`),
+				)) // nor does a listener that is gone
+			}
+		}
+	})
+}

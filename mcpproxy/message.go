@@ -1,0 +1,180 @@
+package mcpproxy
+
+import (
+	"context"
+	"errors"
+
+	"github.com/hopgate/hopgate/mcpproxy/ingress"
+	"github.com/hopgate/hopgate/mcpproxy/wire"
+	"github.com/hopgate/hopgate/policy"
+)
+
+// Post deals with one message; see [ingress.Guest].
+func (g *guest) Post(ctx context.Context, m *ingress.Message, reply ingress.Reply) {
+	g = g.now()
+	x := newExchange(g, reply)
+	defer x.free()
+	var fault *wire.Fault
+	err := wire.Parse(&x.frame, m.Raw, wire.FromAgent, g.limits())
+	switch {
+	case err == nil:
+		g.route(ctx, x, m)
+	case errors.As(err, &fault) && fault.Problem == wire.Batch && g.batches(m.Head):
+		g.batch(ctx, m, reply)
+	default:
+		g.fault(ctx, err, fault, reply)
+	}
+}
+
+// now returns the guest as it stands at this moment. On HTTP that is how it was admitted; a process on stdio outlives
+// its credential and the configuration.
+func (g *guest) now() *guest {
+	if g.own == nil {
+		return g
+	}
+	next := *g
+	next.who = g.p.stands(g.peer)
+	return &next
+}
+
+// fault refuses what could not be read.
+func (g *guest) fault(ctx context.Context, err error, fault *wire.Fault, reply ingress.Reply) {
+	c := g.call(nil)
+	out := policy.Denied("wire", policy.ReasonFault, "")
+	out.Fault = err
+	var id []byte
+	if fault != nil {
+		out.Reason, out.Detail, id = faults[fault.Problem], fault.Error(), fault.ID
+	}
+	r := g.p.record(ctx, &c, &out)
+	r.ID = id
+	reply.Refuse(r)
+}
+
+// route tells the kinds of messages and the eras apart.
+func (g *guest) route(ctx context.Context, x *exchange, m *ingress.Message) {
+	f := &x.frame
+	x.begin(m)
+	if f.Response() {
+		g.answer(ctx, x, m.Head)
+		return
+	}
+	if c := &x.call; modern(f, m.Head) {
+		x.modern = true
+		c.Origin.Protocol = f.String(wire.MetaProtocolVersion)
+		if r := g.p.checkModern(c, m.Head); r != nil {
+			x.refuseProtocol(ctx, r)
+			return
+		}
+		g.serveModern(ctx, x)
+		return
+	}
+	if _, batched := x.reply.(*part); x.call.Method == "initialize" && f.Kind == wire.KindRequest && !batched {
+		g.initialize(ctx, x, m.Head)
+		return
+	}
+	s, r := g.session(m.Head)
+	if r != nil {
+		x.refuseProtocol(ctx, r)
+		return
+	}
+	x.join(s)
+	if r := s.admits(x.call.Method, m.Head); r != nil {
+		x.refuseProtocol(ctx, r)
+		return
+	}
+	x.serve(s.ctx, s)
+}
+
+// serveModern deals with a request or notification that needs no session. On stdio it shares the process's own link to
+// the upstream, and is cancelled by a notification; over HTTP the connection's end is the cancellation.
+func (g *guest) serveModern(ctx context.Context, x *exchange) {
+	if g.own == nil {
+		x.serve(ctx, nil)
+		return
+	}
+	x.join(g.own)
+	x.serve(g.own.ctx, g.own)
+}
+
+// answer takes an agent's answer to what a server asked.
+func (g *guest) answer(ctx context.Context, x *exchange, h *ingress.Head) {
+	s, r := g.session(h)
+	if r != nil {
+		x.refuseProtocol(ctx, r)
+		return
+	}
+	x.join(s)
+	q, ok := s.takeQuestion(x.frame.Get(wire.ID))
+	if !ok {
+		x.call.Method = ""
+		x.refuseQuietly(ctx, reasonUnasked)
+		return
+	}
+	x.call.Method = q.method
+	x.deliver(s.ctx, s)
+}
+
+// session finds the session that a message belongs to.
+func (g *guest) session(h *ingress.Head) (*session, *policy.Reason) {
+	if g.own != nil {
+		return g.own, nil
+	}
+	if h == nil || !h.HasSession {
+		return nil, reasonNoSession
+	}
+	s := g.p.sessions.get(h.Session)
+	switch {
+	case s == nil:
+		return nil, reasonSession
+	case s.agent != g.who.agent.Name || s.upstream != g.peer.Upstream:
+		return nil, reasonForeign
+	}
+	return s, nil
+}
+
+// initialize begins a session. Over HTTP a session id that the client brings means nothing, unless it is a session of
+// its own, which does not begin twice.
+func (g *guest) initialize(ctx context.Context, x *exchange, h *ingress.Head) {
+	s := g.own
+	if s == nil {
+		if old, r := g.session(h); r == nil {
+			x.join(old)
+			x.refuseProtocol(ctx, reasonAgain)
+			return
+		}
+		s = newSession(g.p, g)
+		switch ok, err := g.p.sessions.add(s, g.p.Random); {
+		case err != nil:
+			g.p.Log.Error().Err(err).Msg("no session could be made")
+			x.refuseProtocol(ctx, policy.ReasonFault)
+			return
+		case !ok:
+			x.refuseProtocol(ctx, reasonSessions)
+			return
+		}
+	}
+	x.join(s)
+	if !s.start() {
+		x.refuseProtocol(ctx, reasonAgain)
+		return
+	}
+	x.starts = true
+	x.serve(s.ctx, s)
+	s.started()
+}
+
+// End ends a session; see [ingress.Guest].
+func (g *guest) End(ctx context.Context, h *ingress.Head) *ingress.Refusal {
+	s, r := g.session(h)
+	if r == reasonNoSession {
+		r = reasonNoStream
+	}
+	if r != nil {
+		c := g.call(nil)
+		out := policy.Denied("session", r, "")
+		return g.p.record(ctx, &c, &out)
+	}
+	s.end()
+	return nil
+}

@@ -1,0 +1,165 @@
+// Package mcpproxy stands between agents and servers: it knows sessions and protocol revisions, takes each message along
+// the path of a call, and re-originates what may pass.
+//
+// It judges nothing itself. What a call may do is for the gates of its connection to say, in the order of gates.go; who
+// an agent is, for an [Identity]; and nothing is sent that a [Journal] has not on record.
+package mcpproxy
+
+import (
+	"context"
+	"errors"
+	"io"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"github.com/hopgate/hopgate/mcpproxy/ingress"
+	"github.com/hopgate/hopgate/mcpproxy/upstream"
+	"github.com/hopgate/hopgate/mcpproxy/wire"
+	"github.com/hopgate/hopgate/policy"
+)
+
+// Identity tells agents by their credentials.
+type Identity interface {
+	// Verify returns the name of the agent that a key belongs to, and the id of the key. Any error means nobody; it says
+	// for the record why, without the key.
+	Verify(key string) (agent, id string, err error)
+}
+
+// Journal puts decisions on record.
+type Journal interface {
+	// Begin records a decision. It returns when the record of an allowed call is durable; after an error the call must not
+	// be sent. It keeps nothing of its arguments.
+	Begin(ctx context.Context, c *policy.Call, o *policy.Outcome) error
+	// End records what came of a call that Begin has recorded as allowed. It keeps nothing of its arguments.
+	End(c *policy.Call, o *policy.Outcome, r *policy.Report)
+}
+
+// Observer learns what became of calls. It has no veto, must not block, and keeps nothing of its arguments.
+type Observer interface {
+	Observe(c *policy.Call, o *policy.Outcome, r *policy.Report)
+}
+
+// Catalog learns what tools an upstream offers.
+type Catalog interface {
+	// Learn takes a tools/list result as the upstream sent it. It keeps nothing of its arguments.
+	Learn(upstream string, result *wire.Frame)
+	// HeaderParams returns the arguments of a tool that a client mirrors into headers, or nil.
+	HeaderParams(upstream, tool string) []HeaderParam
+}
+
+// HeaderParam is an argument that is mirrored into the header Mcp-Param-Name (MCP 2026-07-28, streamable HTTP).
+type HeaderParam struct {
+	Name string
+	Path []string // of properties, from the root of the arguments
+}
+
+// Config is what a Proxy needs. All of it is required but Observers.
+type Config struct {
+	Identity  Identity
+	Journal   Journal
+	Catalog   Catalog
+	Observers []Observer
+	Clock     func() time.Time
+	Random    io.Reader
+	Log       zerolog.Logger
+}
+
+// Principal is an agent and how it proves who it is.
+type Principal struct {
+	*policy.Agent
+	Local bool // the user who starts the process on stdio speaks for it; no key does
+}
+
+// Policy is one state of the configuration. It is immutable; a call is judged by one.
+type Policy struct {
+	Revision    string
+	Agents      map[string]Principal
+	Connections map[Way]*policy.Connection
+	Upstreams   map[string]*upstream.Server // the proxy uses them and does not close them
+	Limits      wire.Limits                 // of messages whose connection is not known
+}
+
+// Way is an agent and the upstream that it wants to reach.
+type Way struct{ Agent, Upstream string }
+
+// Proxy is the path between agents and servers, for all transports. It implements [ingress.Handler].
+type Proxy struct {
+	Config
+	policy   atomic.Pointer[Policy]
+	sessions sessions
+	ctx      context.Context //nolint:containedctx // the proxy's own life, which sessions outlive a request by
+	stop     context.CancelFunc
+	work     sync.WaitGroup
+
+	opening   sync.Mutex // held while a stateless link is made; taken before mu
+	mu        sync.Mutex // guards the two maps
+	stateless map[Way]*shared
+	listeners map[*listener]struct{}
+}
+
+// New makes a proxy that refuses everything until SetPolicy is called. ctx bounds its life; Close ends it.
+func New(ctx context.Context, c Config) (*Proxy, error) {
+	if c.Identity == nil || c.Journal == nil || c.Catalog == nil || c.Clock == nil || c.Random == nil {
+		return nil, errors.New("making a proxy: identity, journal, catalog, clock and randomness are required")
+	}
+	p := &Proxy{
+		Config: c, stateless: map[Way]*shared{}, listeners: map[*listener]struct{}{},
+		sessions: sessions{live: map[*session]struct{}{}, byID: map[string]*session{}, perAgent: map[string]int{}},
+	}
+	p.ctx, p.stop = context.WithCancel(ctx)
+	p.policy.Store(&Policy{Limits: wire.DefaultLimits})
+	p.work.Go(p.sweep)
+	return p, nil
+}
+
+// Close ends all sessions and waits for them. Transports are to be closed before.
+func (p *Proxy) Close() {
+	p.stop()
+	p.sessions.each(func(s *session) { s.end() })
+	p.mu.Lock()
+	links := p.stateless
+	p.stateless = map[Way]*shared{}
+	p.mu.Unlock()
+	for _, s := range links {
+		closeLink(p.ctx, s.link)
+	}
+	p.work.Wait()
+}
+
+// SetPolicy puts another state of the configuration in force: from the next message on, in open sessions too. Sessions
+// and streams that it grants no way end; the others are told that their lists may have changed.
+func (p *Proxy) SetPolicy(next *Policy) {
+	old := p.policy.Swap(next)
+	p.sessions.each(func(s *session) { s.follow(next) })
+	p.dropShared(next)
+	p.eachListener(func(l *listener) { l.recheck(next) })
+	if old.Revision != "" && old.Revision != next.Revision {
+		p.tellChanged()
+	}
+}
+
+// Revoke ends what an agent has open: all of it, or where key is not empty, what that key has opened.
+func (p *Proxy) Revoke(agent, key string) {
+	p.sessions.each(func(s *session) {
+		if s.agent == agent && (key == "" || s.key == key) {
+			s.end()
+		}
+	})
+	p.eachListener(func(l *listener) {
+		if l.agent == agent && (key == "" || l.key == key) {
+			l.cancel()
+		}
+	})
+}
+
+// observe tells the observers.
+func (p *Proxy) observe(c *policy.Call, o *policy.Outcome, r *policy.Report) {
+	for _, x := range p.Observers {
+		x.Observe(c, o, r)
+	}
+}
+
+var _ ingress.Handler = (*Proxy)(nil)

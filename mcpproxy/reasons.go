@@ -1,0 +1,133 @@
+package mcpproxy
+
+import (
+	"github.com/hopgate/hopgate/mcpproxy/ingress"
+	"github.com/hopgate/hopgate/mcpproxy/wire"
+	"github.com/hopgate/hopgate/policy"
+)
+
+// JSON-RPC error codes of the protocol.
+const (
+	codeInvalidRequest     = -32600
+	codeMethodNotFound     = -32601
+	codeInvalidParams      = -32602
+	codeHeaderMismatch     = -32020 // these two: MCP 2026-07-28
+	codeUnsupportedVersion = -32022
+)
+
+// protocol makes a reason that the agent may know in full, because it concerns only how it speaks the protocol.
+func protocol(code, text string, rpc, status int) *policy.Reason {
+	return &policy.Reason{Code: code, Answer: &policy.Answer{
+		Code: code, Text: text, Retry: policy.RetryChanged, Form: policy.FormProtocol, RPC: rpc, HTTP: status,
+	}}
+}
+
+// Reasons that concern the protocol.
+var (
+	reasonNoSession      = protocol("SESSION_MISSING", "Mcp-Session-Id is missing. Begin with initialize.", codeInvalidRequest, 400)
+	reasonSession        = protocol("SESSION_UNKNOWN", "There is no such session. Begin with initialize.", codeInvalidRequest, 404)
+	reasonNotReady       = protocol("NOT_INITIALIZED", "The session is not initialized yet.", codeInvalidRequest, 400)
+	reasonAgain          = protocol("ALREADY_INITIALIZED", "The session is initialized already.", codeInvalidRequest, 400)
+	reasonVersion        = protocol("UNSUPPORTED_VERSION", "This protocol version is not supported.", codeUnsupportedVersion, 400)
+	reasonVersionHeader  = protocol("BAD_VERSION_HEADER", "MCP-Protocol-Version names no version that is supported here.", codeInvalidRequest, 400)
+	reasonHeaders        = protocol("HEADER_MISMATCH", "A header of the protocol is missing or differs from the body.", codeHeaderMismatch, 400)
+	reasonMeta           = protocol("META_MISSING", "_meta must have the protocol version and the client's capabilities.", codeInvalidParams, 400)
+	reasonRemoved        = protocol("METHOD_REMOVED", "Method not found", codeMethodNotFound, 404)
+	reasonIDInUse        = protocol("ID_IN_USE", "A request with this id is under way.", codeInvalidRequest, 400)
+	reasonUnasked        = protocol("ANSWER_UNASKED", "Nobody asked for this answer.", codeInvalidRequest, 400)
+	reasonCancel         = protocol("CANCEL_UNKNOWN", "There is no such request under way.", codeInvalidRequest, 400)
+	reasonEvent          = protocol("EVENT_UNKNOWN", "The stream cannot be resumed from this event.", codeInvalidRequest, 400)
+	reasonNoStream       = protocol("NO_STREAM", "This protocol version has no GET stream and no sessions.", codeInvalidRequest, 405)
+	reasonNoEffect       = protocol("NO_EFFECT", "This notification means nothing over HTTP in this protocol version.", codeInvalidRequest, 400)
+	reasonUnsolicited    = protocol("UNSOLICITED", "A server may not send this here.", codeInvalidRequest, 400)
+	reasonServerProtocol = protocol("SERVER_PROTOCOL_ERROR", "The server broke the protocol.", codeInvalidRequest, 400)
+)
+
+// Answers when an upstream fails.
+var (
+	answerUnavailable = &policy.Answer{
+		Code: "UPSTREAM_UNAVAILABLE", Retry: policy.RetryAfter, Form: policy.FormResult, RPC: 503, HTTP: 200,
+		Text: "Not done: the server behind this tool cannot be reached. Try the same call later, or go on without it.",
+	}
+	answerTimeout = &policy.Answer{
+		Code: "UPSTREAM_TIMEOUT", Retry: policy.RetryUnknown, Form: policy.FormResult, RPC: 503, HTTP: 200,
+		Text: "No answer came in time. The action may have happened: check before you repeat the call.",
+	}
+	answerFailed = &policy.Answer{
+		Code: "UPSTREAM_FAILED", Retry: policy.RetryUnknown, Form: policy.FormResult, RPC: 503, HTTP: 200,
+		Text: "The server gave no usable answer. The action may have happened: check before you repeat the call.",
+	}
+	answerBusy = &policy.Answer{
+		Code: "TOO_MANY_SESSIONS", Retry: policy.RetryAfter, Form: policy.FormError, RPC: 429, HTTP: 429,
+		Text: "This agent has too many open sessions or streams. Close some first.",
+	}
+	answerWithheld = &policy.Answer{
+		Code: "RESULT_WITHHELD", Retry: policy.RetryNever, Form: policy.FormResult, RPC: 403, HTTP: 200,
+		Text: "The action was carried out, but its result is withheld. Go on without the result; do not repeat the call.",
+	}
+)
+
+// Reasons that concern an upstream, or what the proxy has room for.
+var (
+	reasonUnavailable = &policy.Reason{
+		Code: "UPSTREAM_UNAVAILABLE", Answer: answerUnavailable, Hint: "the server did not start, or refused the connection; nothing was sent",
+	}
+	reasonTimeout = &policy.Reason{
+		Code: "UPSTREAM_TIMEOUT", Answer: answerTimeout, Hint: "the server was silent for longer than the connection's timeout",
+	}
+	reasonFailed = &policy.Reason{
+		Code: "UPSTREAM_FAILED", Answer: answerFailed, Hint: "the server took the request and broke off, or broke the protocol; the log has the error",
+	}
+	reasonNotModern = &policy.Reason{
+		Code: "UPSTREAM_NOT_MODERN", Answer: &policy.Answer{
+			Code: "UPSTREAM_NOT_MODERN", Retry: policy.RetryNever, Form: policy.FormError, RPC: 503, HTTP: 400,
+			Text: "The server behind this endpoint does not take requests of this protocol version. Begin with initialize.",
+		}, Hint: "the server answered a request of 2026-07-28 with an HTTP error; clients fall back to an earlier version by themselves",
+	}
+	reasonNobodyListens = &policy.Reason{
+		Code: "NOBODY_LISTENS", Answer: answerUnavailable, Hint: "the agent was gone when a server asked it something",
+	}
+	reasonCancelled = &policy.Reason{
+		Code: "CANCELLED", Answer: answerFailed, Hint: "the agent gave the call up; the action may have happened",
+	}
+	reasonLargeResult = &policy.Reason{
+		Code: "RESULT_TOO_LARGE", Answer: answerWithheld, Hint: "the result is larger than the connection's limits.frame",
+	}
+	reasonSessions = &policy.Reason{
+		Code: "TOO_MANY_SESSIONS", Answer: answerBusy, Severity: policy.Low, Hint: "the agent opens sessions and does not end them",
+	}
+	reasonRecord = &policy.Reason{
+		Code: "AUDIT_UNAVAILABLE", Answer: policy.AnswerUnavailable, Hint: "the decision could not be put on record, so the call was not made; see the log",
+	}
+	reasonForeign = &policy.Reason{
+		Code: "SESSION_FOREIGN", Answer: reasonSession.Answer, Severity: policy.Medium, Hint: "the agent presented a session of another agent or connection",
+	}
+)
+
+// faults are the reasons for what the strict parse refuses.
+var faults = func() map[*wire.Problem]*policy.Reason {
+	m := map[*wire.Problem]*policy.Reason{}
+	for _, p := range wire.Problems() {
+		status := 400
+		if p == wire.TooLarge {
+			status = 413
+		}
+		m[p] = protocol(p.Name, "Refused: "+p.Text+".", p.Code, status)
+	}
+	return m
+}()
+
+// Reasons returns every reason that the proxy gives, those of the transports and of the pipeline included; those of the
+// gates are in their specs.
+func Reasons() []*policy.Reason {
+	all := append(policy.Reasons(), ingress.Reasons()...)
+	for _, p := range wire.Problems() {
+		all = append(all, faults[p])
+	}
+	return append(
+		all,
+		reasonNoSession, reasonSession, reasonForeign, reasonNotReady, reasonAgain, reasonVersion, reasonVersionHeader, reasonHeaders,
+		reasonMeta, reasonRemoved, reasonIDInUse, reasonUnasked, reasonCancel, reasonEvent, reasonNoStream, reasonNoEffect, reasonUnsolicited,
+		reasonServerProtocol, reasonUnavailable, reasonTimeout, reasonFailed, reasonNotModern, reasonNobodyListens, reasonCancelled, reasonLargeResult, reasonSessions, reasonRecord,
+	)
+}

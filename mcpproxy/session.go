@@ -1,0 +1,401 @@
+package mcpproxy
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+	"time"
+
+	"github.com/hopgate/hopgate/mcpproxy/ingress"
+	"github.com/hopgate/hopgate/mcpproxy/upstream"
+	"github.com/hopgate/hopgate/mcpproxy/wire"
+	"github.com/hopgate/hopgate/policy"
+)
+
+// Bounds of sessions. They keep an agent that opens sessions and forgets them from filling the memory.
+const (
+	idleSession  = 30 * time.Minute // without a message and without an open stream
+	longSession  = 24 * time.Hour
+	maxSessions  = 1000 // of one agent
+	maxQuestions = 128  // of a server that the agent has not answered yet
+	maxTokens    = 1024 // progress tokens that may still be used
+	sweepEvery   = time.Minute
+	endTime      = 10 * time.Second // to take leave of the upstream
+)
+
+// session is what the protocol's earlier era keeps between messages: over HTTP it goes by an id of our own, on stdio it
+// is the process. It is bound to one agent and one upstream, and has a link of its own to the upstream.
+type session struct {
+	p        *Proxy
+	id       string // empty on stdio
+	digest   string // of the id, for the record
+	agent    string
+	key      string
+	upstream string
+	server   *upstream.Server
+	born     time.Time
+	ctx      context.Context //nolint:containedctx // the session's life, which its calls outlive a request by
+	stop     context.CancelCauseFunc
+
+	mu        sync.Mutex // guards what follows
+	state     state
+	version   string // negotiated
+	client    string // name that the client gave itself
+	hello     []byte // the initialize request as it was sent, to greet a restarted child
+	greeted   []byte // the initialized notification as it was sent
+	offers    []string // notifications of changed lists that the client may expect
+	link      upstream.Link
+	calls     map[idKey]*exchange
+	questions map[idKey]question
+	tokens    map[idKey]bool
+	used      time.Time
+	ended     bool
+
+	opening sync.Mutex    // held while a link is made; taken before mu
+	ready   chan struct{} // closed when the client is initialized
+	renewed chan struct{} // has a value when there is a new link
+	streams streams
+}
+
+// state is how far a session is.
+type state uint8
+
+const (
+	fresh state = iota
+	greeting
+	negotiated // initialize is answered
+	settled    // the client has said that it is initialized
+)
+
+// question is a server's request that an agent has to answer.
+type question struct{ method string }
+
+// errEnded is why the calls of a session that ended are over.
+var errEnded = errors.New("the session has ended")
+
+func newSession(p *Proxy, g *guest) *session {
+	s := &session{
+		p: p, agent: g.who.agent.Name, key: g.who.key, upstream: g.peer.Upstream, server: g.who.policy.Upstreams[g.peer.Upstream],
+		born: p.Clock(), used: p.Clock(), ready: make(chan struct{}), renewed: make(chan struct{}, 1), calls: map[idKey]*exchange{}, questions: map[idKey]question{}, tokens: map[idKey]bool{},
+	}
+	s.ctx, s.stop = context.WithCancelCause(p.ctx)
+	s.streams.init(s)
+	return s
+}
+
+// follow adapts the session to a new policy. Over HTTP a session that it grants no way, or whose upstream is another one
+// now, ends. A process on stdio stays, gets a new child when it may call again, and is refused meanwhile.
+func (s *session) follow(p *Policy) {
+	s.mu.Lock()
+	server := p.Upstreams[s.upstream]
+	same := p.Connections[Way{s.agent, s.upstream}] != nil && server == s.server
+	s.mu.Unlock()
+	switch {
+	case same:
+	case s.id != "":
+		s.end()
+	default:
+		s.mu.Lock()
+		link := s.link
+		s.link, s.server = nil, server
+		s.mu.Unlock()
+		if link != nil {
+			s.p.work.Go(func() { closeLink(s.ctx, link) })
+		}
+	}
+}
+
+// start begins the handshake; false where it has begun before.
+func (s *session) start() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.state != fresh || s.ended {
+		return false
+	}
+	s.state = greeting
+	return true
+}
+
+// started ends the handshake. One that failed can be tried again on stdio, and leaves nothing over HTTP.
+func (s *session) started() {
+	s.mu.Lock()
+	failed := s.state == greeting
+	if failed {
+		s.state = fresh
+	}
+	s.mu.Unlock()
+	if failed && s.id != "" {
+		s.end()
+	}
+}
+
+// admits says whether a message may come at this point of the session.
+func (s *session) admits(method string, h *ingress.Head) *policy.Reason {
+	if h != nil && h.Protocol != "" && !legacyVersion(h.Protocol) {
+		return reasonVersionHeader
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.used = s.p.Clock()
+	switch {
+	case s.state == settled, method == "ping", method == "notifications/cancelled",
+		s.state == negotiated && method == "notifications/initialized":
+		return nil
+	}
+	return reasonNotReady
+}
+
+// negotiate takes over what an initialize request, as it was sent, and its result, as the agent gets it, have settled.
+func (s *session) negotiate(hello, result *wire.Frame) error {
+	version := result.String(wire.ResultProtocolVersion)
+	if !legacyVersion(version) {
+		return errors.New("initialize is answered with a version that it cannot negotiate")
+	}
+	name, _ := wire.Lookup(hello.Get(wire.ParamsClientInfo), "name")
+	client, _ := wire.Unquote(name.Value)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.version, s.client, s.state = version, string(client), negotiated
+	s.hello = bytes.Clone(hello.Raw)
+	for _, l := range lists {
+		if _, ok := wire.Lookup(result.Get(wire.ResultCapabilities), l.capability); ok {
+			s.offers = append(s.offers, l.method)
+		}
+	}
+	return nil
+}
+
+// facts are what calls of the session tell of it.
+func (s *session) facts() (version, client string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.version, s.client
+}
+
+// expects returns the notifications of changed lists that the client understands now.
+func (s *session) expects() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.state != settled {
+		return nil
+	}
+	return s.offers
+}
+
+// settle notes that the client has said it is initialized.
+func (s *session) settle(f *wire.Frame) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.state == negotiated {
+		s.state, s.greeted = settled, bytes.Clone(f.Raw)
+		close(s.ready)
+	}
+}
+
+// claim registers a call under its id; false where that is in use.
+func (s *session) claim(x *exchange) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if _, used := s.calls[x.id]; used || s.ended {
+		return false
+	}
+	s.calls[x.id] = x
+	if t := x.frame.Get(wire.MetaProgressToken); t != nil && len(s.tokens) < maxTokens {
+		s.tokens[newIDKey(t)] = true
+	}
+	return true
+}
+
+// release ends what claim began. The token of a call that became a task lives on: the task reports under it.
+func (s *session) release(x *exchange) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.calls, x.id)
+	if t := x.frame.Get(wire.MetaProgressToken); t != nil && !x.frame.Has(wire.ParamsTask) {
+		delete(s.tokens, newIDKey(t))
+	}
+	s.used = s.p.Clock()
+}
+
+// cancel gives up the call with an id. It reports whether there is one, and whether it is of the later era.
+func (s *session) cancel(id []byte) (known, modern bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	x, known := s.calls[newIDKey(id)]
+	if !known {
+		return false, false
+	}
+	x.giveUp()
+	return true, x.modern
+}
+
+// owns reports whether a progress token belongs to a call of the session.
+func (s *session) owns(token []byte) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return token != nil && s.tokens[newIDKey(token)]
+}
+
+// ask registers a server's request, so that the agent's answer finds its way; false where too many are open.
+func (s *session) ask(id []byte, q question) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.questions) >= maxQuestions {
+		return false
+	}
+	s.questions[newIDKey(id)] = q
+	return true
+}
+
+// takeQuestion returns the request that an answer is for. Each is answered once.
+func (s *session) takeQuestion(id []byte) (question, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	k := newIDKey(id)
+	q, ok := s.questions[k]
+	delete(s.questions, k)
+	return q, ok
+}
+
+// end closes the session and everything that it has open. It returns at once; Proxy.Close waits for the rest.
+func (s *session) end() {
+	s.mu.Lock()
+	if s.ended {
+		s.mu.Unlock()
+		return
+	}
+	s.ended = true
+	link := s.link
+	s.link = nil
+	s.mu.Unlock()
+	s.p.sessions.drop(s)
+	s.stop(errEnded)
+	s.streams.close()
+	if link != nil {
+		s.p.work.Go(func() { closeLink(s.ctx, link) })
+	}
+}
+
+func closeLink(ctx context.Context, link upstream.Link) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), endTime)
+	defer cancel()
+	_ = link.Close(ctx) // an upstream that is gone needs no leave
+}
+
+// idle reports whether nobody has used the session for long.
+func (s *session) idle(now time.Time) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if now.Sub(s.born) > longSession {
+		return true
+	}
+	return s.id != "" && len(s.calls) == 0 && !s.streams.listening() && now.Sub(s.used) > idleSession
+}
+
+// idKey is the value of a JSON-RPC id or a progress token, whatever its spelling. Long ones are hashed.
+type idKey [32]byte
+
+func newIDKey(raw []byte) (k idKey) {
+	kind := byte('n')
+	if text, ok := wire.Unquote(raw); ok {
+		kind, raw = 's', text
+	}
+	if len(raw) > len(k)-2 {
+		k = sha256.Sum256(raw)
+		k[0] = kind | 0x80
+		return k
+	}
+	k[0], k[1] = kind, byte(len(raw))
+	copy(k[2:], raw)
+	return k
+}
+
+// sessions are the sessions of all agents.
+type sessions struct {
+	mu       sync.RWMutex // guards all
+	live     map[*session]struct{}
+	byID     map[string]*session // those over HTTP
+	perAgent map[string]int      // how many of those
+}
+
+// enter makes the session of a process known.
+func (t *sessions) enter(s *session) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.live[s] = struct{}{}
+}
+
+// add gives a session its id; false where its agent has too many.
+func (t *sessions) add(s *session, random io.Reader) (bool, error) {
+	var b [20]byte
+	if _, err := io.ReadFull(random, b[:]); err != nil {
+		return false, fmt.Errorf("drawing a session id: %w", err)
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.perAgent[s.agent] >= maxSessions {
+		return false, nil
+	}
+	s.id = hex.EncodeToString(b[:])
+	sum := sha256.Sum256([]byte(s.id))
+	s.digest = hex.EncodeToString(sum[:8])
+	t.live[s], t.byID[s.id] = struct{}{}, s
+	t.perAgent[s.agent]++
+	return true, nil
+}
+
+func (t *sessions) get(id string) *session {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	return t.byID[id]
+}
+
+func (t *sessions) drop(s *session) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	delete(t.live, s)
+	if t.byID[s.id] != s {
+		return
+	}
+	delete(t.byID, s.id)
+	if t.perAgent[s.agent]--; t.perAgent[s.agent] == 0 {
+		delete(t.perAgent, s.agent)
+	}
+}
+
+// each calls f for each session, without the lock.
+func (t *sessions) each(f func(*session)) {
+	t.mu.RLock()
+	all := make([]*session, 0, len(t.live))
+	for s := range t.live {
+		all = append(all, s)
+	}
+	t.mu.RUnlock()
+	for _, s := range all {
+		f(s)
+	}
+}
+
+// sweep ends sessions that nobody uses.
+func (p *Proxy) sweep() {
+	tick := time.NewTicker(sweepEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-p.ctx.Done():
+			return
+		case <-tick.C:
+			now := p.Clock()
+			p.sessions.each(func(s *session) {
+				if s.idle(now) {
+					s.end()
+				}
+			})
+		}
+	}
+}
