@@ -19,7 +19,7 @@ race: ## the same under the race detector
 	$(GO) test -race ./...
 
 fuzz: ## fuzz every target for FUZZ (10s)
-	$(GO) run ./tools/fuzz -time $(FUZZ)
+	$(GO) -C tools run ./fuzz -dir .. -time $(FUZZ)
 
 bench: ## run the benchmarks
 	$(GO) test -run '^$$' -bench . -benchmem ./...

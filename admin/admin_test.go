@@ -73,7 +73,7 @@ func (d *desk) Tail(_ context.Context, n int, follow bool) iter.Seq2[json.RawMes
 
 func connect(t *testing.T, d *desk) *admin.Client {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "hg") // t.TempDir can be longer than a socket's name may be
+	dir, err := os.MkdirTemp("", "hg") //nolint:usetesting // t.TempDir can be longer than a socket's name may be
 	if err != nil {
 		t.Fatal(err)
 	}

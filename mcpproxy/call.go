@@ -227,17 +227,17 @@ func (x *exchange) forward(life, ctx context.Context, send *policy.Call) {
 	}
 	for {
 		in, err := stream.Next(ctx)
-		switch {
-		case err != nil:
+		if err != nil {
 			x.abandon(ctx, stream)
 			x.fail(life, ctx, err)
 			return
-		case in.Frame.Response():
+		}
+		if in.Frame.Response() {
 			x.finish(ctx, in)
 			return
 		}
 		x.relay(ctx, link, &in.Frame)
-		ctx = x.wait(life)
+		ctx = x.wait(life) //nolint:fatcontext // it ends the one before
 	}
 }
 
@@ -293,6 +293,9 @@ func (x *exchange) finish(ctx context.Context, in *upstream.Incoming) {
 	default:
 		if x.starts && x.session.id != "" {
 			x.reply.Session(x.session.id)
+		}
+		if in.Event && x.out.Allowed {
+			_ = x.reply.Open() // what came as a stream goes as a stream; a peer that is gone needs none
 		}
 		_ = x.reply.Finish("", httpStatus(in, x.modern), result.Raw) // a peer that is gone needs no answer; the record has it
 	}

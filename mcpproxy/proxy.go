@@ -85,6 +85,15 @@ type Policy struct {
 // Way is an agent and the upstream that it wants to reach.
 type Way struct{ Agent, Upstream string }
 
+// Ways arranges connections by the ways that they grant.
+func Ways(connections []*policy.Connection) map[Way]*policy.Connection {
+	m := make(map[Way]*policy.Connection, len(connections))
+	for _, c := range connections {
+		m[Way{c.Agent.Name, c.Upstream.Name}] = c
+	}
+	return m
+}
+
 // Proxy is the path between agents and servers, for all transports. It implements [ingress.Handler].
 type Proxy struct {
 	Config
@@ -141,15 +150,15 @@ func (p *Proxy) SetPolicy(next *Policy) {
 	}
 }
 
-// Revoke ends what an agent has open: all of it, or where key is not empty, what that key has opened.
-func (p *Proxy) Revoke(agent, key string) {
+// Expel ends what was opened with keys that do not count any more: sessions, and streams that nobody asks about again.
+func (p *Proxy) Expel(void func(key string) bool) {
 	p.sessions.each(func(s *session) {
-		if s.agent == agent && (key == "" || s.key == key) {
+		if s.key != "" && void(s.key) {
 			s.end()
 		}
 	})
 	p.eachListener(func(l *listener) {
-		if l.agent == agent && (key == "" || l.key == key) {
+		if l.key != "" && void(l.key) {
 			l.cancel()
 		}
 	})

@@ -44,10 +44,10 @@ type session struct {
 
 	mu        sync.Mutex // guards what follows
 	state     state
-	version   string // negotiated
-	client    string // name that the client gave itself
-	hello     []byte // the initialize request as it was sent, to greet a restarted child
-	greeted   []byte // the initialized notification as it was sent
+	version   string   // negotiated
+	client    string   // name that the client gave itself
+	hello     []byte   // the initialize request as it was sent, to greet a restarted child
+	greeted   []byte   // the initialized notification as it was sent
 	offers    []string // notifications of changed lists that the client may expect
 	link      upstream.Link
 	calls     map[idKey]*exchange

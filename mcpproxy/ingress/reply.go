@@ -28,7 +28,7 @@ type httpReply struct {
 	session string
 	first   string // id of the event with which a stream begins, or empty
 	stream  bool   // the head of an event stream is sent
-	done    bool // nothing more may be written
+	done    bool   // nothing more may be written
 	buf     []byte
 	timer   *time.Timer
 }

@@ -89,6 +89,7 @@ func (a *answer) next(ctx context.Context) (final bool, err error) {
 		a.ev, _ = eventReaders.Get().(*eventReader)
 		a.ev.reset(&a.x.body, a.link.limits.Frame, a.link.counts)
 	}
+	a.in.Event = true
 	return a.event(ctx)
 }
 

@@ -128,7 +128,8 @@ type Incoming struct {
 	// Status of 400 and above may lack its id, and answers the request all the same. Over HTTP there may be line breaks
 	// between its tokens.
 	Frame  wire.Frame
-	Status int // of HTTP; 0 over standard streams
+	Status int  // of HTTP; 0 over standard streams
+	Event  bool // it came on an event stream
 }
 
 // Server is one MCP server. It is safe for concurrent use.
