@@ -1,0 +1,294 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/hopgate/hopgate/admin"
+	"github.com/hopgate/hopgate/audit"
+	"github.com/hopgate/hopgate/configs"
+)
+
+func (a *app) audit() *cobra.Command {
+	c := &cobra.Command{Use: "audit", Short: "Read and verify the record of all decisions", Args: cobra.NoArgs, RunE: needsCommand}
+	c.AddCommand(a.auditTail(), a.auditSearch(), a.auditShow(), a.auditVerify())
+	return c
+}
+
+// withRecords runs f on the records of the state directory. The configuration matters only where it names the directory.
+func (a *app) withRecords(c *cobra.Command, f func(context.Context, admin.API) error) error {
+	file, err := a.maybeLoad()
+	if err != nil {
+		return err
+	}
+	return a.withAPI(c.Context(), file, func(api admin.API) error { return f(c.Context(), api) })
+}
+
+// maybeLoad loads the configuration for a command that can do without it where the state directory is named.
+func (a *app) maybeLoad() (*configs.File, error) {
+	if a.state != "" {
+		return nil, nil //nolint:nilnil // no configuration is needed
+	}
+	if _, err := os.Stat(a.config); errors.Is(err, os.ErrNotExist) {
+		return nil, nil //nolint:nilnil // then it is the platform's directory
+	}
+	return a.load()
+}
+
+func (a *app) auditTail() *cobra.Command {
+	var n int
+	var follow bool
+	var format string
+	c := &cobra.Command{
+		Use:   "tail",
+		Short: "Show the last records, and with -f every new one",
+		Args:  args(0, "no arguments"),
+		RunE: func(c *cobra.Command, _ []string) error {
+			return a.withRecords(c, func(ctx context.Context, api admin.API) error {
+				for raw, err := range api.Tail(ctx, n, follow) {
+					if err != nil {
+						return err
+					}
+					if err := a.printRecord(raw, format); err != nil {
+						return err
+					}
+				}
+				return nil
+			})
+		},
+	}
+	c.Flags().IntVarP(&n, "lines", "n", 20, "how many records")
+	c.Flags().BoolVarP(&follow, "follow", "f", false, "wait for more")
+	formatFlag(c, &format)
+	return c
+}
+
+func (a *app) auditSearch() *cobra.Command {
+	var q admin.Query
+	var since, until, format string
+	c := &cobra.Command{
+		Use:   "search",
+		Short: "Find records, newest first",
+		Args:  args(0, "no arguments but flags"),
+		RunE: func(c *cobra.Command, _ []string) error {
+			var err error
+			if q.Since, err = moment("--since", since); err != nil {
+				return err
+			}
+			if q.Until, err = moment("--until", until); err != nil {
+				return err
+			}
+			return a.withRecords(c, func(ctx context.Context, api admin.API) error {
+				all, err := api.Search(ctx, q)
+				if err != nil {
+					return err
+				}
+				return a.printRecords(all, format)
+			})
+		},
+	}
+	f := c.Flags()
+	f.StringVar(&q.Agent, "agent", "", "name of the agent")
+	f.StringVar(&q.Connection, "connection", "", "name of the connection")
+	f.StringVar(&q.Target, "target", "", "tool, prompt or URI")
+	f.StringVar(&q.Reason, "reason", "", "code of a refusal")
+	f.StringVar(&q.Decision, "decision", "", "allow or deny")
+	f.StringVar(&since, "since", "", "from this time on: RFC 3339, or a duration before now such as 2h")
+	f.StringVar(&until, "until", "", "before this time, likewise")
+	f.IntVar(&q.Limit, "limit", 100, "how many records at most")
+	formatFlag(c, &format)
+	return c
+}
+
+func moment(flag, s string) (time.Time, error) {
+	if s == "" {
+		return time.Time{}, nil
+	}
+	if t, err := time.Parse(time.RFC3339, s); err == nil {
+		return t, nil
+	}
+	d, err := configs.ParseDuration(s)
+	if err != nil {
+		return time.Time{}, usage("write a time like 2026-11-23T09:00:00Z, or a duration like 2h", "%s %q is no time", flag, s)
+	}
+	return time.Now().Add(-d), nil
+}
+
+func (a *app) auditShow() *cobra.Command {
+	var format string
+	c := &cobra.Command{
+		Use:   "show REF",
+		Short: "Show all records of one call",
+		Args:  args(1, "the ref of a call"),
+		RunE: func(c *cobra.Command, given []string) error {
+			return a.withRecords(c, func(ctx context.Context, api admin.API) error {
+				all, err := api.Show(ctx, given[0])
+				if err != nil {
+					return err
+				}
+				return a.printRecords(all, format)
+			})
+		},
+	}
+	formatFlag(c, &format)
+	return c
+}
+
+func (a *app) printRecords(all []json.RawMessage, format string) error {
+	for _, raw := range all {
+		if err := a.printRecord(raw, format); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (a *app) printRecord(raw json.RawMessage, format string) error {
+	if format == formatJSON {
+		_, err := fmt.Fprintf(a.out, "%s\n", raw)
+		return err
+	}
+	var r audit.Record
+	if err := json.Unmarshal(raw, &r); err != nil {
+		return fmt.Errorf("reading a record: %w", err)
+	}
+	_, err := io.WriteString(a.out, recordLine(&r))
+	return err
+}
+
+// recordLine is a record for people. Everything in it that an agent can choose is quoted, so that no record can draw on a
+// terminal.
+func recordLine(r *audit.Record) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s  %-7s", r.Time.Local().Format("2006-01-02 15:04:05.000"), r.Kind)
+	put := func(format string, args ...any) { fmt.Fprintf(&b, "  "+format, args...) }
+	if r.Ref != "" {
+		put("%s", r.Ref)
+	}
+	if r.Decision == audit.DecisionDeny {
+		put("DENY %s", r.Reason)
+	}
+	if r.Agent != "" || r.Upstream != "" {
+		put("%s → %s", or(r.Agent, "nobody"), printable(or(r.Upstream, "?")))
+	}
+	if r.Method != "" {
+		put("%s", printable(r.Method))
+	}
+	if r.Target != "" {
+		put("%s", printable(r.Target))
+	}
+	if r.Status != "" {
+		put("%s in %s", r.Status, time.Duration(r.TookUS)*time.Microsecond)
+	}
+	if r.Count > 0 {
+		put("%d refusals", r.Count)
+	}
+	if r.Event != "" {
+		put("%s", r.Event)
+	}
+	if r.Detail != "" {
+		put("(%s)", printable(r.Detail))
+	}
+	if r.Rule != "" {
+		put("[%s]", r.Rule)
+	}
+	b.WriteByte('\n')
+	return b.String()
+}
+
+func or(s, instead string) string {
+	if s == "" {
+		return instead
+	}
+	return s
+}
+
+// printable quotes text that holds anything but plain characters.
+func printable(s string) string {
+	q := fmt.Sprintf("%+q", s)
+	if q == `"`+s+`"` && !strings.Contains(s, " ") {
+		return s
+	}
+	return q
+}
+
+func (a *app) auditVerify() *cobra.Command {
+	var keyFile, format string
+	c := &cobra.Command{
+		Use:   "verify",
+		Short: "Check the journal from its first byte to its last; needs no running process",
+		Args:  args(0, "no arguments"),
+		RunE: func(c *cobra.Command, _ []string) error {
+			file, err := a.maybeLoad()
+			if err != nil {
+				return err
+			}
+			dir, err := a.stateDir(file)
+			if err != nil {
+				return err
+			}
+			key := ""
+			if keyFile != "" {
+				raw, err := os.ReadFile(keyFile)
+				if err != nil {
+					return err
+				}
+				key = string(raw)
+			}
+			v, err := audit.Verify(c.Context(), dir, key)
+			if err != nil {
+				return err
+			}
+			return a.verified(&v, format)
+		},
+	}
+	c.Flags().StringVar(&keyFile, "key", "", "public key from a place that can be trusted (default: the one beside the journal)")
+	formatFlag(c, &format)
+	return c
+}
+
+// verified shows what a verification has found.
+func (a *app) verified(v *audit.Verification, format string) error {
+	if format == formatJSON {
+		if err := json.NewEncoder(a.out).Encode(v); err != nil {
+			return err
+		}
+	} else {
+		a.verifiedText(v)
+	}
+	if v.Damage != nil {
+		return silent(exitVerify)
+	}
+	return nil
+}
+
+func (a *app) verifiedText(v *audit.Verification) {
+	row := func(name, format string, args ...any) {
+		fmt.Fprintf(a.out, "%-12s %s\n", name, fmt.Sprintf(format, args...))
+	}
+	row("journal", "%s, %d segments", v.Stream, v.Segments)
+	row("records", "%d, %s … %s", v.Records, when(v.From, "-"), when(v.To, "-"))
+	if v.Pruned > 0 {
+		row("pruned", "%d, their time had come", v.Pruned)
+	}
+	row("chain", "%s", v.Chain)
+	row("checkpoints", "%d signed, covering %d records; %d newer ones are not signed yet", v.Checkpoints, v.Signed, v.Unsigned())
+	switch {
+	case v.Damage != nil:
+		row("DAMAGED", "%s", v.Damage)
+	case v.Torn != nil && v.Writing:
+		row("result", "ok; the end is being written")
+	case v.Torn != nil:
+		row("result", "ok up to a torn end, which the next start repairs: %s", v.Torn)
+	default:
+		row("result", "ok")
+	}
+}

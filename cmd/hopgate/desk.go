@@ -1,0 +1,222 @@
+package main
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"iter"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"github.com/hopgate/hopgate/admin"
+	"github.com/hopgate/hopgate/audit"
+	"github.com/hopgate/hopgate/configs"
+	"github.com/hopgate/hopgate/policy"
+	"github.com/hopgate/hopgate/store"
+	"github.com/hopgate/hopgate/trust/identity"
+)
+
+// desk is the admin API of the engine.
+type desk struct{ *engine }
+
+var _ admin.API = desk{}
+
+// socket is where the process that owns a state directory answers operators. The name is derived from the directory's,
+// because names of sockets are short and those of directories need not be.
+func (a *app) socket(dir string) string {
+	base, ok := a.env("XDG_RUNTIME_DIR")
+	if !ok || !filepath.IsAbs(base) {
+		base = filepath.Join(os.TempDir(), fmt.Sprintf("hopgate-%d", os.Getuid()))
+	}
+	sum := sha256.Sum256([]byte(dir))
+	return filepath.Join(base, "hopgate", hex.EncodeToString(sum[:8]), "admin")
+}
+
+// withAPI runs a command against the process that owns the state, or against the state itself where no process does.
+func (a *app) withAPI(ctx context.Context, file *configs.File, f func(admin.API) error) (err error) {
+	dir, err := a.stateDir(file)
+	if err != nil {
+		return err
+	}
+	if store.Held(dir) {
+		return f(admin.NewClient(a.socket(dir)))
+	}
+	e, err := a.openState(ctx, dir, zerolog.New(a.words).Level(zerolog.WarnLevel), keepOf(file))
+	if err != nil {
+		return err
+	}
+	e.file = file
+	defer func() { err = errors.Join(err, e.close()) }()
+	return f(desk{e})
+}
+
+// keepOf is how long records are kept; for ever where that is not known.
+func keepOf(file *configs.File) time.Duration {
+	if file == nil {
+		return 0
+	}
+	return file.Audit.Keep
+}
+
+func (d desk) current() *configs.File {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.file
+}
+
+// Status implements admin.API.
+func (d desk) Status(context.Context) (admin.Status, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	s := admin.Status{Version: version(), PID: os.Getpid(), Started: d.started, State: d.dir, Config: d.app.config, LastGood: d.notGood}
+	if d.file != nil {
+		s.Revision, s.Listen = configs.ShortRevision(d.file.Revision), d.file.Listen.MCP.Addr
+		for _, c := range d.file.Connections {
+			if slices.ContainsFunc(c.Gates, func(g policy.Named) bool { return g.Observe }) {
+				s.Observe = append(s.Observe, c.Name)
+			}
+		}
+	}
+	return s, nil
+}
+
+// Reload implements admin.API.
+func (d desk) Reload(ctx context.Context) error {
+	if d.proxy == nil {
+		return fmt.Errorf("nobody is served: %w", admin.ErrInvalid)
+	}
+	return d.reload(ctx)
+}
+
+// declared checks that an agent may have keys.
+func (d desk) declared(name string) error {
+	file := d.current()
+	if file == nil {
+		return fmt.Errorf("no configuration declares agents: %w", admin.ErrInvalid)
+	}
+	switch a := file.Agent(name); {
+	case a == nil:
+		return fmt.Errorf("%s declares no agent %q: %w", file.Path, name, admin.ErrNotFound)
+	case a.Auth != configs.AuthKey:
+		return fmt.Errorf("agent %s has auth: %s, so it has no keys: %w", name, a.Auth, admin.ErrInvalid)
+	}
+	return nil
+}
+
+// Agents implements admin.API.
+func (d desk) Agents(context.Context) ([]admin.Agent, error) {
+	file := d.current()
+	var all []admin.Agent
+	if file != nil {
+		for _, a := range file.Agents {
+			x := admin.Agent{Name: a.Name, Auth: string(a.Auth)}
+			for _, c := range file.Connections {
+				if c.Agent.Name == a.Name {
+					x.Connections = append(x.Connections, c.Name)
+				}
+			}
+			all = append(all, x)
+		}
+	}
+	now := time.Now()
+	for _, c := range d.keys.List("") {
+		i := slices.IndexFunc(all, func(a admin.Agent) bool { return a.Name == c.Agent })
+		if i < 0 {
+			all = append(all, admin.Agent{Name: c.Agent})
+			i = len(all) - 1
+		}
+		all[i].Keys = append(all[i].Keys, credential(&c, now))
+	}
+	return all, nil
+}
+
+func credential(c *identity.Credential, now time.Time) admin.Credential {
+	state := "active"
+	switch err := c.Check(now); {
+	case errors.Is(err, identity.ErrRevoked):
+		state = "revoked"
+	case errors.Is(err, identity.ErrExpired):
+		state = "expired"
+	}
+	return admin.Credential{ID: c.ID, State: state, Created: c.Created, Expires: c.Expires, Revoked: c.Revoked, Used: c.Used}
+}
+
+// AddKey implements admin.API.
+func (d desk) AddKey(ctx context.Context, agent string, ttl time.Duration) (admin.NewKey, error) {
+	if err := d.declared(agent); err != nil {
+		return admin.NewKey{}, err
+	}
+	key, c, err := d.keys.Add(ctx, agent, ttl)
+	return admin.NewKey{Key: key, Details: credential(&c, time.Now())}, err
+}
+
+// Rotate implements admin.API.
+func (d desk) Rotate(ctx context.Context, agent string, overlap time.Duration) (admin.NewKey, error) {
+	if err := d.declared(agent); err != nil {
+		return admin.NewKey{}, err
+	}
+	key, c, err := d.keys.Rotate(ctx, agent, overlap)
+	return admin.NewKey{Key: key, Details: credential(&c, time.Now())}, known(err)
+}
+
+// Revoke implements admin.API. Keys of an agent that is declared no more can be revoked too.
+func (d desk) Revoke(ctx context.Context, agent, key string) (int, error) {
+	n, err := d.keys.Revoke(ctx, agent, key)
+	return n, known(err)
+}
+
+func known(err error) error {
+	if errors.Is(err, identity.ErrNoKey) {
+		return fmt.Errorf("%w: %w", err, admin.ErrNotFound)
+	}
+	return err
+}
+
+// Search implements admin.API.
+func (d desk) Search(ctx context.Context, q admin.Query) ([]json.RawMessage, error) {
+	return encode(d.journal.Search(ctx, audit.Query(q)))
+}
+
+// Show implements admin.API.
+func (d desk) Show(ctx context.Context, ref string) ([]json.RawMessage, error) {
+	all, err := encode(d.journal.Show(ctx, ref))
+	if err == nil && len(all) == 0 {
+		err = fmt.Errorf("no call %s is on record: %w", ref, admin.ErrNotFound)
+	}
+	return all, err
+}
+
+func encode(records []audit.Record, err error) ([]json.RawMessage, error) {
+	if err != nil {
+		return nil, err
+	}
+	all := make([]json.RawMessage, len(records))
+	for i := range records {
+		if all[i], err = json.Marshal(&records[i]); err != nil {
+			return nil, err
+		}
+	}
+	return all, nil
+}
+
+// Tail implements admin.API.
+func (d desk) Tail(ctx context.Context, n int, follow bool) iter.Seq2[json.RawMessage, error] {
+	return func(yield func(json.RawMessage, error) bool) {
+		for r, err := range d.journal.Tail(ctx, n, follow) {
+			var raw json.RawMessage
+			if err == nil {
+				raw, err = json.Marshal(&r)
+			}
+			if !yield(raw, err) || err != nil {
+				return
+			}
+		}
+	}
+}

@@ -1,0 +1,291 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"github.com/hopgate/hopgate/audit"
+	"github.com/hopgate/hopgate/configs"
+	"github.com/hopgate/hopgate/mcpproxy"
+	"github.com/hopgate/hopgate/store"
+	"github.com/hopgate/hopgate/toolscope"
+	"github.com/hopgate/hopgate/trust/identity"
+)
+
+// engine is the process that owns a state directory: the journal, the credentials, and where agents are served the proxy
+// with the configuration that is in force.
+type engine struct {
+	app     *app
+	dir     string
+	log     zerolog.Logger
+	started time.Time
+	owner   *store.Owner
+	journal *audit.Journal
+	keys    *identity.Registry
+	catalog *toolscope.Catalog
+	proxy   *mcpproxy.Proxy // nil where only the state is wanted
+
+	mu       sync.Mutex // guards what follows; held while a configuration is put in force
+	file     *configs.File
+	problem  error              // that the file had when it was first read
+	notGood  string             // why the file on disk is not in force; empty where it is
+	servers  map[string]*server // upstreams in use
+	work     sync.WaitGroup
+	stop     context.CancelFunc
+
+	// prepare, where set, prepares what serves agents for a configuration; what it returns puts that in force.
+	prepare func(*configs.File) (commit func(), err error)
+	// onReady, where set, is called once, when the first configuration is in force.
+	onReady func(*configs.File) error
+}
+
+// Keys of state that belong to the process itself.
+const (
+	keyConfig = "m/config" // path of the configuration that the directory is bound to
+)
+
+// openState claims a state directory and opens what it holds. Nobody is served yet.
+func (a *app) openState(ctx context.Context, dir string, log zerolog.Logger, keep time.Duration) (*engine, error) {
+	owner, err := store.Lock(dir)
+	if err != nil {
+		return nil, err
+	}
+	ctx, stop := context.WithCancel(ctx)
+	e := &engine{
+		app: a, dir: dir, log: log, started: time.Now(), owner: owner, stop: stop, servers: map[string]*server{},
+		catalog: toolscope.NewCatalog(),
+	}
+	e.journal, err = audit.Open(ctx, audit.Config{Dir: dir, Clock: time.Now, Random: rand.Reader, Log: log, Keep: keep})
+	if err == nil {
+		err = e.journal.Flush(ctx)
+	}
+	if err == nil {
+		e.keys, err = identity.Open(e.journal, e.journal.State(), time.Now, rand.Reader)
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("opening the state in %s: %w", dir, err), e.close())
+	}
+	return e, nil
+}
+
+// bind ties the directory to one configuration path: the records and credentials in it are about that one.
+func (e *engine) bind(ctx context.Context, path string) error {
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return err
+	}
+	bound, err := e.journal.State().Get([]byte(keyConfig))
+	switch {
+	case err != nil:
+		return fmt.Errorf("reading the state: %w", err)
+	case bound == nil:
+		return e.journal.Event(ctx, "bound", map[string]string{"path": path}, []store.Put{{Key: []byte(keyConfig), Value: []byte(path)}})
+	case string(bound) != path:
+		return &coded{exitConfig, fmt.Errorf("the state in %s belongs to %s", e.dir, bound), "use another --state for another configuration"}
+	}
+	return nil
+}
+
+// close ends everything in reverse. It is safe on a half-opened engine.
+func (e *engine) close() error {
+	e.stop()
+	e.work.Wait()
+	if e.proxy != nil {
+		e.proxy.Close()
+	}
+	var errs []error
+	for _, s := range e.servers {
+		errs = append(errs, s.Close())
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	if e.keys != nil {
+		errs = append(errs, e.keys.Save(ctx))
+	}
+	if e.journal != nil {
+		errs = append(errs, e.journal.Close())
+	}
+	return errors.Join(append(errs, e.owner.Close())...)
+}
+
+// serve makes the proxy, puts the configuration in force, and begins to watch over it. Where the file on disk is not
+// sound, the last one that was in force stays.
+func (e *engine) serve(ctx context.Context, file *configs.File, problem error) error {
+	if err := e.bind(ctx, e.app.config); err != nil {
+		return err
+	}
+	var err error
+	e.proxy, err = mcpproxy.New(ctx, mcpproxy.Config{
+		Identity: e.keys, Journal: e.journal, Catalog: mcpproxy.Learning(e.catalog), Clock: time.Now, Random: rand.Reader, Log: e.log,
+	})
+	if err != nil {
+		return err
+	}
+	if problem == nil {
+		problem = e.apply(ctx, file)
+	}
+	if problem != nil {
+		if err := e.fallBack(ctx, problem); err != nil {
+			return errors.Join(problem, err)
+		}
+	}
+	ctx, stop := context.WithCancel(ctx)
+	before := e.stop
+	e.stop = func() { stop(); before() }
+	e.work.Go(func() { e.expel(ctx) })
+	e.work.Go(func() { e.saveUse(ctx) })
+	return nil
+}
+
+// apply tests a configuration and puts it in force, wholly or not at all.
+func (e *engine) apply(ctx context.Context, file *configs.File) error {
+	if failures := file.RunTests(ctx); len(failures) > 0 {
+		return &failedTests{file.Diagnostics(failures)}
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	next, policy, err := e.compile(file)
+	if err != nil {
+		return err
+	}
+	commit := func() {}
+	if e.prepare != nil {
+		if commit, err = e.prepare(file); err != nil {
+			return errors.Join(err, e.discard(next))
+		}
+	}
+	err = e.journal.Event(ctx, "configuration in force", map[string]string{"revision": configs.ShortRevision(file.Revision)}, nil)
+	if err != nil {
+		return errors.Join(err, e.discard(next))
+	}
+	e.proxy.SetPolicy(policy)
+	commit()
+	e.retire(next)
+	e.file, e.servers, e.notGood = file, next, ""
+	if err := replace(e.lastGood(), file.Source); err != nil {
+		e.log.Warn().Err(err).Msg("the configuration in force could not be kept for the next start")
+	}
+	return nil
+}
+
+// replace writes a file so that a crash leaves the old one or the new one.
+func replace(path string, data []byte) error {
+	young := path + ".new"
+	if err := os.WriteFile(young, data, 0o600); err != nil {
+		return err
+	}
+	return os.Rename(young, path)
+}
+
+// failedTests says that a configuration does not do what its own tests say.
+type failedTests struct{ configs.Diagnostics }
+
+func (f *failedTests) Error() string { return "the tests of the configuration fail:\n" + f.Diagnostics.Error() }
+
+// lastGood is where the text of the configuration in force is kept, references unresolved.
+func (e *engine) lastGood() string { return filepath.Join(e.dir, "last-good.yaml") }
+
+// fallBack starts with the configuration that was last in force, because the one on disk is not sound.
+func (e *engine) fallBack(ctx context.Context, problem error) error {
+	source, err := os.ReadFile(e.lastGood())
+	if err != nil {
+		return nil //nolint:nilerr // there is none, and the problem is told by itself
+	}
+	file, err := configs.Parse(e.app.config, source, e.app.options(e.catalog))
+	if err == nil {
+		err = e.apply(ctx, file)
+	}
+	if err != nil {
+		return fmt.Errorf("nor is the configuration that was last in force usable: %w", err)
+	}
+	e.refused(ctx, problem)
+	return nil
+}
+
+// reload reads the configuration again. An error means that the one in force stays.
+func (e *engine) reload(ctx context.Context) error {
+	file, err := configs.Load(e.app.config, e.app.options(e.catalog))
+	if err == nil {
+		err = e.apply(ctx, file)
+	}
+	if err != nil {
+		e.refused(ctx, err)
+		return err
+	}
+	e.log.Info().Str("revision", configs.ShortRevision(file.Revision)).Msg("configuration in force")
+	return nil
+}
+
+// refused tells that the file on disk is not in force.
+func (e *engine) refused(ctx context.Context, problem error) {
+	e.mu.Lock()
+	e.notGood = problem.Error()
+	e.mu.Unlock()
+	e.log.Error().Err(problem).Msg("the configuration on disk is not sound; the last good one is in force")
+	if err := e.journal.Event(ctx, "configuration refused", nil, nil); err != nil {
+		e.log.Error().Err(err).Msg("a refused configuration is not on record")
+	}
+}
+
+// watch reloads when the file changes, or when told.
+func (e *engine) watch(ctx context.Context, told <-chan os.Signal) error {
+	changed, err := configs.Watch(ctx, e.app.config, e.log)
+	if err != nil {
+		return fmt.Errorf("watching the configuration: %w", err)
+	}
+	e.work.Go(func() {
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-told:
+			case _, ok := <-changed:
+				if !ok {
+					return
+				}
+			}
+			_ = e.reload(ctx) // told by reload itself
+		}
+	})
+	return nil
+}
+
+// expel ends what is open under credentials that do not count any more. Revocation takes effect within a second.
+func (e *engine) expel(ctx context.Context) {
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for {
+		changed := e.keys.Changed()
+		e.proxy.Expel(func(key string) bool { return e.keys.Check(key) != nil })
+		select {
+		case <-ctx.Done():
+			return
+		case <-changed:
+		case <-tick.C:
+		}
+	}
+}
+
+// saveUse records now and then when keys were last used.
+func (e *engine) saveUse(ctx context.Context) {
+	tick := time.NewTicker(time.Hour)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			if err := e.keys.Save(ctx); err != nil {
+				e.log.Warn().Err(err).Msg("when keys were last used is not on record")
+			}
+		}
+	}
+}

@@ -1,0 +1,81 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/hopgate/hopgate/admin"
+	"github.com/hopgate/hopgate/configs"
+	"github.com/hopgate/hopgate/store"
+)
+
+// Exit codes are part of the interface; scripts rely on them.
+const (
+	exitOther       = 1
+	exitUsage       = 2
+	exitConfig      = 3
+	exitTests       = 4
+	exitDenied      = 5
+	exitUnreachable = 8
+	exitLocked      = 9
+	exitVerify      = 20
+	exitInterrupted = 130
+)
+
+// coded is an error with an exit code and, for people, a way out.
+type coded struct {
+	code int
+	err  error
+	hint string
+}
+
+func (e *coded) Error() string { return e.err.Error() }
+func (e *coded) Unwrap() error { return e.err }
+
+func usage(hint, format string, args ...any) error {
+	return &coded{exitUsage, fmt.Errorf(format, args...), hint}
+}
+
+// silent ends the process with a code when everything has been said.
+func silent(code int) error { return &coded{code, errSilent, ""} }
+
+var errSilent = errors.New("")
+
+// explain tells people of an error and returns the exit code for it.
+func (a *app) explain(err error) int {
+	var c *coded
+	var d configs.Diagnostics
+	switch {
+	case err == nil:
+		return 0
+	case errors.Is(err, errSilent) && errors.As(err, &c):
+		return c.code
+	case errors.As(err, &d):
+		_ = d.Render(a.words, isTerminal(a.words)) // nobody to tell of a terminal that is gone
+		return exitConfig
+	case errors.As(err, &c):
+		complain(a.words, c.err, c.hint)
+		return c.code
+	case errors.Is(err, store.ErrLocked):
+		complain(a.words, err, "one process owns a state directory at a time; stop that one, or use another --state")
+		return exitLocked
+	case errors.Is(err, admin.ErrUnreachable):
+		complain(a.words, err, "the process that owns the state directory is starting, stopping or stuck; try again")
+		return exitUnreachable
+	case errors.Is(err, context.Canceled):
+		return exitInterrupted
+	}
+	complain(a.words, err, "")
+	return exitOther
+}
+
+// complain writes an error and a way out, each on lines of its own.
+func complain(w io.Writer, err error, hint string) {
+	fmt.Fprintln(w, "hopgate: error:", err)
+	for line := range strings.Lines(hint) {
+		fmt.Fprintln(w, "hopgate: hint:", strings.TrimSuffix(line, "\n"))
+	}
+}

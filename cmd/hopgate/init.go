@@ -1,0 +1,63 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"github.com/hopgate/hopgate/configs"
+)
+
+func (a *app) initialize() *cobra.Command {
+	return &cobra.Command{
+		Use:   "init",
+		Short: "Write a first configuration, and print what an IDE needs to use it",
+		Args:  args(0, "no arguments"),
+		RunE: func(*cobra.Command, []string) error {
+			sample, err := fs.ReadFile(configs.Samples(), "minimal.yaml")
+			if err != nil {
+				return err
+			}
+			f, err := os.OpenFile(a.config, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+			if errors.Is(err, fs.ErrExist) {
+				return usage("edit it, or name another with --config", "%s exists already", a.config)
+			}
+			if err != nil {
+				return err
+			}
+			_, err = f.Write(sample)
+			if err := errors.Join(err, f.Close()); err != nil {
+				return err
+			}
+			fmt.Fprintf(a.words, "Wrote %s. Check it with: hopgate check\nFor the configuration of an IDE or another MCP client:\n", a.config)
+			return a.snippet()
+		},
+	}
+}
+
+// snippet prints the entry for MCP clients that start servers over stdio. IDEs start them from anywhere, so paths are
+// absolute.
+func (a *app) snippet() error {
+	program, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	config, err := filepath.Abs(a.config)
+	if err != nil {
+		return err
+	}
+	type entry struct {
+		Command string   `json:"command"`
+		Args    []string `json:"args"`
+	}
+	e := json.NewEncoder(a.out)
+	e.SetIndent("", "  ")
+	return e.Encode(map[string]any{"mcpServers": map[string]entry{
+		"files": {program, []string{"stdio", "--to", "files", "--config", config}},
+	}})
+}

@@ -1,0 +1,212 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"os/signal"
+	"runtime"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/hopgate/hopgate/admin"
+	"github.com/hopgate/hopgate/configs"
+	"github.com/hopgate/hopgate/mcpproxy/ingress"
+)
+
+// drainTime is how long running calls may take when the process is asked to end.
+const drainTime = 10 * time.Second
+
+func (a *app) serve() *cobra.Command {
+	return &cobra.Command{
+		Use:   "serve",
+		Short: "Serve agents over streamable HTTP at /mcp/{upstream}",
+		Args:  args(0, "no arguments"),
+		RunE: func(c *cobra.Command, _ []string) error {
+			return a.own(c.Context(), func(ctx context.Context, e *engine) error {
+				front := &front{engine: e, failed: make(chan error, 1)}
+				e.prepare = front.follow
+				defer front.close()
+				return a.run(ctx, e, front.failed)
+			})
+		},
+	}
+}
+
+// own opens the state that the configuration belongs to and hands the engine to f.
+func (a *app) own(ctx context.Context, f func(context.Context, *engine) error) (err error) {
+	if runtime.GOOS == "windows" {
+		return errors.New("agents are served on Linux and macOS; on Windows only commands that serve nobody work")
+	}
+	log, err := a.log()
+	if err != nil {
+		return err
+	}
+	file, problem := a.load()
+	dir, err := a.stateDir(file)
+	if err != nil {
+		return errors.Join(problem, err)
+	}
+	if _, err := os.Stat(dir); problem != nil && errors.Is(err, os.ErrNotExist) {
+		return problem // nothing was ever in force
+	}
+	e, err := a.openState(ctx, dir, log, keepOf(file))
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, e.close()) }()
+	e.file, e.problem = file, problem
+	return f(ctx, e)
+}
+
+// run serves until ctx ends, or something that must not fail does.
+func (a *app) run(ctx context.Context, e *engine, failed <-chan error) error {
+	if err := e.serve(ctx, e.file, e.problem); err != nil {
+		return err
+	}
+	if e.onReady != nil {
+		if err := e.onReady(e.file); err != nil {
+			return err
+		}
+	}
+	desk, err := admin.Serve(a.socket(e.dir), desk{e}, e.log)
+	if err != nil {
+		return fmt.Errorf("opening the admin socket: %w", err)
+	}
+	defer func() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+		defer cancel()
+		_ = desk.Close(ctx) // an operator who still listens is cut off
+	}()
+	told := make(chan os.Signal, 1)
+	signal.Notify(told, syscall.SIGHUP)
+	defer signal.Stop(told)
+	if err := e.watch(ctx, told); err != nil {
+		return err
+	}
+	select {
+	case <-ctx.Done():
+		e.log.Info().Msg("ending")
+		return nil
+	case err := <-failed:
+		return err
+	}
+}
+
+// front is the listener for agents. It follows the configuration: hosts, origins and certificates at once, another address
+// by moving there. Streams on the old address end when their clients or drainTime end them.
+type front struct {
+	*engine
+	failed chan error
+
+	handler atomic.Pointer[ingress.HTTP]
+	cert    atomic.Pointer[tls.Certificate]
+
+	mu     sync.Mutex // guards what follows
+	addr   string     // as configured
+	tls    bool
+	server *http.Server
+	work   sync.WaitGroup
+}
+
+// follow prepares for a configuration. What it returns puts it in force, and cannot fail.
+func (f *front) follow(file *configs.File) (commit func(), err error) {
+	want := file.Listen.MCP
+	h, err := ingress.NewHTTP(ingress.Config{Handler: f.proxy, Clock: time.Now, Hosts: hosts(&want), Origins: want.Origins})
+	if err != nil {
+		return nil, err
+	}
+	var cert tls.Certificate
+	if want.TLS != nil {
+		if cert, err = tls.LoadX509KeyPair(want.TLS.Cert, want.TLS.Key); err != nil {
+			return nil, fmt.Errorf("reading the certificate of the listener: %w", err)
+		}
+	}
+	var l net.Listener
+	switch f.mu.Lock(); {
+	case f.server == nil, f.addr != want.Addr:
+		l, err = net.Listen("tcp", want.Addr)
+	case f.tls != (want.TLS != nil):
+		err = errors.New("TLS was switched on or off on the address in use: restart, or choose another address")
+	}
+	f.mu.Unlock()
+	if err != nil {
+		return nil, fmt.Errorf("listening for agents: %w", err)
+	}
+	return func() {
+		f.handler.Store(h)
+		f.cert.Store(&cert)
+		if l != nil {
+			f.move(l, &want, file)
+		}
+	}, nil
+}
+
+// hosts are the names that requests may be sent to, beside loopback names.
+func hosts(l *configs.Listener) []string {
+	all := slices.Clone(l.Hosts)
+	if u, err := url.Parse(l.URL); err == nil && u.Hostname() != "" {
+		all = append(all, u.Hostname())
+	}
+	if host, _, err := net.SplitHostPort(l.Addr); err == nil && host != "" {
+		all = append(all, host)
+	}
+	return all
+}
+
+// move begins to serve on a listener, and ends on the one before.
+func (f *front) move(l net.Listener, want *configs.Listener, file *configs.File) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	scheme, addr := "http", l.Addr()
+	if want.TLS != nil {
+		scheme = "https"
+		l = tls.NewListener(l, &tls.Config{
+			MinVersion: tls.VersionTLS12, NextProtos: []string{"http/1.1"},
+			GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return f.cert.Load(), nil },
+		})
+	}
+	next := ingress.Server(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { f.handler.Load().ServeHTTP(w, r) }))
+	old := f.server
+	f.server, f.addr, f.tls = next, want.Addr, want.TLS != nil
+	f.work.Go(func() {
+		if err := next.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+			f.failed <- fmt.Errorf("serving agents: %w", err)
+		}
+	})
+	if old != nil {
+		f.work.Go(func() { drain(old) })
+	}
+	for _, u := range file.Upstreams {
+		f.log.Info().Str("url", fmt.Sprintf("%s://%s/mcp/%s", scheme, addr, u.Name)).Msg("serving")
+	}
+}
+
+// close ends the listener. Running calls may finish.
+func (f *front) close() {
+	f.mu.Lock()
+	server := f.server
+	f.mu.Unlock()
+	if server != nil {
+		drain(server)
+	}
+	f.work.Wait()
+}
+
+func drain(s *http.Server) {
+	ctx, cancel := context.WithTimeout(context.Background(), drainTime)
+	defer cancel()
+	if s.Shutdown(ctx) != nil {
+		_ = s.Close() // nothing is left to do for those who did not end in time
+	}
+}

@@ -1,0 +1,162 @@
+package configs
+
+import (
+	"github.com/hopgate/hopgate/policy"
+)
+
+// The types in this file are the language: their tags are its keys and its reference.
+
+// document is the whole file.
+type document struct {
+	At          policy.Pos
+	Version     count        `yaml:"version,required" doc:"Version of this language: 1."`
+	Listen      listen       `yaml:"listen" doc:"Where agents reach Hopgate."`
+	Limits      limits       `yaml:"limits" doc:"Bounds of every message in either direction."`
+	Agents      []agent      `yaml:"agents" doc:"Who may call. Keys are minted with 'hopgate agents add' and are not kept here."`
+	Upstreams   []upstream   `yaml:"upstreams" doc:"What may be called: MCP servers, started here or reached over HTTP."`
+	Connections []connection `yaml:"connections" doc:"Which agent may call which upstream, and for what. Nothing is allowed that no connection grants."`
+	Defaults    defaults     `yaml:"defaults" doc:"What holds where nothing else is written."`
+	Store       text         `yaml:"store" doc:"State directory: badger:///absolute/path, or a path relative to this file. Default: the platform's state directory."`
+	Audit       audit        `yaml:"audit" doc:"The journal of decisions."`
+	Tests       []test       `yaml:"tests" doc:"Calls and what must become of them. They run at every load; a failing test refuses the file."`
+}
+
+// listen says where agents reach Hopgate.
+type listen struct {
+	MCP listener `yaml:"mcp" doc:"The MCP endpoint. Default 127.0.0.1:7070."`
+}
+
+// listener is one address to listen on.
+type listener struct {
+	At        policy.Pos
+	Addr      text     `yaml:"addr,scalar" doc:"HOST:PORT to listen on. Default 127.0.0.1:7070."`
+	URL       text     `yaml:"url" doc:"Public address, where it differs: http(s)://HOST[:PORT][/PATH]."`
+	TLS       *tlsPair `yaml:"tls" doc:"Certificate and key. Needed beyond loopback."`
+	Plaintext plain    `yaml:"plaintext" doc:"Set to behind-tls-proxy where a proxy in front of this listener ends TLS."`
+	Hosts     []text   `yaml:"hosts" doc:"Host headers to accept besides the address itself and url: HOST or HOST:PORT."`
+	Origins   []text   `yaml:"origins" doc:"Origins of web pages that may call: SCHEME://HOST[:PORT]. Default: none."`
+}
+
+// tlsPair are the files of a TLS identity.
+type tlsPair struct {
+	Cert text `yaml:"cert,required" doc:"File with the certificate chain, PEM."`
+	Key  text `yaml:"key,required" doc:"File with the private key, PEM."`
+}
+
+// plain is the one reason to listen beyond loopback without TLS.
+type plain string
+
+const plainBehindProxy plain = "behind-tls-proxy"
+
+func (plain) SchemaEnum() []string { return []string{string(plainBehindProxy)} }
+
+// limits bound messages. A key that is absent leaves the limit as it is.
+type limits struct {
+	Frame *size  `yaml:"frame" doc:"Size of a message, 1KiB to 64MiB. Default 4MiB."`
+	Depth *count `yaml:"depth" doc:"Objects and arrays inside each other, 16 to 1000. Default 256."`
+	Keys  *count `yaml:"keys" doc:"Members of all objects of a message together, 64 to 1000000. Default 10000."`
+	Name  *count `yaml:"name" doc:"Bytes of the name of a method, tool or prompt, 64 to 1024. Default 128."`
+}
+
+// agent is one entry of agents.
+type agent struct {
+	Name name `yaml:",key"`
+	At   policy.Pos
+	Auth Auth `yaml:"auth,required,scalar" doc:"How the agent proves who it is: key (an API key), or local (the OS user on stdio)."`
+}
+
+// upstream is one entry of upstreams.
+type upstream struct {
+	Name    name `yaml:",key"`
+	At      policy.Pos
+	Command []argument `yaml:"command" doc:"Program and arguments of a server to start, without a shell. A program with a slash in it is relative to this file."`
+	Env     []variable `yaml:"env" doc:"Environment of the server, besides PATH, HOME and LANG."`
+	Dir     text       `yaml:"dir" doc:"Working directory of the server, relative to this file."`
+	URL     text       `yaml:"url" doc:"Address of a server to reach over streamable HTTP: http(s)://HOST[:PORT]/PATH."`
+	Headers []header   `yaml:"headers" doc:"Headers of every request to the server, such as its credentials."`
+	Tasks   []task     `yaml:"tasks" doc:"Types of work and the tools that do it. The first one that names a tool classifies it; the others are unclassified."`
+}
+
+func (upstream) SchemaOneOf() []string { return []string{"command", "url"} }
+
+func (upstream) SchemaNeeds() map[string][]string {
+	return map[string][]string{"env": {"command"}, "dir": {"command"}, "headers": {"url"}}
+}
+
+// variable is one entry of env.
+type variable struct {
+	Name  variableName `yaml:",key"`
+	At    policy.Pos
+	Value Secret `yaml:",value"`
+}
+
+// header is one entry of headers.
+type header struct {
+	Name  headerName `yaml:",key"`
+	At    policy.Pos
+	Value Secret `yaml:",value"`
+}
+
+// task is one entry of tasks.
+type task struct {
+	Name  name `yaml:",key"`
+	At    policy.Pos
+	Tools []policy.Pattern `yaml:",value"`
+}
+
+// connection is one entry of connections.
+type connection struct {
+	Name name `yaml:",key"`
+	At   policy.Pos
+	From []policy.Pattern `yaml:"from,required" doc:"Agents: names, or * patterns over those declared."`
+	To   []policy.Pattern `yaml:"to,required" doc:"Upstreams: names, or * patterns over those declared."`
+	Own  connectionKeys   `yaml:",inline"`
+}
+
+// connectionKeys are the keys of a connection that it may take from defaults.
+type connectionKeys struct {
+	Timeout *duration   `yaml:"timeout" doc:"How long the upstream may be silent during a call, 1s to 24h. Default 5m."`
+	Mode    mode        `yaml:"mode" doc:"enforce, or observe: record what would be refused and let it pass. Faults refuse either way. Default enforce."`
+	Limits  limits      `yaml:"limits" doc:"Bounds of messages of this connection. They may only be tighter than those of the file."`
+	Gates   gateConfigs `yaml:",inline"`
+}
+
+// mode is what becomes of a refusal.
+type mode string
+
+const (
+	modeEnforce mode = "enforce"
+	modeObserve mode = "observe"
+)
+
+func (mode) SchemaEnum() []string { return []string{string(modeEnforce), string(modeObserve)} }
+
+// defaults is what holds where nothing else is written.
+type defaults struct {
+	Connection connectionKeys `yaml:"connection" doc:"Keys that a connection takes from here where it does not set them itself. Each is taken whole."`
+}
+
+// audit is the section on the journal.
+type audit struct {
+	Keep *duration `yaml:"keep" doc:"How long records are kept, at least 1d. Default 180d."`
+}
+
+// test is one entry of tests.
+type test struct {
+	At     policy.Pos
+	Agent  word       `yaml:"agent,required" doc:"Who calls. A name that is not declared stands for a stranger."`
+	Call   *target    `yaml:"call" doc:"A tool: UPSTREAM/TOOL."`
+	Reads  *target    `yaml:"reads" doc:"A resource: UPSTREAM/URI, like files/file:///srv/docs/a.txt."`
+	Prompt *target    `yaml:"prompt" doc:"A prompt: UPSTREAM/PROMPT."`
+	Lists  *word      `yaml:"lists" doc:"An upstream, whose tools are listed."`
+	Args   jsonObject `yaml:"args" doc:"Arguments of the tool or prompt."`
+	Time   *instant   `yaml:"at" doc:"When it happens (RFC 3339). Default: 2026-01-05T12:00:00Z, a Monday."`
+	Of     []word     `yaml:"of" doc:"The tools that the upstream has."`
+	Expect []word     `yaml:"expect,required" doc:"allow, deny, or deny CODE; for lists the names of the tools that are shown."`
+}
+
+func (test) SchemaOneOf() []string { return []string{"call", "reads", "prompt", "lists"} }
+
+func (test) SchemaNeeds() map[string][]string {
+	return map[string][]string{"args": {"call", "prompt"}, "of": {"lists"}, "lists": {"of"}}
+}

@@ -1,0 +1,116 @@
+package configs
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"net/url"
+	"regexp"
+	"strconv"
+	"strings"
+)
+
+// listener compiles one address to listen on.
+func (c *compiler) listener(l *listener) {
+	const path = "listen.mcp"
+	out := Listener{Addr: defaultAddr, At: l.At, BehindTLSProxy: l.Plaintext == plainBehindProxy}
+	if l.Addr.At.Line > 0 {
+		out.Addr = l.Addr.Text
+	}
+	host, _, err := splitAddr(out.Addr)
+	switch {
+	case err != nil:
+		c.report.fail(CodeValue, l.Addr.At, path+".addr", err.Error(), "write HOST:PORT, e.g. 127.0.0.1:7070")
+	case l.TLS == nil && !out.BehindTLSProxy && !loopback(host):
+		c.report.fail(CodeExposed, l.Addr.At, path+".addr",
+			"a listener beyond loopback would take credentials in plain text",
+			"add tls: {cert: FILE, key: FILE}, or plaintext: behind-tls-proxy where a proxy in front of it ends TLS")
+	}
+	if l.TLS != nil {
+		out.TLS = &TLS{Cert: c.relative(l.TLS.Cert.Text), Key: c.relative(l.TLS.Key.Text)}
+		for key, t := range map[string]text{"cert": l.TLS.Cert, "key": l.TLS.Key} {
+			if t.At.Line > 0 && t.Text == "" {
+				c.report.fail(CodeValue, t.At, path+".tls."+key, "the path is empty", "")
+			}
+		}
+		if out.BehindTLSProxy {
+			c.report.fail(CodeValue, l.At, path, "tls and plaintext exclude each other", "remove one of them")
+		}
+	}
+	if l.URL.At.Line > 0 {
+		out.URL = strings.TrimRight(l.URL.Text, "/")
+		if u, err := webURL(l.URL.Text); err != nil {
+			c.report.fail(CodeValue, l.URL.At, path+".url", err.Error(), "write http(s)://HOST[:PORT][/PATH]")
+		} else if u.RawQuery != "" || u.ForceQuery {
+			c.report.fail(CodeValue, l.URL.At, path+".url", "the url has a query", "")
+		}
+	}
+	for i, t := range l.Hosts {
+		if t.At.Line > 0 && !hostForm.MatchString(t.Text) && !bracketed(t.Text) {
+			c.report.fail(CodeValue, t.At, fmt.Sprintf("%s.hosts[%d]", path, i), "this is not a host", "write HOST or HOST:PORT, without *")
+		}
+		out.Hosts = append(out.Hosts, strings.ToLower(t.Text))
+	}
+	for i, t := range l.Origins {
+		u, err := webURL(t.Text)
+		if t.At.Line > 0 && (err != nil || strings.ToLower(u.Scheme+"://"+u.Host) != t.Text) {
+			c.report.fail(CodeValue, t.At, fmt.Sprintf("%s.origins[%d]", path, i), "this is not an origin",
+				"write SCHEME://HOST[:PORT] in lower case, without a path and without *")
+		}
+		out.Origins = append(out.Origins, t.Text)
+	}
+	c.file.Listen.MCP = out
+}
+
+// hostForm is the Host header of RFC 9110 section 7.2, without what a registered name may have and no one uses.
+var hostForm = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?(:[0-9]{1,5})?$`)
+
+// bracketed reports whether a text is an IPv6 address in brackets, with or without a port.
+func bracketed(s string) bool {
+	if _, err := netip.ParseAddrPort(s); err == nil {
+		return strings.HasPrefix(s, "[")
+	}
+	inner, ok := strings.CutPrefix(s, "[")
+	inner, closed := strings.CutSuffix(inner, "]")
+	_, err := netip.ParseAddr(inner)
+	return ok && closed && err == nil
+}
+
+// splitAddr reads HOST:PORT. The host may be empty, which means every interface.
+func splitAddr(addr string) (host string, port int, err error) {
+	host, digits, err := net.SplitHostPort(addr)
+	if err != nil {
+		return "", 0, errors.New("this is not an address to listen on")
+	}
+	if port, err = strconv.Atoi(digits); err != nil || port < 0 || port > 65535 || strconv.Itoa(port) != digits {
+		return "", 0, errors.New("the port is not a number from 0 to 65535")
+	}
+	if strings.ContainsAny(host, "/@ *") {
+		return "", 0, errors.New("this is not an address to listen on")
+	}
+	return host, port, nil
+}
+
+// webURL reads an absolute http or https URL without credentials. Its errors do not show it.
+func webURL(s string) (*url.URL, error) {
+	u, err := url.Parse(s)
+	switch {
+	case err != nil:
+		return nil, errors.New("this is not a url")
+	case u.Scheme != "http" && u.Scheme != "https":
+		return nil, errors.New("the url does not begin with http:// or https://")
+	case u.Hostname() == "" || u.Opaque != "":
+		return nil, errors.New("the url names no host")
+	case u.User != nil:
+		return nil, hinted{"the url holds credentials", "put them into headers, by reference: Authorization: Bearer ${env:TOKEN}"}
+	case u.Fragment != "" || strings.Contains(s, "#"):
+		return nil, errors.New("the url has a fragment")
+	}
+	if port := u.Port(); port != "" {
+		if n, err := strconv.Atoi(port); err != nil || n < 1 || n > 65535 {
+			return nil, errors.New("the port of the url is not a number from 1 to 65535")
+		}
+	}
+	return u, nil
+}

@@ -1,0 +1,103 @@
+package toolscope
+
+import "github.com/hopgate/hopgate/policy"
+
+// Answers of this gate.
+var (
+	answerMethod = &policy.Answer{
+		Code: "METHOD_NOT_FOUND", Retry: policy.RetryNever, Form: policy.FormProtocol, RPC: -32601, HTTP: 404,
+		Text: "Method not found",
+	}
+	answerParams = &policy.Answer{
+		Code: "INVALID_PARAMS", Retry: policy.RetryChanged, Form: policy.FormProtocol, RPC: -32602, HTTP: 200,
+		Text: "Invalid params",
+	}
+	answerArgument = &policy.Answer{
+		Code: "ARGUMENT_NOT_ALLOWED", Retry: policy.RetryChanged, Form: policy.FormResult, RPC: 403, HTTP: 200,
+		Text: "Not done: some argument values are outside what this agent may do here. Call again with other values, or ask the user.",
+	}
+)
+
+// Reasons of this gate.
+var (
+	reasonMethod = &policy.Reason{
+		Code: "METHOD_NOT_ALLOWED", Answer: answerMethod,
+		Hint: "the protocol does not define the method for this sender, or the connection's `methods` leave it out",
+	}
+	reasonName = &policy.Reason{
+		Code: "INVALID_NAME", Answer: answerParams,
+		Hint: "params.name is no string, is longer than `limits.name`, or holds control characters",
+	}
+	reasonURI = &policy.Reason{
+		Code: "INVALID_URI", Answer: answerParams, Severity: policy.Low,
+		Hint: "the URI is not absolute, or two readers could take it for different resources: dot segments, broken escapes, user names",
+	}
+	reasonParams = &policy.Reason{
+		Code: "INVALID_PARAMS", Answer: answerParams,
+		Hint: "the parameters are not of the form that the protocol gives this method",
+	}
+	reasonTool = &policy.Reason{
+		Code: "TOOL_NOT_ALLOWED", Answer: policy.AnswerUnknown, Severity: policy.Medium,
+		Hint: "no entry of the connection's `tools` grants this tool, or their `when` can never hold for it",
+	}
+	reasonDenied = &policy.Reason{
+		Code: "TOOL_DENIED", Answer: policy.AnswerUnknown, Severity: policy.Medium,
+		Hint: "the connection's `deny` names this tool",
+	}
+	reasonTask = &policy.Reason{
+		Code: "TASK_NOT_ALLOWED", Answer: policy.AnswerUnknown, Severity: policy.Medium,
+		Hint: "the connection's `tasks` do not name the type of this tool; see the `tasks` of the upstream",
+	}
+	reasonTwice = &policy.Reason{
+		Code: "TOOL_AMBIGUOUS", Answer: policy.AnswerUnknown,
+		Hint: "the upstream lists two tools of this name, so nobody can tell which one a call would reach",
+	}
+	reasonMismatch = &policy.Reason{
+		Code: "CONDITION_MISMATCH", Answer: policy.AnswerUnknown,
+		Hint: "the condition does not fit the tool's input schema, so the tool is withheld; correct the `when`",
+	}
+	reasonArgument = &policy.Reason{
+		Code: "ARGUMENT_NOT_ALLOWED", Answer: answerArgument, Severity: policy.Low,
+		Hint: "the condition in `when` does not hold for this call",
+	}
+	// A condition that fails has the same answer as one that does not hold. Evaluation depends on nothing but the call,
+	// so the same call would fail again, and to say "try again later" would be wrong.
+	reasonCondition = &policy.Reason{
+		Code: "CONDITION_FAILED", Answer: answerArgument, Severity: policy.Low,
+		Hint: "the condition in `when` could not be evaluated on these arguments; guard optional ones with has(args.x)",
+	}
+	reasonPrompt = &policy.Reason{
+		Code: "PROMPT_NOT_ALLOWED", Answer: policy.AnswerUnknown, Severity: policy.Medium,
+		Hint: "the connection's `prompts` do not name this prompt",
+	}
+	reasonResource = &policy.Reason{
+		Code: "RESOURCE_NOT_ALLOWED", Answer: policy.AnswerUnknown, Severity: policy.Medium,
+		Hint: "no pattern of the connection's `resources` matches this URI, both as written and in normal form",
+	}
+	reasonSampling = &policy.Reason{
+		Code: "SAMPLING_NOT_ALLOWED", Answer: policy.AnswerNotPermitted,
+		Hint: "the upstream asks the agent's model; `sampling: allow` on the connection permits it",
+	}
+	reasonElicitation = &policy.Reason{
+		Code: "ELICITATION_NOT_ALLOWED", Answer: policy.AnswerNotPermitted,
+		Hint: "the upstream asks the agent's user; `elicitation: allow` on the connection permits it",
+	}
+	reasonRoots = &policy.Reason{
+		Code: "ROOTS_NOT_ALLOWED", Answer: policy.AnswerNotPermitted,
+		Hint: "root folders would go to the upstream; `roots: allow` on the connection permits it",
+	}
+	reasonInput = &policy.Reason{
+		Code: "INPUT_REQUEST_INVALID", Answer: policy.AnswerNotPermitted,
+		Hint: "a result asks the agent for input by a method that the protocol does not allow there",
+	}
+	reasonResult = &policy.Reason{
+		Code: "LIST_MALFORMED", Answer: policy.AnswerUnavailable,
+		Hint: "the upstream's list is not an array, so nothing could be cut from it",
+	}
+)
+
+var reasons = []*policy.Reason{
+	reasonMethod, reasonName, reasonURI, reasonParams, reasonTool, reasonDenied, reasonTask, reasonTwice, reasonMismatch,
+	reasonArgument, reasonCondition, reasonPrompt, reasonResource, reasonSampling, reasonElicitation, reasonRoots,
+	reasonInput, reasonResult,
+}

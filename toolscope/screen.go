@@ -1,0 +1,73 @@
+package toolscope
+
+import (
+	"context"
+	"strconv"
+
+	"github.com/hopgate/hopgate/mcpproxy/wire"
+	"github.com/hopgate/hopgate/policy"
+)
+
+// maxTTL bounds how long a client may go on showing a list without asking again, in milliseconds, so that a policy that
+// was tightened is soon seen.
+const maxTTL = 60_000
+
+// Screen says what is cut from a result; see [policy.Screen].
+func (s *scope) Screen(_ context.Context, c *policy.Call, result *wire.Frame) (policy.Verdict, error) {
+	if c.Direction != policy.ToUpstream || result.Kind != wire.KindResult {
+		return policy.Pass, nil
+	}
+	if v := s.questions(result.Get(wire.ResultInputRequests)); v.Effect != policy.Allow {
+		return v, nil
+	}
+	v := policy.Pass
+	switch c.Method {
+	case "initialize":
+		v.Rewrite = s.offered(result)
+	case "server/discover":
+		v.Rewrite = append(s.offered(result), ttl(result)...)
+	case "tools/list", "prompts/list", "resources/list", "resources/templates/list":
+		if v = s.list(c.Method, result); v.Effect != policy.Allow {
+			return v, nil
+		}
+		v.Rewrite = append(v.Rewrite, ttl(result)...)
+	}
+	v.Rewrite = append(v.Rewrite, private(result)...)
+	return v, nil
+}
+
+// private returns the edit that keeps a result from caches that serve several agents: what one may see, another may not
+// (MCP 2026-07-28, caching).
+func private(r *wire.Frame) wire.Edits {
+	if scope, ok := r.Text(wire.ResultCacheScope); !r.Has(wire.ResultCacheScope) || ok && string(scope) == "private" {
+		return nil
+	}
+	return wire.Edits{{At: r.Span(wire.ResultCacheScope), New: []byte(`"private"`)}}
+}
+
+// ttl returns the edit that bounds the time for which a result may be kept. What is no whole number above or at zero
+// becomes zero.
+func ttl(r *wire.Frame) wire.Edits {
+	raw := r.Get(wire.ResultTTL)
+	if raw == nil {
+		return nil
+	}
+	n, err := strconv.ParseUint(string(raw), 10, 63)
+	limited := uint64(maxTTL)
+	switch {
+	case err == nil && n <= maxTTL:
+		return nil
+	case err != nil && !isDigits(raw):
+		limited = 0
+	}
+	return wire.Edits{{At: r.Span(wire.ResultTTL), New: strconv.AppendUint(nil, limited, 10)}}
+}
+
+func isDigits(raw []byte) bool {
+	for _, c := range raw {
+		if c < '0' || c > '9' {
+			return false
+		}
+	}
+	return true
+}
