@@ -89,13 +89,21 @@ func (x *exchange) serve(life context.Context, s *session) {
 			x.refuseProtocol(ctx, reasonIDInUse)
 			return
 		}
-		defer s.release(x)
+		defer x.release()
 		if s.id != "" {
 			x.reply = s.streams.answer(x.reply, x.call.Origin.Protocol >= revisionResume)
 		}
 	}
 	if send := x.decide(ctx); send != nil {
 		x.forward(life, ctx, send)
+	}
+}
+
+// release frees the id for the agent's next request. It comes before the answer, because the next request may come right
+// after it.
+func (x *exchange) release() {
+	if x.session != nil {
+		x.session.release(x)
 	}
 }
 
@@ -156,6 +164,7 @@ func (x *exchange) decide(ctx context.Context) *policy.Call {
 			x.out = policy.Denied("audit", reasonRecord, "")
 			x.out.Fault = err
 			x.conclude(ctx, policy.StatusFailed, false)
+			x.release()
 			x.refuse()
 			return nil
 		}
@@ -169,6 +178,7 @@ func (x *exchange) decide(ctx context.Context) *policy.Call {
 func (x *exchange) refuseOnRecord(ctx context.Context) {
 	x.logFault()
 	r := x.g.p.record(ctx, &x.call, &x.out)
+	x.release()
 	if x.frame.Kind == wire.KindRequest {
 		x.reply.Refuse(r)
 		return
@@ -286,8 +296,10 @@ func (x *exchange) finish(ctx context.Context, in *upstream.Incoming) {
 		result = x.review(ctx, result)
 	}
 	x.conclude(ctx, status, true)
+	gone := x.givenUp()
+	x.release()
 	switch {
-	case x.givenUp():
+	case gone:
 	case !x.out.Allowed:
 		x.refuse()
 	default:
@@ -372,6 +384,7 @@ func (x *exchange) fail(life, ctx context.Context, err error) {
 	out.Wait = wait
 	x.withhold(out)
 	x.conclude(ctx, status, true)
+	x.release()
 	if reason != reasonCancelled {
 		r := refusal(&x.call, &x.out)
 		r.Modern = x.modern

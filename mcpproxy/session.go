@@ -215,6 +215,9 @@ func (s *session) claim(x *exchange) bool {
 func (s *session) release(x *exchange) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.calls[x.id] != x {
+		return // it was not claimed, or is another call's by now
+	}
 	delete(s.calls, x.id)
 	if t := x.frame.Get(wire.MetaProgressToken); t != nil && !x.frame.Has(wire.ParamsTask) {
 		delete(s.tokens, newIDKey(t))

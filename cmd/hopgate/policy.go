@@ -49,7 +49,7 @@ func (e *engine) compile(file *configs.File) (map[string]*server, *mcpproxy.Poli
 func (e *engine) upstream(u *configs.Upstream, file *configs.File) upstream.Config {
 	c := upstream.Config{
 		Name: u.Name, URL: u.URL, Header: http.Header{}, Command: u.Command, Environ: os.Environ(), Dir: u.Dir,
-		Limits: file.Limits, Log: e.log.With().Str("upstream", u.Name).Logger(), Clock: time.Now,
+		Limits: file.Limits, Log: e.log, Clock: time.Now,
 	}
 	for _, h := range u.Headers {
 		c.Header.Set(h.Name, h.Value.Reveal())

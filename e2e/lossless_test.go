@@ -1,0 +1,138 @@
+package e2e
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+)
+
+// echoYAML is a configuration of one agent that may call everything of rawecho, over HTTP and stdio.
+func echoYAML(upstream string) string {
+	return `version: 1
+listen: { mcp: "127.0.0.1:0" }
+agents: { tester: key, here: local }
+upstreams: { up: ` + upstream + ` }
+connections:
+  all: { from: "*", to: up, tools: ["*"], methods: ["*"] }
+`
+}
+
+// forms are values that parsers and printers like to change, each as it is written.
+var forms = map[string]string{
+	"integer beyond 2^64": "12345678901234567890", "1.0": "1.0", "exponent": "1E+2", "negative zero": "-0", "huge": "1e400", "tiny": "1e-400",
+	"long fraction": "0.1000000000000000055511151231257827", "escapes": `"\u00e9\/"`, "line separator": "\"\u2028\"", "lone surrogate": `"\ud800"`,
+	"NUL": `"a\u0000b"`, "empty": `""`, "null": "null", "HTML": `"<a>&'"`, "order": `{"z":1,"a":2,"10":3,"9":4}`, "__proto__": `{"__proto__":{"x":1}}`,
+	"nesting of 200": strings.Repeat("[", 200) + strings.Repeat("]", 200), "spaces": "{ \"a\" :\t1 , \"b\":[ ] }", "emoji": `"😀"`,
+}
+
+// params are whole params objects.
+var params = map[string]string{
+	"no arguments":   `{"name":"echo"}`,
+	"arguments null": `{"name":"echo","arguments":null}`,
+	"unknown param":  `{"name":"echo","arguments":{},"x-param":{"a":1.0}}`,
+	"unknown _meta":  `{"name":"echo","arguments":{},"_meta":{"com.example/x":{"n":1.0},"progressToken":9007199254740993}}`,
+}
+
+// caller sends a request and returns the answer to it.
+type caller func(request string) string
+
+// eachTransport runs a test over HTTP and stdio, with an HTTP and with a stdio upstream.
+func eachTransport(t *testing.T, test func(t *testing.T, call caller)) {
+	for _, up := range []string{"http", "stdio"} {
+		for _, front := range []string{"http", "stdio"} {
+			t.Run(front+" to "+up, func(t *testing.T) {
+				t.Parallel()
+				def := `{ command: ["` + program(t, "rawecho") + `"] }`
+				if up == "http" {
+					def = `{ url: "` + rawEcho(t) + `" }`
+				}
+				h := newHopgate(t, echoYAML(def))
+				if front == "stdio" {
+					c := h.stdio("--to", "up")
+					c.greet("2025-11-25")
+					test(t, c.ask)
+					return
+				}
+				key := h.key("tester")
+				h.serve()
+				a := h.agent("up", key)
+				a.greet("2025-11-25")
+				test(t, func(request string) string { return a.post(request, nil).last() })
+			})
+		}
+	}
+}
+
+func TestNothingIsLostOnTheWay(t *testing.T) {
+	eachTransport(t, func(t *testing.T, call caller) {
+		cases := map[string]string{}
+		for name, v := range forms {
+			cases[name] = `{"name":"echo","arguments":{"v":` + v + `}}`
+		}
+		for name, v := range params {
+			cases[name] = v
+		}
+		for name, params := range cases {
+			request := `{"jsonrpc":"2.0","id":7,"method":"tools/call","params":` + params + `}`
+			if got := echoed(t, call(request)); got != request {
+				t.Errorf("%s: the server got\n%.300s, want\n%.300s", name, got, request)
+			}
+		}
+	})
+}
+
+// echoed is the request that the server received.
+func echoed(t *testing.T, answer string) string {
+	t.Helper()
+	var m struct {
+		Result struct{ Content []struct{ Text string } }
+	}
+	if err := json.Unmarshal([]byte(strings.ReplaceAll(answer, "1e400", "0")), &m); err != nil || len(m.Result.Content) == 0 {
+		t.Errorf("no echo in %.300s", answer)
+		return ""
+	}
+	raw, err := base64.StdEncoding.DecodeString(m.Result.Content[0].Text)
+	if err != nil {
+		t.Error(err)
+	}
+	return string(raw)
+}
+
+func TestResultsComeBackByteForByte(t *testing.T) {
+	eachTransport(t, func(t *testing.T, call caller) {
+		got := call(`{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{"name":"echo"}}`)
+		for _, want := range []string{
+			`"big":12345678901234567890`, `"frac":1.0`, `"exp":1E+2`, `"neg0":-0`, `"small":1e-400`, `"huge":1e400`,
+			`"long":0.1000000000000000055511151231257827`, `"esc":"\u00e9\/\u2028"`, `"z":1,"a":2`, `"lone":"\ud800"`, `"x-unknown":{"keep":true}`,
+		} {
+			if !strings.Contains(got, want) {
+				t.Errorf("%s is lost in %s", want, got)
+			}
+		}
+		list := call(`{"jsonrpc":"2.0","id":8,"method":"tools/list"}`)
+		for _, want := range []string{`"x-vendor":{"n":1.0}`, `"x-list":1`} {
+			if !strings.Contains(list, want) {
+				t.Errorf("%s is lost in %s", want, list)
+			}
+		}
+		if got := call(`{"jsonrpc":"2.0","id":9,"method":"logging/setLevel","params":{"level":"x"}}`); got != `{"jsonrpc":"2.0","id":9,"result":{}}` {
+			t.Errorf("got %s", got)
+		}
+	})
+}
+
+func TestIDsKeepTheirBytesOrAreRefused(t *testing.T) {
+	eachTransport(t, func(t *testing.T, call caller) {
+		for id, kept := range map[string]bool{
+			`"7"`: true, "0": true, "9007199254740993": true, "-1": true, `""`: true, `"\u0041"`: true,
+			"1.0": false, "1.5": false, "1e400": false, "null": false, "{}": false, "true": false, "[1]": false,
+		} {
+			got := call(fmt.Sprintf(`{"jsonrpc":"2.0","id":%s,"method":"tools/call","params":{"name":"echo"}}`, id))
+			if kept != strings.Contains(got, `"id":`+id+`,"result"`) || kept == strings.Contains(got, `"code":-32600`) {
+				t.Errorf("id %s: got %.200s", id, got)
+			}
+		}
+	})
+}
