@@ -338,7 +338,7 @@ func (x *exchange) review(ctx context.Context, result *wire.Frame) *wire.Frame {
 
 // withhold refuses a call after it was made.
 func (x *exchange) withhold(out policy.Outcome) {
-	out.Findings = x.out.Findings
+	out.Findings, out.Facts = x.out.Findings, x.out.Facts
 	x.out = out
 }
 
@@ -371,9 +371,9 @@ func (x *exchange) fail(life, ctx context.Context, err error) {
 			x.session.end()
 		}
 	case errors.As(err, &backoff):
-		reason, wait = reasonUnavailable, backoff.After
+		reason, wait, x.report.Unsent = reasonUnavailable, backoff.After, true
 	case errors.Is(err, upstream.ErrUnavailable):
-		reason = reasonUnavailable
+		reason, x.report.Unsent = reasonUnavailable, true
 	case ctx.Err() != nil:
 		status, reason = policy.StatusTimeout, reasonTimeout
 	case x.modern && errors.As(err, &code) && code.Code >= 400 && code.Code < 500:
@@ -396,7 +396,11 @@ func (x *exchange) fail(life, ctx context.Context, err error) {
 func (x *exchange) conclude(ctx context.Context, status policy.Status, begun bool) {
 	p := x.g.p
 	x.report.Status, x.report.Took = status, p.Clock().Sub(x.call.Time)
-	if err := x.settle(ctx, &x.out); err != nil {
+	var report *policy.Report
+	if begun {
+		report = &x.report
+	}
+	if err := x.settle(ctx, &x.out, report); err != nil {
 		p.Log.Error().Err(err).Stringer("ref", x.call.Ref).Msg("a reservation was not settled")
 	}
 	if begun {

@@ -60,7 +60,11 @@ func (in *inbound) take(ctx context.Context, f *wire.Frame) bool {
 		in.p.record(ctx, &c, &out)
 	}
 	sent := out.Allowed && in.reply.Send("", f.Raw) == nil
-	if err := settle(ctx, &out); err != nil {
+	var report *policy.Report
+	if sent {
+		report = &policy.Report{Status: policy.StatusSent}
+	}
+	if err := settle(ctx, &out, report); err != nil {
 		in.p.Log.Error().Err(err).Stringer("ref", c.Ref).Msg("a reservation was not settled")
 	}
 	if request {

@@ -40,6 +40,7 @@ type Verdict struct {
 	Detail  string        // for the record: kind and place, no content
 	At      Pos           // the rule that decided
 	Wait    time.Duration // above 0: the same call may pass after this time
+	Facts   Facts         // for the record
 	Rewrite wire.Edits    // what to replace in the message before it goes on
 	Settle  Settle        // what to do when the outcome is known; nil for nothing
 }
@@ -47,8 +48,28 @@ type Verdict struct {
 // Pass is the verdict of a gate that has nothing against a call.
 var Pass = Verdict{Effect: Allow}
 
-// Settle ends what a gate reserved for a call. It is called once, also for a call that a later gate refuses.
-type Settle func(context.Context, *Outcome) error
+// Facts are figures of a decision, for the record.
+type Facts struct {
+	Score    int    // of the agent's trust, where Scored
+	Scored   bool   // a gate has looked at it
+	Reserved int64  // billionths of Currency that the call may cost at most
+	Charged  int64  // that it did cost, once it is settled
+	Currency string // ISO 4217; empty where the call costs nothing
+}
+
+// add takes what a gate knows into the facts.
+func (f *Facts) add(more *Facts) {
+	if more.Scored {
+		f.Score, f.Scored = more.Score, true
+	}
+	if more.Currency != "" {
+		f.Reserved, f.Charged, f.Currency = more.Reserved, more.Charged, more.Currency
+	}
+}
+
+// Settle ends what a gate reserved for a call. It is called once, also for a call that a later gate refuses. The report
+// is nil where the call was not sent. Settle may set Facts.Charged.
+type Settle func(context.Context, *Outcome, *Report) error
 
 // Outcome is what became of a call. The zero Outcome is a refusal.
 type Outcome struct {
@@ -59,7 +80,8 @@ type Outcome struct {
 	At       Pos
 	Wait     time.Duration
 	Findings []Finding // refusals that mode observe did not act on
-	Fault    error     // for the log; neither the agent nor the record sees it
+	Facts    Facts
+	Fault    error // for the log; neither the agent nor the record sees it
 }
 
 // Finding is what a gate would have refused.
@@ -102,7 +124,7 @@ func Decide(ctx context.Context, c *Call) (send *Call, out Outcome, settle Settl
 			out.become(fault(g.Name, err))
 		}
 		if out.Reason != nil {
-			if err := unwind(ctx, settles, &out); err != nil {
+			if err := unwind(ctx, settles, &out, nil); err != nil {
 				out.Fault = errors.Join(out.Fault, err)
 			}
 			return c, out, noSettle
@@ -112,7 +134,7 @@ func Decide(ctx context.Context, c *Call) (send *Call, out Outcome, settle Settl
 	if settles == nil {
 		return send, out, noSettle
 	}
-	return send, out, func(ctx context.Context, o *Outcome) error { return unwind(ctx, settles, o) }
+	return send, out, func(ctx context.Context, o *Outcome, r *Report) error { return unwind(ctx, settles, o, r) }
 }
 
 // Review shows a result to the gates that screen results, backwards. It returns the frame to hand to the agent: result
@@ -160,6 +182,7 @@ func ask(ctx context.Context, name string, call func() (Verdict, error)) (v Verd
 
 // apply takes a verdict into the outcome and returns the call to go on with.
 func (o *Outcome) apply(g *Named, v Verdict, err error, c *Call) (*Call, error) {
+	o.Facts.add(&v.Facts)
 	switch {
 	case err != nil:
 		return c, err
@@ -177,9 +200,9 @@ func (o *Outcome) apply(g *Named, v Verdict, err error, c *Call) (*Call, error) 
 	return rewrite(c, v.Rewrite)
 }
 
-// become makes the outcome a refusal and keeps the findings.
+// become makes the outcome a refusal and keeps the findings and the facts.
 func (o *Outcome) become(refusal Outcome) {
-	refusal.Findings = o.Findings
+	refusal.Findings, refusal.Facts = o.Findings, o.Facts
 	*o = refusal
 }
 
@@ -206,17 +229,17 @@ func fault(gate string, err error) Outcome {
 }
 
 // unwind settles in reverse, all of them, whatever fails, and whether or not the caller still waits.
-func unwind(ctx context.Context, settles []Settle, o *Outcome) error {
+func unwind(ctx context.Context, settles []Settle, o *Outcome, r *Report) error {
 	ctx = context.WithoutCancel(ctx)
 	var errs []error
 	for _, settle := range slices.Backward(settles) {
-		_, err := ask(ctx, "settle", func() (Verdict, error) { return Verdict{}, settle(ctx, o) })
+		_, err := ask(ctx, "settle", func() (Verdict, error) { return Verdict{}, settle(ctx, o, r) })
 		errs = append(errs, err)
 	}
 	return errors.Join(errs...)
 }
 
-func noSettle(context.Context, *Outcome) error { return nil }
+func noSettle(context.Context, *Outcome, *Report) error { return nil }
 
 // Status is how a call that was sent has ended.
 type Status string
@@ -235,6 +258,7 @@ const (
 // Report is what came of a call that was sent, for the record and for observers.
 type Report struct {
 	Status        Status
+	Unsent        bool          // the message surely did not reach the upstream
 	Took          time.Duration // from the message's arrival to the end of its answer
 	Result        *wire.Frame   // as the upstream sent it; nil where there was none
 	Code          int           // of the upstream's JSON-RPC error

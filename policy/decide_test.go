@@ -113,7 +113,7 @@ func TestDecideFailsClosed(t *testing.T) {
 			if reached {
 				t.Error("a later gate was asked")
 			}
-			if err := settle(t.Context(), &out); err != nil {
+			if err := settle(t.Context(), &out, nil); err != nil {
 				t.Error(err)
 			}
 		})
@@ -162,7 +162,7 @@ func TestObserveRecordsAndLetsPassButNotOnFaults(t *testing.T) {
 
 func TestDecideSettlesInReverse(t *testing.T) {
 	reserve := func(log *[]string, name string) gate {
-		return says(policy.Verdict{Effect: policy.Allow, Settle: func(ctx context.Context, _ *policy.Outcome) error {
+		return says(policy.Verdict{Effect: policy.Allow, Settle: func(ctx context.Context, _ *policy.Outcome, _ *policy.Report) error {
 			*log = append(*log, name)
 			if ctx.Err() != nil {
 				t.Error("settling was cancelled with the caller")
@@ -181,7 +181,7 @@ func TestDecideSettlesInReverse(t *testing.T) {
 		}
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
-		if err := settle(ctx, &out); err == nil {
+		if err := settle(ctx, &out, nil); err == nil {
 			t.Error("an error while settling is lost")
 		}
 		if want := []string{"c", "b", "a"}; !slices.Equal(log, want) {

@@ -28,15 +28,33 @@ func (p Pos) String() string {
 
 // Agent is an untrusted principal that the configuration declares. It is immutable.
 type Agent struct {
-	Name string
-	At   Pos
+	Name     string
+	Team     *Team // nil for none
+	Settings Settings
+	At       Pos
+}
+
+// Team is agents that share limits. It is immutable.
+type Team struct {
+	Name     string
+	Org      *Org // nil for none
+	Settings Settings
+	At       Pos
+}
+
+// Org is an organisation: teams that share limits. It is immutable.
+type Org struct {
+	Name     string
+	Settings Settings
+	At       Pos
 }
 
 // Upstream is what policy knows of an MCP server. It is immutable.
 type Upstream struct {
-	Name  string
-	Tasks []Task // in the order of the file; the first that matches a tool classifies it
-	At    Pos
+	Name     string
+	Tasks    []Task // in the order of the file; the first that matches a tool classifies it
+	Settings Settings
+	At       Pos
 }
 
 // Task is a type of work and the tools that do it, as the configuration classifies them.
@@ -69,7 +87,10 @@ type Connection struct {
 	Gates    []Named       // in the order in which they are asked
 	Timeout  time.Duration // how long the upstream may be silent during a call
 	Limits   wire.Limits   // of messages in either direction
-	Revision string        // digest of the configuration that it was compiled from
+	Tools    []Scope       // parts that gates have keys on, in the order of the file
+	Tasks    []Scope
+	File     Settings // of the whole file
+	Revision string   // digest of the configuration that it was compiled from
 	At       Pos
 }
 
@@ -104,6 +125,7 @@ type Call struct {
 	Method     string
 	Target     string // decoded name of the tool or prompt, or URI of the resource; empty for other methods
 	Task       string // type of the tool
+	Round      int    // above 0: a retry with answers to what the upstream asked (MCP 2026-07-28, multi round-trip requests), of a call that is on record and was charged
 	Origin     Origin
 	Trace      func(Step) // set by explain alone; see Passed
 }

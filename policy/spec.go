@@ -2,6 +2,7 @@ package policy
 
 import (
 	"fmt"
+	"maps"
 	"strings"
 )
 
@@ -12,6 +13,7 @@ type Spec struct {
 	Summary string // half a sentence: what the gate asks
 	Reasons []*Reason
 	config  func() any
+	places  map[Place]func() any
 	build   func(*Connection, any) (Gate, error)
 }
 
@@ -58,4 +60,23 @@ func (c Complaints) Error() string {
 		fmt.Fprintf(&b, "%s: %s", x.At, x.Text)
 	}
 	return b.String()
+}
+
+// On returns a Spec whose gate has keys at a place besides connections, read into what config returns: a pointer to a new
+// struct of the kind that NewSpec describes.
+func (s Spec) On(p Place, config func() any) Spec {
+	s.places = maps.Clone(s.places)
+	if s.places == nil {
+		s.places = map[Place]func() any{}
+	}
+	s.places[p] = config
+	return s
+}
+
+// ConfigOn returns a pointer to a new zero configuration of the gate at a place, or nil where it has no keys there.
+func (s Spec) ConfigOn(p Place) any {
+	if config, ok := s.places[p]; ok {
+		return config()
+	}
+	return nil
 }
