@@ -443,3 +443,9 @@ func (l *lockedBuffer) String() string {
 	defer l.mu.Unlock()
 	return l.b.String()
 }
+
+// soon is when a test gives up what should have happened long before.
+func soon(t testing.TB) <-chan time.Time {
+	t.Helper()
+	return time.After(20 * time.Second)
+}

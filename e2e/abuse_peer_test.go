@@ -1,0 +1,303 @@
+package e2e
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+)
+
+// recorder is an upstream that keeps every byte that reaches it, and answers as a test says. It serves streamable HTTP;
+// over standard streams its child is a pipe to it.
+type recorder struct {
+	t    testing.TB
+	url  string
+	addr string
+
+	// tools and methods answer calls and other requests. What has no entry gets a plain answer.
+	tools, methods map[string]func(*asked)
+	// post, where set, may answer an HTTP request in its own way.
+	post func(w http.ResponseWriter, r *http.Request, raw []byte) bool
+
+	mu       sync.Mutex // guards what follows
+	messages []asked
+	sessions int
+	general  map[int]func(string) // writers of what belongs to no request
+	writers  int
+	changed  chan struct{}
+}
+
+// asked is a message that reached a recorder.
+type asked struct {
+	raw, id, method, name, token string
+	version                      string // that initialize asks for
+	modern                       bool
+	http                         http.Header
+	send                         func(string) // a message on the stream of the request
+	gone                         <-chan struct{}
+}
+
+// result sends the answer.
+func (a *asked) result(members string) {
+	if a.modern {
+		members = strings.TrimSuffix(`"resultType":"complete",`+members, ",")
+	}
+	a.send(fmt.Sprintf(`{"jsonrpc":"2.0","id":%s,"result":{%s}}`, a.id, members))
+}
+
+// text sends the answer of a tool.
+func (a *asked) text(s string) { a.result(fmt.Sprintf(`"content":[{"type":"text","text":%q}]`, s)) }
+
+func newRecorder(t testing.TB) *recorder {
+	t.Helper()
+	r := &recorder{
+		t: t, tools: map[string]func(*asked){}, methods: map[string]func(*asked){}, general: map[int]func(string){}, changed: make(chan struct{}),
+	}
+	web := httptest.NewServer(http.HandlerFunc(r.serveHTTP))
+	r.url = web.URL + "/mcp"
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.addr = l.Addr().String()
+	var work sync.WaitGroup
+	work.Go(func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			work.Go(func() { r.serveLines(c) })
+		}
+	})
+	t.Cleanup(func() {
+		web.CloseClientConnections()
+		web.Close()
+		l.Close()
+		work.Wait()
+	})
+	return r
+}
+
+// upstream is the recorder in a configuration, by the way that it is reached.
+func (r *recorder) upstream(way string) string {
+	if way == "stdio" {
+		return fmt.Sprintf("{ command: [%q, %q] }", program(r.t, "pipe"), r.addr)
+	}
+	return fmt.Sprintf("{ url: %q }", r.url)
+}
+
+// keep notes a message.
+func (r *recorder) keep(raw string, h http.Header) asked {
+	var m struct {
+		ID     json.RawMessage
+		Method string
+		Params struct {
+			Name            string
+			ProtocolVersion string
+			Meta            map[string]json.RawMessage `json:"_meta"`
+		}
+	}
+	_ = json.Unmarshal([]byte(raw), &m) // what is not a message is kept too
+	a := asked{raw: raw, id: string(m.ID), method: m.Method, name: m.Params.Name, version: m.Params.ProtocolVersion, http: h}
+	a.token = string(m.Params.Meta["progressToken"])
+	a.modern = m.Params.Meta["io.modelcontextprotocol/protocolVersion"] != nil
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.messages = append(r.messages, a)
+	r.signal()
+	return a
+}
+
+// signal wakes those who wait for something to change. The mutex is held.
+func (r *recorder) signal() {
+	close(r.changed)
+	r.changed = make(chan struct{})
+}
+
+// until waits until a condition holds.
+func (r *recorder) until(what string, holds func() bool) {
+	r.t.Helper()
+	deadline := soon(r.t)
+	for {
+		r.mu.Lock()
+		ok, changed := holds(), r.changed
+		r.mu.Unlock()
+		if ok {
+			return
+		}
+		select {
+		case <-changed:
+		case <-deadline:
+			r.t.Fatalf("the upstream waits in vain: %s", what)
+		}
+	}
+}
+
+// await waits for a message and returns it.
+func (r *recorder) await(what string, is func(asked) bool) (found asked) {
+	r.t.Helper()
+	r.until(what, func() bool {
+		i := slices.IndexFunc(r.messages, is)
+		if i >= 0 {
+			found = r.messages[i]
+		}
+		return i >= 0
+	})
+	return found
+}
+
+// got returns the messages so far.
+func (r *recorder) got() []asked {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Clone(r.messages)
+}
+
+// say sends something that belongs to no request, to every client that listens. It returns to how many.
+func (r *recorder) say(message string) int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, send := range r.general {
+		send(message)
+	}
+	return len(r.general)
+}
+
+// hear waits until some client listens.
+func (r *recorder) hear() {
+	r.t.Helper()
+	r.until("somebody listens", func() bool { return len(r.general) > 0 })
+}
+
+func (r *recorder) join(send func(string)) (leave func()) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	n := r.writers
+	r.writers++
+	r.general[n] = send
+	r.signal()
+	return func() {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		delete(r.general, n)
+		r.signal()
+	}
+}
+
+const recorderCapabilities = `"capabilities":{"tools":{"listChanged":true},"prompts":{},"logging":{}},"serverInfo":{"name":"recorder","version":"1"}`
+
+// answer answers a message.
+func (r *recorder) answer(a *asked) {
+	if answer := r.methods[a.method]; answer != nil {
+		answer(a)
+		return
+	}
+	switch a.method {
+	case "initialize":
+		version := a.version
+		if !slices.Contains([]string{"2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25"}, version) {
+			version = "2025-11-25"
+		}
+		a.result(fmt.Sprintf(`"protocolVersion":%q,`, version) + recorderCapabilities)
+	case "server/discover":
+		a.result(`"supportedVersions":["2026-07-28"],"ttlMs":0,"cacheScope":"private",` + recorderCapabilities)
+	case "tools/list":
+		a.result(`"tools":[{"name":"run","inputSchema":{"type":"object"}},{"name":"rm","inputSchema":{"type":"object"}}]`)
+	case "tools/call":
+		if tool := r.tools[a.name]; tool != nil {
+			tool(a)
+			return
+		}
+		a.text("done")
+	default:
+		a.result("")
+	}
+}
+
+func (r *recorder) serveHTTP(w http.ResponseWriter, req *http.Request) {
+	ctl := http.NewResponseController(w)
+	switch req.Method {
+	case http.MethodGet:
+		w.Header().Set("Content-Type", "text/event-stream")
+		ctl.Flush()
+		defer r.join(func(s string) {
+			fmt.Fprintf(w, "data: %s\n\n", s)
+			ctl.Flush()
+		})()
+		<-req.Context().Done()
+		return
+	case http.MethodDelete:
+		return
+	}
+	raw, err := io.ReadAll(req.Body)
+	if err != nil {
+		return
+	}
+	a := r.keep(string(raw), req.Header)
+	if r.post != nil && r.post(w, req, raw) {
+		return
+	}
+	if a.id == "" || a.method == "" {
+		w.WriteHeader(http.StatusAccepted)
+		return
+	}
+	if a.method == "initialize" {
+		r.mu.Lock()
+		r.sessions++
+		w.Header().Set("Mcp-Session-Id", fmt.Sprintf("upstream-%d", r.sessions))
+		r.mu.Unlock()
+	}
+	var mu sync.Mutex
+	streams := r.tools[a.name] != nil || r.methods[a.method] != nil
+	w.Header().Set("Content-Type", "application/json")
+	if streams {
+		w.Header().Set("Content-Type", "text/event-stream")
+	}
+	a.gone = req.Context().Done()
+	a.send = func(s string) {
+		mu.Lock()
+		defer mu.Unlock()
+		if streams {
+			s = "data: " + s + "\n\n"
+		}
+		io.WriteString(w, s)
+		ctl.Flush()
+	}
+	r.answer(&a)
+}
+
+func (r *recorder) serveLines(c net.Conn) {
+	defer c.Close()
+	var mu sync.Mutex
+	send := func(s string) {
+		mu.Lock()
+		defer mu.Unlock()
+		io.WriteString(c, s+"\n")
+	}
+	defer r.join(send)()
+	gone := make(chan struct{})
+	var work sync.WaitGroup
+	defer work.Wait()
+	defer close(gone)
+	in := bufio.NewReader(c)
+	for {
+		line, err := in.ReadString('\n')
+		if err != nil {
+			return
+		}
+		a := r.keep(strings.TrimSuffix(line, "\n"), nil)
+		if a.id == "" || a.method == "" {
+			continue
+		}
+		a.send, a.gone = send, gone
+		work.Go(func() { r.answer(&a) })
+	}
+}
