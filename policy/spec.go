@@ -41,6 +41,25 @@ func (s Spec) Config() any { return s.config() }
 // Build makes the gate of a connection from what Config returned and a decoder filled.
 func (s Spec) Build(c *Connection, cfg any) (Gate, error) { return s.build(c, cfg) }
 
+// On returns a Spec whose gate has keys at a place besides connections, read into what config returns: a pointer to a new
+// struct of the kind that NewSpec describes.
+func (s Spec) On(p Place, config func() any) Spec {
+	s.places = maps.Clone(s.places)
+	if s.places == nil {
+		s.places = map[Place]func() any{}
+	}
+	s.places[p] = config
+	return s
+}
+
+// ConfigOn returns a pointer to a new zero configuration of the gate at a place, or nil where it has no keys there.
+func (s Spec) ConfigOn(p Place) any {
+	if config, ok := s.places[p]; ok {
+		return config()
+	}
+	return nil
+}
+
 // Complaint is one thing wrong in a configuration.
 type Complaint struct {
 	At   Pos
@@ -60,23 +79,4 @@ func (c Complaints) Error() string {
 		fmt.Fprintf(&b, "%s: %s", x.At, x.Text)
 	}
 	return b.String()
-}
-
-// On returns a Spec whose gate has keys at a place besides connections, read into what config returns: a pointer to a new
-// struct of the kind that NewSpec describes.
-func (s Spec) On(p Place, config func() any) Spec {
-	s.places = maps.Clone(s.places)
-	if s.places == nil {
-		s.places = map[Place]func() any{}
-	}
-	s.places[p] = config
-	return s
-}
-
-// ConfigOn returns a pointer to a new zero configuration of the gate at a place, or nil where it has no keys there.
-func (s Spec) ConfigOn(p Place) any {
-	if config, ok := s.places[p]; ok {
-		return config()
-	}
-	return nil
 }
