@@ -35,6 +35,8 @@ type httpReply struct {
 
 func newReply(w http.ResponseWriter, clock func() time.Time) *httpReply {
 	r := &httpReply{w: w, ctl: http.NewResponseController(w), clock: clock}
+	r.mu.Lock() // the timer's goroutine sees the timer
+	defer r.mu.Unlock()
 	r.timer = time.AfterFunc(quietTime, r.comment)
 	return r
 }
@@ -62,10 +64,18 @@ func (r *httpReply) comment() {
 }
 
 // Session names the new session.
-func (r *httpReply) Session(id string) { r.session = id }
+func (r *httpReply) Session(id string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.session = id
+}
 
 // Resumable names the event with which a stream begins.
-func (r *httpReply) Resumable(event string) { r.first = event }
+func (r *httpReply) Resumable(event string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.first = event
+}
 
 // Streaming reports whether the head of a stream has been sent.
 func (r *httpReply) Streaming() bool {
