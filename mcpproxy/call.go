@@ -292,7 +292,12 @@ func (x *exchange) finish(ctx context.Context, in *upstream.Incoming) {
 	result := &in.Frame
 	x.report.Result = result
 	status := statusOf(result, &x.report)
-	if status == policy.StatusOK || status == policy.StatusToolError {
+	switch agent, _, cause := x.g.p.identify(x.g.p.policy.Load(), x.g.peer); {
+	case agent == nil: // revoked while the call was under way
+		x.withhold(policy.Denied("identity", policy.ReasonNobody, cause))
+	case len(result.Raw) > x.call.Connection.Limits.Frame:
+		x.withhold(policy.Denied("protocol", reasonLargeResult, ""))
+	case status != policy.StatusError:
 		result = x.review(ctx, result)
 	}
 	x.conclude(ctx, status, true)
@@ -315,13 +320,8 @@ func (x *exchange) finish(ctx context.Context, in *upstream.Incoming) {
 
 // review lets the gates screen a result, and the proxy learn from it.
 func (x *exchange) review(ctx context.Context, result *wire.Frame) *wire.Frame {
-	p := x.g.p
-	if len(result.Raw) > x.call.Connection.Limits.Frame {
-		x.withhold(policy.Denied("protocol", reasonLargeResult, ""))
-		return result
-	}
 	if x.call.Method == "tools/list" {
-		p.Catalog.Learn(x.call.Upstream, result)
+		x.g.p.Catalog.Learn(x.call.Upstream, result)
 	}
 	result, out := policy.Review(ctx, &x.call, result, x.out)
 	x.out = out
@@ -329,9 +329,6 @@ func (x *exchange) review(ctx context.Context, result *wire.Frame) *wire.Frame {
 		if err := x.session.negotiate(x.sent.Frame, result); err != nil {
 			x.withhold(policy.Denied("protocol", reasonServerProtocol, err.Error()))
 		}
-	}
-	if agent, _, cause := p.identify(p.policy.Load(), x.g.peer); agent == nil {
-		x.withhold(policy.Denied("identity", policy.ReasonNobody, cause)) // revoked while the call was under way
 	}
 	return result
 }
@@ -416,6 +413,8 @@ func (x *exchange) deliver(ctx context.Context, s *session) {
 		x.refuseQuietly(ctx, reasonNoEffect)
 		return
 	}
+	ctx, cancel := context.WithTimeout(ctx, x.timeout())
+	defer cancel()
 	send := x.decide(ctx)
 	if send == nil {
 		return

@@ -65,14 +65,12 @@ func (t *streams) answer(reply ingress.Reply, resume bool) *outlet {
 	return o
 }
 
-// close ends all streams.
+// close ends stream 0. The others end with the calls that they answer, which have yet to say why.
 func (t *streams) close() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	for _, o := range t.open {
-		o.shut()
-	}
-	t.events = nil
+	t.general.shut()
+	t.events, t.size = nil, 0
 }
 
 // listening reports whether the client has a stream open.

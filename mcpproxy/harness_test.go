@@ -1,0 +1,435 @@
+package mcpproxy_test
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"github.com/hopgate/hopgate/mcpproxy"
+	"github.com/hopgate/hopgate/mcpproxy/ingress"
+	"github.com/hopgate/hopgate/mcpproxy/upstream"
+	"github.com/hopgate/hopgate/mcpproxy/wire"
+	"github.com/hopgate/hopgate/policy"
+)
+
+// world is a whole proxy between agents and fake servers. Inside a bubble its connections are pipes and its time is fake;
+// what is left running at the end fails the test.
+type world struct {
+	t        *testing.T
+	keys     *keys
+	journal  *journal
+	observer *observer
+	catalog  *catalog
+	gate     *gate
+	server   *server // behind the upstreams up and other
+	proxy    *mcpproxy.Proxy
+	servers  map[string]*upstream.Server
+	timeout  time.Duration
+
+	ctx   context.Context // of every request of a client
+	stop  context.CancelFunc
+	front *http.Server
+	back  *http.Server
+	net   *pipes // to the front
+	inner *pipes // to the fake server
+	dials []*http.Transport
+}
+
+// bubble runs a test in a world with fake time.
+func bubble(t *testing.T, test func(t *testing.T, w *world)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		defer w.close()
+		w.serve()
+		test(t, w)
+	})
+}
+
+// newWorld makes a world whose upstreams are reached over HTTP.
+func newWorld(t *testing.T) *world {
+	t.Helper()
+	w := &world{
+		t: t, keys: &keys{valid: map[string]string{"alice-key": "alice", "bob-key": "bob"}}, observer: &observer{seen: map[policy.Ref]int{}},
+		catalog: &catalog{}, gate: &gate{settled: map[policy.Ref]int{}}, timeout: time.Minute, servers: map[string]*upstream.Server{},
+		net: newPipes(), inner: newPipes(),
+	}
+	w.journal = &journal{begun: map[policy.Ref]*entry{}}
+	w.server = newServer()
+	w.server.judge = w.journal.permits
+	w.ctx, w.stop = context.WithCancel(t.Context())
+	var err error
+	w.proxy, err = mcpproxy.New(t.Context(), mcpproxy.Config{
+		Identity: w.keys, Journal: w.journal, Catalog: w.catalog, Observers: []mcpproxy.Observer{w.observer}, Clock: time.Now,
+		Random: rand.Reader, Log: zerolog.Nop(),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return w
+}
+
+// serve starts the fake server and the front.
+func (w *world) serve() {
+	w.t.Helper()
+	w.back = &http.Server{Handler: w.server}
+	go w.back.Serve(w.inner)
+	for _, name := range []string{"up", "other"} {
+		w.servers[name] = w.remote(name)
+	}
+	w.proxy.SetPolicy(w.policy("r1", nil))
+	h, err := ingress.NewHTTP(ingress.Config{Handler: w.proxy, Clock: time.Now})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.front = ingress.Server(h)
+	go w.front.Serve(w.net)
+}
+
+// remote is the fake server under a name.
+func (w *world) remote(name string) *upstream.Server {
+	w.t.Helper()
+	return w.upstream(upstream.Config{Name: name, URL: "http://up.test/mcp", Dial: w.inner.dial})
+}
+
+func (w *world) upstream(c upstream.Config) *upstream.Server {
+	w.t.Helper()
+	c.Limits, c.Clock, c.Log = wire.DefaultLimits, time.Now, zerolog.Nop()
+	s, err := upstream.New(c)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return s
+}
+
+// policy lets alice and bob reach up, and alice other. edit changes it.
+func (w *world) policy(revision string, edit func(*mcpproxy.Policy)) *mcpproxy.Policy {
+	p := &mcpproxy.Policy{
+		Revision: revision, Agents: map[string]mcpproxy.Principal{}, Connections: map[mcpproxy.Way]*policy.Connection{},
+		Upstreams: map[string]*upstream.Server{}, Limits: wire.DefaultLimits,
+	}
+	for name, s := range w.servers {
+		p.Upstreams[name] = s
+	}
+	for _, way := range []mcpproxy.Way{{Agent: "alice", Upstream: "up"}, {Agent: "bob", Upstream: "up"}, {Agent: "alice", Upstream: "other"}} {
+		if p.Upstreams[way.Upstream] == nil {
+			continue
+		}
+		a := &policy.Agent{Name: way.Agent}
+		p.Agents[way.Agent] = mcpproxy.Principal{Agent: a}
+		p.Connections[way] = &policy.Connection{
+			Name: way.Agent + "-" + way.Upstream, Agent: a, Upstream: &policy.Upstream{Name: way.Upstream}, Timeout: w.timeout,
+			Limits: wire.DefaultLimits, Revision: revision, Gates: []policy.Named{{Name: "fake", Gate: w.gate}},
+		}
+	}
+	if edit != nil {
+		edit(p)
+	}
+	return p
+}
+
+// close ends the world and holds it to what is true of every run.
+func (w *world) close() {
+	w.t.Helper()
+	w.stop()
+	for _, d := range w.dials {
+		d.CloseIdleConnections()
+	}
+	if w.front != nil {
+		w.front.Close()
+	}
+	w.proxy.Close()
+	for _, s := range w.servers {
+		s.Close()
+	}
+	if w.back != nil {
+		w.back.Close()
+		synctest.Wait()
+	}
+	w.check()
+}
+
+// check compares what the journal, the gate, the observer and the server have seen.
+func (w *world) check() {
+	w.t.Helper()
+	w.journal.mu.Lock()
+	defer w.journal.mu.Unlock()
+	for _, problem := range w.journal.problems {
+		w.t.Error(problem)
+	}
+	for ref, e := range w.journal.begun {
+		ends := 0
+		if e.allowed {
+			ends = 1
+		}
+		if e.ends != ends {
+			w.t.Errorf("%s (%s, %s) ended %d times on record, want %d", e.method, e.direction, e.code, e.ends, ends)
+		}
+		if got := w.observer.count(ref); got != 1 {
+			w.t.Errorf("observers were told %d times of %s (%s, %s)", got, e.method, e.direction, e.code)
+		}
+	}
+	w.gate.mu.Lock()
+	defer w.gate.mu.Unlock()
+	for ref, n := range w.gate.settled {
+		if n != 1 {
+			w.t.Errorf("call %s was settled %d times", ref, n)
+		}
+	}
+	for _, problem := range w.server.take() {
+		w.t.Error(problem)
+	}
+}
+
+// keys tell agents by keys. A key's id is the key without its last four letters.
+type keys struct {
+	mu    sync.Mutex
+	valid map[string]string
+}
+
+func (k *keys) Verify(key string) (agent, id string, err error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	id = "id of " + strings.TrimSuffix(key, "-key")
+	if k.valid[key] == "" {
+		return "", id, errors.New("unknown key")
+	}
+	return k.valid[key], id, nil
+}
+
+// revoke takes a key back and expels who uses it.
+func (w *world) revoke(key string) {
+	w.keys.mu.Lock()
+	delete(w.keys.valid, key)
+	w.keys.mu.Unlock()
+	w.proxy.Expel(func(id string) bool { return id == "id of "+strings.TrimSuffix(key, "-key") })
+}
+
+// entry is what the journal has on one call.
+type entry struct {
+	method, agent, code, detail, raw string
+	direction                        policy.Direction
+	allowed                          bool
+	ends                             int
+	status                           policy.Status
+	origin                           policy.Origin
+}
+
+type journal struct {
+	mu       sync.Mutex
+	fail     func(*policy.Call) error
+	begun    map[policy.Ref]*entry
+	order    []*entry
+	problems []string
+}
+
+func (j *journal) Begin(_ context.Context, c *policy.Call, o *policy.Outcome) error {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if o.Allowed && j.fail != nil {
+		if err := j.fail(c); err != nil {
+			return err
+		}
+	}
+	if j.begun[c.Ref] != nil {
+		j.problems = append(j.problems, "two records of "+c.Method)
+	}
+	e := &entry{method: c.Method, direction: c.Direction, allowed: o.Allowed, detail: o.Detail, origin: c.Origin}
+	if c.Agent != nil {
+		e.agent = c.Agent.Name
+	}
+	if c.Frame != nil {
+		e.raw = string(c.Frame.Raw)
+	}
+	if o.Reason != nil {
+		e.code = o.Reason.Code
+	}
+	if !o.Allowed && o.Reason == nil {
+		j.problems = append(j.problems, "a refusal without a reason")
+	}
+	j.begun[c.Ref] = e
+	j.order = append(j.order, e)
+	return nil
+}
+
+func (j *journal) End(c *policy.Call, o *policy.Outcome, r *policy.Report) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	e := j.begun[c.Ref]
+	if e == nil || !e.allowed {
+		j.problems = append(j.problems, "the end of a call that has not begun: "+c.Method)
+		return
+	}
+	e.ends++
+	e.status = r.Status
+	if o.Reason != nil {
+		e.code = o.Reason.Code
+	}
+}
+
+// permits reports whether a message may go to a server: it is on record as allowed.
+func (j *journal) permits(raw string) bool {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	for _, e := range j.order {
+		if e.allowed && e.raw == raw {
+			return true
+		}
+	}
+	return false
+}
+
+// find returns the records of a method, oldest first.
+func (j *journal) find(method string) []entry {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	var found []entry
+	for _, e := range j.order {
+		if e.method == method {
+			found = append(found, *e)
+		}
+	}
+	return found
+}
+
+// last returns the newest record of a method.
+func (w *world) last(method string) entry {
+	w.t.Helper()
+	all := w.journal.find(method)
+	if len(all) == 0 {
+		w.t.Fatalf("%q is not on record", method)
+	}
+	return all[len(all)-1]
+}
+
+type observer struct {
+	mu   sync.Mutex
+	seen map[policy.Ref]int
+}
+
+func (o *observer) Observe(c *policy.Call, _ *policy.Outcome, _ *policy.Report) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.seen[c.Ref]++
+}
+
+func (o *observer) count(ref policy.Ref) int {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.seen[ref]
+}
+
+type catalog struct {
+	mu      sync.Mutex
+	learned []string
+	params  []mcpproxy.HeaderParam
+}
+
+func (c *catalog) Learn(upstream string, result *wire.Frame) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.learned = append(c.learned, upstream+" "+string(result.Get(wire.ResultTools)))
+}
+
+func (c *catalog) HeaderParams(_, tool string) []mcpproxy.HeaderParam {
+	if tool != "mirrored" {
+		return nil
+	}
+	return c.params
+}
+
+// gate passes everything that no function of a test refuses, and reserves something for each call.
+type gate struct {
+	check  func(context.Context, *policy.Call) (policy.Verdict, error)
+	screen func(context.Context, *policy.Call, *wire.Frame) (policy.Verdict, error)
+
+	mu      sync.Mutex
+	settled map[policy.Ref]int
+}
+
+func (g *gate) Check(ctx context.Context, c *policy.Call) (policy.Verdict, error) {
+	v := policy.Pass
+	if g.check != nil {
+		var err error
+		if v, err = g.check(ctx, c); err != nil {
+			return v, err
+		}
+	}
+	ref := c.Ref
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.settled[ref] = 0
+	v.Settle = func(context.Context, *policy.Outcome, *policy.Report) error {
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		g.settled[ref]++
+		return nil
+	}
+	return v, nil
+}
+
+func (g *gate) Screen(ctx context.Context, c *policy.Call, result *wire.Frame) (policy.Verdict, error) {
+	if g.screen == nil {
+		return policy.Pass, nil
+	}
+	return g.screen(ctx, c, result)
+}
+
+// reasonTest is why gates of tests refuse.
+var reasonTest = &policy.Reason{Code: "TEST", Answer: policy.AnswerNotPermitted}
+
+// refusing refuses the calls of one method.
+func refusing(method string) func(context.Context, *policy.Call) (policy.Verdict, error) {
+	return func(_ context.Context, c *policy.Call) (policy.Verdict, error) {
+		if c.Method == method {
+			return policy.Refuse(reasonTest, policy.Pos{}, ""), nil
+		}
+		return policy.Pass, nil
+	}
+}
+
+// pipes is a network of one address.
+type pipes struct {
+	conns chan net.Conn
+	done  chan struct{}
+	once  sync.Once
+}
+
+func newPipes() *pipes { return &pipes{conns: make(chan net.Conn), done: make(chan struct{})} }
+
+func (p *pipes) dial(ctx context.Context, _, _ string) (net.Conn, error) {
+	ours, theirs := net.Pipe()
+	select {
+	case p.conns <- theirs:
+		return ours, nil
+	case <-p.done:
+		return nil, net.ErrClosed
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+func (p *pipes) Accept() (net.Conn, error) {
+	select {
+	case c := <-p.conns:
+		return c, nil
+	case <-p.done:
+		return nil, net.ErrClosed
+	}
+}
+
+func (p *pipes) Close() error {
+	p.once.Do(func() { close(p.done) })
+	return nil
+}
+
+func (p *pipes) Addr() net.Addr { return &net.UnixAddr{Name: "pipe", Net: "pipe"} }
