@@ -16,7 +16,7 @@ import (
 const defaultOverlap = 24 * time.Hour
 
 func (a *app) agents() *cobra.Command {
-	c := &cobra.Command{Use: "agents", Short: "Manage the keys of agents", Args: cobra.NoArgs, RunE: needsCommand}
+	c := &cobra.Command{Use: "agents", Short: "Manage the keys of agents", Args: noArgs, RunE: needsCommand}
 	c.AddCommand(a.agentsAdd(), a.agentsList(), a.agentsShow(), a.agentsRotate(), a.agentsRevoke())
 	return c
 }
@@ -32,7 +32,24 @@ func (a *app) withAgents(c *cobra.Command, f func(context.Context, admin.API) er
 	if err != nil {
 		return err
 	}
-	return a.withAPI(c.Context(), file, func(api admin.API) error { return f(c.Context(), api) })
+	return a.withAPI(c.Context(), file, func(api admin.API) error {
+		if err := a.bound(c.Context(), api); err != nil {
+			return err
+		}
+		return f(c.Context(), api)
+	})
+}
+
+// bound checks that the state belongs to the configuration that declares the agents.
+func (a *app) bound(ctx context.Context, api admin.API) error {
+	s, err := api.Status(ctx)
+	if err != nil {
+		return err
+	}
+	if !samePath(s.Config, a.config) {
+		return foreign(s.State, s.Config)
+	}
+	return nil
 }
 
 func (a *app) agentsAdd() *cobra.Command {
@@ -194,7 +211,7 @@ func (a *app) agentsRevoke() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				fmt.Fprintf(a.words, "%d keys of %s revoked\n", n, given[0])
+				fmt.Fprintf(a.words, "%s of %s revoked\n", count(n, "key"), given[0])
 				return nil
 			})
 		},

@@ -15,32 +15,37 @@ import (
 	"github.com/hopgate/hopgate/admin"
 	"github.com/hopgate/hopgate/audit"
 	"github.com/hopgate/hopgate/configs"
+	"github.com/hopgate/hopgate/store"
 )
 
 func (a *app) audit() *cobra.Command {
-	c := &cobra.Command{Use: "audit", Short: "Read and verify the record of all decisions", Args: cobra.NoArgs, RunE: needsCommand}
+	c := &cobra.Command{Use: "audit", Short: "Read and verify the record of all decisions", Args: noArgs, RunE: needsCommand}
 	c.AddCommand(a.auditTail(), a.auditSearch(), a.auditShow(), a.auditVerify())
 	return c
 }
 
-// withRecords runs f on the records of the state directory. The configuration matters only where it names the directory.
+// withRecords runs f on the records of the state directory.
 func (a *app) withRecords(c *cobra.Command, f func(context.Context, admin.API) error) error {
-	file, err := a.maybeLoad()
-	if err != nil {
+	if _, err := a.records(); err != nil {
 		return err
 	}
-	return a.withAPI(c.Context(), file, func(api admin.API) error { return f(c.Context(), api) })
+	return a.withAPI(c.Context(), nil, func(api admin.API) error { return f(c.Context(), api) })
 }
 
-// maybeLoad loads the configuration for a command that can do without it where the state directory is named.
-func (a *app) maybeLoad() (*configs.File, error) {
-	if a.state != "" {
-		return nil, nil //nolint:nilnil // no configuration is needed
+// records says in which directory the records are. Reading makes none.
+func (a *app) records() (string, error) {
+	configured, err := a.storeOf()
+	if err != nil {
+		return "", err
 	}
-	if _, err := os.Stat(a.config); errors.Is(err, os.ErrNotExist) {
-		return nil, nil //nolint:nilnil // then it is the platform's directory
+	dir, err := a.stateDir(configured)
+	if err != nil {
+		return "", err
 	}
-	return a.load()
+	if _, err := os.Stat(dir); err != nil {
+		return "", fmt.Errorf("there are no records in %s: %w", dir, errors.Unwrap(err))
+	}
+	return dir, nil
 }
 
 func (a *app) auditTail() *cobra.Command {
@@ -52,16 +57,19 @@ func (a *app) auditTail() *cobra.Command {
 		Short: "Show the last records, and with -f every new one",
 		Args:  args(0, "no arguments"),
 		RunE: func(c *cobra.Command, _ []string) error {
+			if dir, err := a.records(); err == nil && follow && !store.Held(dir) {
+				return idle(dir) // and to wait here would keep one from starting
+			}
 			return a.withRecords(c, func(ctx context.Context, api admin.API) error {
 				for raw, err := range api.Tail(ctx, n, follow) {
 					if err != nil {
-						return err
+						return errors.Join(ctx.Err(), err)
 					}
 					if err := a.printRecord(raw, format); err != nil {
 						return err
 					}
 				}
-				return nil
+				return ctx.Err()
 			})
 		},
 	}
@@ -176,8 +184,11 @@ func recordLine(r *audit.Record) string {
 	if r.Decision == audit.DecisionDeny {
 		put("DENY %s", r.Reason)
 	}
-	if r.Agent != "" || r.Upstream != "" {
-		put("%s → %s", or(r.Agent, "nobody"), printable(or(r.Upstream, "?")))
+	switch {
+	case r.Upstream != "":
+		put("%s → %s", or(r.Agent, "nobody"), printable(r.Upstream))
+	case r.Agent != "":
+		put("%s", r.Agent)
 	}
 	if r.Method != "" {
 		put("%s", printable(r.Method))
@@ -227,11 +238,7 @@ func (a *app) auditVerify() *cobra.Command {
 		Short: "Check the journal from its first byte to its last; needs no running process",
 		Args:  args(0, "no arguments"),
 		RunE: func(c *cobra.Command, _ []string) error {
-			file, err := a.maybeLoad()
-			if err != nil {
-				return err
-			}
-			dir, err := a.stateDir(file)
+			dir, err := a.records()
 			if err != nil {
 				return err
 			}
@@ -274,7 +281,7 @@ func (a *app) verifiedText(v *audit.Verification) {
 	row := func(name, format string, args ...any) {
 		fmt.Fprintf(a.out, "%-12s %s\n", name, fmt.Sprintf(format, args...))
 	}
-	row("journal", "%s, %d segments", v.Stream, v.Segments)
+	row("journal", "%s, %s", v.Stream, count(v.Segments, "segment"))
 	row("records", "%d, %s … %s", v.Records, when(v.From, "-"), when(v.To, "-"))
 	if v.Pruned > 0 {
 		row("pruned", "%d, their time had come", v.Pruned)

@@ -19,6 +19,8 @@ import (
 	"time"
 
 	"github.com/rs/zerolog"
+
+	"github.com/hopgate/hopgate/toolscope"
 )
 
 // The benchmarks measure the whole proxy as serve wires it, journal and all, beside httputil.ReverseProxy, which checks
@@ -127,7 +129,7 @@ func dial(b *testing.B, target, key string) *benchClient {
 	return x
 }
 
-func (x *benchClient) post(b *testing.B, body string) []byte {
+func (x *benchClient) post(b *testing.B, body string) []byte { //nolint:thelper // it is what is measured
 	x.out = append(x.out[:0], x.prefix...)
 	x.out = append(x.out, "Content-Length: "...)
 	x.out = strconv.AppendInt(x.out, int64(len(body)), 10)
@@ -148,12 +150,8 @@ const initAnswer = `{"jsonrpc":"2.0","id":0,"result":{"protocolVersion":"2025-11
 func benchEngine(b *testing.B, upstreamURL, connection string) (target, key string) {
 	b.Helper()
 	dir := b.TempDir()
-	addr, err := freeAddr()
-	if err != nil {
-		b.Fatal(err)
-	}
-	a := &app{config: filepath.Join(dir, "hopgate.yaml"), state: filepath.Join(dir, "state"), words: io.Discard, env: os.LookupEnv}
-	text := fmt.Sprintf("version: 1\nlisten: {mcp: %q}\nagents: {tester: key}\nupstreams: {up: {url: %q}}\nconnections: {c: {from: tester, to: up, %s}}\n", addr, upstreamURL, connection)
+	a := &app{config: filepath.Join(dir, "hopgate.yaml"), state: filepath.Join(dir, "state"), words: io.Discard, env: os.LookupEnv, catalog: toolscope.NewCatalog()}
+	text := fmt.Sprintf("version: 1\nlisten: {mcp: \"127.0.0.1:0\"}\nagents: {tester: key}\nupstreams: {up: {url: %q}}\nconnections: {c: {from: tester, to: up, %s}}\n", upstreamURL, connection)
 	if err := os.WriteFile(a.config, []byte(text), 0o600); err != nil {
 		b.Fatal(err)
 	}
@@ -180,7 +178,7 @@ func benchEngine(b *testing.B, upstreamURL, connection string) (target, key stri
 	if err != nil {
 		b.Fatal(err)
 	}
-	return "http://" + addr + "/mcp/up", key
+	return "http://" + f.bound.String() + "/mcp/up", key
 }
 
 func reverseProxy(b *testing.B, upstreamURL string) string {

@@ -11,7 +11,6 @@ import (
 
 	"github.com/hopgate/hopgate/configs"
 	"github.com/hopgate/hopgate/mcpproxy"
-	"github.com/hopgate/hopgate/toolscope"
 )
 
 func (a *app) check() *cobra.Command {
@@ -27,11 +26,13 @@ func (a *app) check() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			a.warn(file)
 			if err := a.runTests(c.Context(), file); err != nil {
 				return err
 			}
-			fmt.Fprintf(a.words, "%s is sound: %d agents, %d upstreams, %d connections, %d tests passed; revision %s\n",
-				file.Path, len(file.Agents), len(file.Upstreams), len(file.Connections), len(file.Tests), configs.ShortRevision(file.Revision))
+			fmt.Fprintf(a.words, "%s is sound: %s, %s, %s, %s passed; revision %s\n", file.Path,
+				count(len(file.Agents), "agent"), count(len(file.Upstreams), "upstream"), count(len(file.Connections), "connection"),
+				count(len(file.Tests), "test"), configs.ShortRevision(file.Revision))
 			return nil
 		},
 	}
@@ -50,7 +51,7 @@ func (a *app) test() *cobra.Command {
 			if err := a.runTests(c.Context(), file); err != nil {
 				return err
 			}
-			fmt.Fprintf(a.words, "%d tests passed\n", len(file.Tests))
+			fmt.Fprintln(a.words, count(len(file.Tests), "test"), "passed")
 			return nil
 		},
 	}
@@ -63,7 +64,7 @@ func (a *app) runTests(ctx context.Context, file *configs.File) error {
 		return nil
 	}
 	_ = file.Diagnostics(failures).Render(a.words, isTerminal(a.words)) // nobody to tell of a terminal that is gone
-	return &coded{exitTests, fmt.Errorf("%d of %d tests fail", len(failures), len(file.Tests)), ""}
+	return &coded{exitTests, fmt.Errorf("%d of %s failed", len(failures), count(len(file.Tests), "test")), ""}
 }
 
 func (a *app) explainCall() *cobra.Command {
@@ -114,7 +115,7 @@ func (a *app) schema() *cobra.Command {
 		Short: "Print the JSON Schema of the configuration",
 		Args:  args(0, "no arguments"),
 		RunE: func(*cobra.Command, []string) error {
-			s, err := configs.Schema(mcpproxy.Gates(toolscope.NewCatalog()))
+			s, err := configs.Schema(mcpproxy.Gates(a.catalog))
 			if err != nil {
 				return err
 			}

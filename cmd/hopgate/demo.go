@@ -3,9 +3,9 @@ package main
 import (
 	"context"
 	_ "embed"
+	"encoding/json"
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -20,6 +20,7 @@ import (
 
 	"github.com/hopgate/hopgate/audit"
 	"github.com/hopgate/hopgate/configs"
+	"github.com/hopgate/hopgate/toolscope"
 )
 
 //go:embed demo.yaml
@@ -45,7 +46,9 @@ func (a *app) demo() *cobra.Command {
 func demoServer() *mcpserver.MCPServer {
 	s := mcpserver.NewMCPServer("demo-bank", "1.0")
 	answer := func(text string) mcpserver.ToolHandlerFunc {
-		return func(context.Context, mcp.CallToolRequest) (*mcp.CallToolResult, error) { return mcp.NewToolResultText(text), nil }
+		return func(context.Context, mcp.CallToolRequest) (*mcp.CallToolResult, error) {
+			return mcp.NewToolResultText(text), nil
+		}
 	}
 	s.AddTool(mcp.NewTool("list_accounts", mcp.WithDescription("Lists accounts.")), answer("acme, globex"))
 	s.AddTool(mcp.NewTool("get_account", mcp.WithDescription("Shows an account."), mcp.WithString("name", mcp.Required())), answer("balance 1200.00"))
@@ -65,14 +68,11 @@ func (a *app) runDemo(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	addr, err := freeAddr()
-	if err != nil {
-		return err
-	}
-	env := map[string]string{"DEMO_PROGRAM": program, "DEMO_ADDR": addr}
+	env := map[string]string{"DEMO_PROGRAM": program}
 	quiet := &app{
 		in: a.in, out: a.out, words: a.words, config: filepath.Join(dir, "demo.yaml"), state: filepath.Join(dir, "state"),
-		env: func(name string) (string, bool) { v, ok := env[name]; return v, ok },
+		catalog: toolscope.NewCatalog(),
+		env:     func(name string) (string, bool) { v, ok := env[name]; return v, ok },
 	}
 	if err := os.WriteFile(quiet.config, demoConfig, 0o600); err != nil {
 		return err
@@ -89,21 +89,13 @@ func (a *app) runDemo(ctx context.Context) (err error) {
 	e.prepare = front.follow
 	err = e.serve(ctx, file, nil)
 	if err == nil {
-		err = a.play(ctx, e, file, "http://"+addr+"/mcp/bank")
+		err = a.play(ctx, e, file, "http://"+front.bound.String()+"/mcp/bank")
 	}
 	front.close()
 	if err := errors.Join(err, e.close()); err != nil {
 		return err
 	}
 	return a.demoEnd(ctx, quiet.state)
-}
-
-func freeAddr() (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
-	}
-	return l.Addr().String(), l.Close()
 }
 
 // play is the agent's script.
@@ -139,16 +131,16 @@ func (a *app) play(ctx context.Context, e *engine, file *configs.File, url strin
 	a.tell("\nclerk lists the tools and sees %s.\n", names(list.Tools, func(t mcp.Tool) string { return t.Name }))
 	for _, step := range []struct {
 		tool string
-		args map[string]any
+		args json.RawMessage
 	}{
-		{"get_account", map[string]any{"name": "acme"}},
-		{"transfer", map[string]any{"to": "acme", "amount": 50}},
-		{"transfer", map[string]any{"to": "acme", "amount": 5000}},
-		{"close_account", map[string]any{"name": "acme"}},
+		{"get_account", json.RawMessage(`{"name": "acme"}`)},
+		{"transfer", json.RawMessage(`{"to": "acme", "amount": 50}`)},
+		{"transfer", json.RawMessage(`{"to": "acme", "amount": 5000}`)},
+		{"close_account", json.RawMessage(`{"name": "acme"}`)},
 	} {
 		var call mcp.CallToolRequest
 		call.Params.Name, call.Params.Arguments = step.tool, step.args
-		a.tell("\nclerk calls %s %v\n", step.tool, step.args)
+		a.tell("\nclerk calls %s %s\n", step.tool, step.args)
 		result, err := c.CallTool(ctx, call)
 		switch {
 		case err != nil:

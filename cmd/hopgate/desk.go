@@ -39,9 +39,16 @@ func (a *app) socket(dir string) string {
 	return filepath.Join(base, "hopgate", hex.EncodeToString(sum[:8]), "admin")
 }
 
-// withAPI runs a command against the process that owns the state, or against the state itself where no process does.
+// withAPI runs a command against the process that owns the state, or against the state itself where no process does. file
+// is nil where the configuration does not matter.
 func (a *app) withAPI(ctx context.Context, file *configs.File, f func(admin.API) error) (err error) {
-	dir, err := a.stateDir(file)
+	var configured string
+	if file != nil {
+		configured = file.Store
+	} else if configured, err = a.storeOf(); err != nil {
+		return err
+	}
+	dir, err := a.stateDir(configured)
 	if err != nil {
 		return err
 	}
@@ -56,6 +63,15 @@ func (a *app) withAPI(ctx context.Context, file *configs.File, f func(admin.API)
 	defer func() { err = errors.Join(err, e.close()) }()
 	return f(desk{e})
 }
+
+// because is a sentence for people that means to programs what it wraps.
+type because struct {
+	text string
+	err  error
+}
+
+func (b *because) Error() string { return b.text }
+func (b *because) Unwrap() error { return b.err }
 
 // keepOf is how long records are kept; for ever where that is not known.
 func keepOf(file *configs.File) time.Duration {
@@ -73,9 +89,13 @@ func (d desk) current() *configs.File {
 
 // Status implements admin.API.
 func (d desk) Status(context.Context) (admin.Status, error) {
+	config, err := d.config()
+	if err != nil {
+		return admin.Status{}, err
+	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	s := admin.Status{Version: version(), PID: os.Getpid(), Started: d.started, State: d.dir, Config: d.app.config, LastGood: d.notGood}
+	s := admin.Status{Version: version(), PID: os.Getpid(), Started: d.started, State: d.dir, Config: config, LastGood: d.notGood}
 	if d.file != nil {
 		s.Revision, s.Listen = configs.ShortRevision(d.file.Revision), d.file.Listen.MCP.Addr
 		for _, c := range d.file.Connections {
@@ -90,7 +110,7 @@ func (d desk) Status(context.Context) (admin.Status, error) {
 // Reload implements admin.API.
 func (d desk) Reload(ctx context.Context) error {
 	if d.proxy == nil {
-		return fmt.Errorf("nobody is served: %w", admin.ErrInvalid)
+		return &because{"nobody is served", admin.ErrInvalid}
 	}
 	return d.reload(ctx)
 }
@@ -99,13 +119,13 @@ func (d desk) Reload(ctx context.Context) error {
 func (d desk) declared(name string) error {
 	file := d.current()
 	if file == nil {
-		return fmt.Errorf("no configuration declares agents: %w", admin.ErrInvalid)
+		return &because{"no configuration declares agents", admin.ErrInvalid}
 	}
 	switch a := file.Agent(name); {
 	case a == nil:
-		return fmt.Errorf("%s declares no agent %q: %w", file.Path, name, admin.ErrNotFound)
+		return &because{fmt.Sprintf("%s declares no agent %q", file.Path, name), admin.ErrNotFound}
 	case a.Auth != configs.AuthKey:
-		return fmt.Errorf("agent %s has auth: %s, so it has no keys: %w", name, a.Auth, admin.ErrInvalid)
+		return &because{fmt.Sprintf("agent %s has auth: %s, so it has no keys", name, a.Auth), admin.ErrInvalid}
 	}
 	return nil
 }
@@ -174,7 +194,7 @@ func (d desk) Revoke(ctx context.Context, agent, key string) (int, error) {
 
 func known(err error) error {
 	if errors.Is(err, identity.ErrNoKey) {
-		return fmt.Errorf("%w: %w", err, admin.ErrNotFound)
+		return &because{err.Error(), admin.ErrNotFound}
 	}
 	return err
 }
@@ -188,7 +208,7 @@ func (d desk) Search(ctx context.Context, q admin.Query) ([]json.RawMessage, err
 func (d desk) Show(ctx context.Context, ref string) ([]json.RawMessage, error) {
 	all, err := encode(d.journal.Show(ctx, ref))
 	if err == nil && len(all) == 0 {
-		err = fmt.Errorf("no call %s is on record: %w", ref, admin.ErrNotFound)
+		err = &because{"no call " + ref + " is on record", admin.ErrNotFound}
 	}
 	return all, err
 }

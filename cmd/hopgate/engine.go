@@ -16,7 +16,6 @@ import (
 	"github.com/hopgate/hopgate/configs"
 	"github.com/hopgate/hopgate/mcpproxy"
 	"github.com/hopgate/hopgate/store"
-	"github.com/hopgate/hopgate/toolscope"
 	"github.com/hopgate/hopgate/trust/identity"
 )
 
@@ -30,16 +29,15 @@ type engine struct {
 	owner   *store.Owner
 	journal *audit.Journal
 	keys    *identity.Registry
-	catalog *toolscope.Catalog
 	proxy   *mcpproxy.Proxy // nil where only the state is wanted
 
-	mu       sync.Mutex // guards what follows; held while a configuration is put in force
-	file     *configs.File
-	problem  error              // that the file had when it was first read
-	notGood  string             // why the file on disk is not in force; empty where it is
-	servers  map[string]*server // upstreams in use
-	work     sync.WaitGroup
-	stop     context.CancelFunc
+	mu      sync.Mutex // guards what follows; held while a configuration is put in force
+	file    *configs.File
+	problem error              // that the file had when it was first read
+	notGood string             // why the file on disk is not in force; empty where it is
+	servers map[string]*server // upstreams in use
+	work    sync.WaitGroup
+	stop    context.CancelFunc
 
 	// prepare, where set, prepares what serves agents for a configuration; what it returns puts that in force.
 	prepare func(*configs.File) (commit func(), err error)
@@ -61,7 +59,6 @@ func (a *app) openState(ctx context.Context, dir string, log zerolog.Logger, kee
 	ctx, stop := context.WithCancel(ctx)
 	e := &engine{
 		app: a, dir: dir, log: log, started: time.Now(), owner: owner, stop: stop, servers: map[string]*server{},
-		catalog: toolscope.NewCatalog(),
 	}
 	e.journal, err = audit.Open(ctx, audit.Config{Dir: dir, Clock: time.Now, Random: rand.Reader, Log: log, Keep: keep})
 	if err == nil {
@@ -89,9 +86,26 @@ func (e *engine) bind(ctx context.Context, path string) error {
 	case bound == nil:
 		return e.journal.Event(ctx, "bound", map[string]string{"path": path}, []store.Put{{Key: []byte(keyConfig), Value: []byte(path)}})
 	case string(bound) != path:
-		return &coded{exitConfig, fmt.Errorf("the state in %s belongs to %s", e.dir, bound), "use another --state for another configuration"}
+		return foreign(e.dir, string(bound))
 	}
 	return nil
+}
+
+// foreign says that a state directory belongs to another configuration.
+func foreign(dir, config string) error {
+	return &coded{exitConfig, fmt.Errorf("the state in %s belongs to %s", dir, config), "use another --state for another configuration"}
+}
+
+// config is the path of the configuration that the directory is bound to, or would be.
+func (e *engine) config() (string, error) {
+	bound, err := e.journal.State().Get([]byte(keyConfig))
+	if err != nil {
+		return "", fmt.Errorf("reading the state: %w", err)
+	}
+	if bound != nil {
+		return string(bound), nil
+	}
+	return filepath.Abs(e.app.config)
 }
 
 // close ends everything in reverse. It is safe on a half-opened engine.
@@ -124,7 +138,7 @@ func (e *engine) serve(ctx context.Context, file *configs.File, problem error) e
 	}
 	var err error
 	e.proxy, err = mcpproxy.New(ctx, mcpproxy.Config{
-		Identity: e.keys, Journal: e.journal, Catalog: mcpproxy.Learning(e.catalog), Clock: time.Now, Random: rand.Reader, Log: e.log,
+		Identity: e.keys, Journal: e.journal, Catalog: mcpproxy.Learning(e.app.catalog), Clock: time.Now, Random: rand.Reader, Log: e.log,
 	})
 	if err != nil {
 		return err
@@ -132,10 +146,8 @@ func (e *engine) serve(ctx context.Context, file *configs.File, problem error) e
 	if problem == nil {
 		problem = e.apply(ctx, file)
 	}
-	if problem != nil {
-		if err := e.fallBack(ctx, problem); err != nil {
-			return errors.Join(problem, err)
-		}
+	if problem != nil && !e.fallBack(ctx, problem) {
+		return problem
 	}
 	ctx, stop := context.WithCancel(ctx)
 	before := e.stop
@@ -147,6 +159,9 @@ func (e *engine) serve(ctx context.Context, file *configs.File, problem error) e
 
 // apply tests a configuration and puts it in force, wholly or not at all.
 func (e *engine) apply(ctx context.Context, file *configs.File) error {
+	if dir, err := e.app.stateDir(file.Store); err != nil || dir != e.dir {
+		return errors.Join(err, &coded{exitConfig, fmt.Errorf("the state is in %s, and %s names another store", e.dir, file.Path), "restart to change the store"})
+	}
 	if failures := file.RunTests(ctx); len(failures) > 0 {
 		return &failedTests{file.Diagnostics(failures)}
 	}
@@ -179,7 +194,7 @@ func (e *engine) apply(ctx context.Context, file *configs.File) error {
 // replace writes a file so that a crash leaves the old one or the new one.
 func replace(path string, data []byte) error {
 	young := path + ".new"
-	if err := os.WriteFile(young, data, 0o600); err != nil {
+	if err := os.WriteFile(young, data, 0o600); err != nil { //nolint:gosec // the path lies in our own state directory
 		return err
 	}
 	return os.Rename(young, path)
@@ -188,31 +203,35 @@ func replace(path string, data []byte) error {
 // failedTests says that a configuration does not do what its own tests say.
 type failedTests struct{ configs.Diagnostics }
 
-func (f *failedTests) Error() string { return "the tests of the configuration fail:\n" + f.Diagnostics.Error() }
+func (f *failedTests) Error() string {
+	return "the tests of the configuration fail:\n" + f.Diagnostics.Error()
+}
 
 // lastGood is where the text of the configuration in force is kept, references unresolved.
 func (e *engine) lastGood() string { return filepath.Join(e.dir, "last-good.yaml") }
 
-// fallBack starts with the configuration that was last in force, because the one on disk is not sound.
-func (e *engine) fallBack(ctx context.Context, problem error) error {
+// fallBack starts with the configuration that was last in force, because the one on disk is not sound. It reports whether
+// there is one.
+func (e *engine) fallBack(ctx context.Context, problem error) bool {
 	source, err := os.ReadFile(e.lastGood())
 	if err != nil {
-		return nil //nolint:nilerr // there is none, and the problem is told by itself
+		return false
 	}
-	file, err := configs.Parse(e.app.config, source, e.app.options(e.catalog))
+	file, err := configs.Parse(e.app.config, source, e.app.options())
 	if err == nil {
 		err = e.apply(ctx, file)
 	}
 	if err != nil {
-		return fmt.Errorf("nor is the configuration that was last in force usable: %w", err)
+		e.log.Error().Err(err).Msg("nor is the configuration usable that was last in force")
+		return false
 	}
 	e.refused(ctx, problem)
-	return nil
+	return true
 }
 
 // reload reads the configuration again. An error means that the one in force stays.
 func (e *engine) reload(ctx context.Context) error {
-	file, err := configs.Load(e.app.config, e.app.options(e.catalog))
+	file, err := configs.Load(e.app.config, e.app.options())
 	if err == nil {
 		err = e.apply(ctx, file)
 	}

@@ -48,9 +48,15 @@ var errSilent = errors.New("")
 func (a *app) explain(err error) int {
 	var c *coded
 	var d configs.Diagnostics
+	var failed *failedTests
 	switch {
 	case err == nil:
 		return 0
+	case errors.Is(err, context.Canceled):
+		return exitInterrupted
+	case errors.As(err, &failed):
+		_ = failed.Render(a.words, isTerminal(a.words)) // likewise
+		return exitTests
 	case errors.Is(err, errSilent) && errors.As(err, &c):
 		return c.code
 	case errors.As(err, &d):
@@ -65,8 +71,6 @@ func (a *app) explain(err error) int {
 	case errors.Is(err, admin.ErrUnreachable):
 		complain(a.words, err, "the process that owns the state directory is starting, stopping or stuck; try again")
 		return exitUnreachable
-	case errors.Is(err, context.Canceled):
-		return exitInterrupted
 	}
 	complain(a.words, err, "")
 	return exitOther

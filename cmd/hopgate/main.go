@@ -3,10 +3,13 @@ package main
 
 import (
 	"context"
+	"errors"
 	"io"
 	"os"
 	"os/signal"
 	"syscall"
+
+	"github.com/hopgate/hopgate/toolscope"
 )
 
 func main() { os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) }
@@ -15,11 +18,16 @@ func main() { os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) }
 func run(args []string, in io.Reader, out, words io.Writer) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	a := &app{in: in, out: out, words: words, env: os.LookupEnv}
+	a := &app{in: in, out: out, words: words, env: os.LookupEnv, catalog: toolscope.NewCatalog()}
 	root := a.root()
 	root.SetArgs(args)
 	root.SetIn(in)
 	root.SetOut(out)
 	root.SetErr(words)
-	return a.explain(root.ExecuteContext(ctx))
+	err := root.ExecuteContext(ctx)
+	var c *coded
+	if err != nil && !a.begun && !errors.As(err, &c) {
+		err = usage("see: hopgate --help", "%w", err) // cobra's own: it never came to run a command
+	}
+	return a.explain(err)
 }

@@ -1,11 +1,13 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -23,7 +25,10 @@ type app struct {
 	words io.Writer
 	env   func(string) (string, bool)
 
+	catalog *toolscope.Catalog // what upstreams offer; gates read it, and the proxy feeds it
+
 	config, state, level string // flags
+	begun                bool   // arguments and flags are in order, and a command runs
 }
 
 func (a *app) root() *cobra.Command {
@@ -33,8 +38,10 @@ func (a *app) root() *cobra.Command {
 		Long: "Hopgate stands between agents and MCP servers. It judges every message against the connection that the configuration\n" +
 			"grants, records every decision, and forwards what may pass byte for byte.",
 		SilenceErrors: true, SilenceUsage: true,
-		Args: cobra.NoArgs,
+		Args: noArgs,
 		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
+
+		PersistentPreRun: func(*cobra.Command, []string) { a.begun = true },
 	}
 	f := root.PersistentFlags()
 	f.StringVar(&a.config, "config", "hopgate.yaml", "configuration file")
@@ -44,9 +51,22 @@ func (a *app) root() *cobra.Command {
 		return usage("see: "+c.CommandPath()+" --help", "%w", err)
 	})
 	root.AddCommand(
-		a.serve(), a.stdio(), a.check(), a.test(), a.explainCall(), a.schema(), a.agents(), a.audit(), a.initialize(), a.demo(), a.version(),
+		a.serve(), a.stdio(), a.check(), a.test(), a.explainCall(), a.schema(), a.agents(), a.audit(), a.status(), a.initialize(), a.demo(), a.version(),
 	)
 	return root
+}
+
+// noArgs is for commands that are only a group of others.
+func noArgs(c *cobra.Command, got []string) error {
+	if len(got) == 0 {
+		return nil
+	}
+	hint := "see: " + c.CommandPath() + " --help"
+	c.SuggestionsMinimumDistance = 2
+	if near := c.SuggestionsFor(got[0]); len(near) > 0 {
+		hint = "did you mean " + near[0] + "?"
+	}
+	return usage(hint, "%s has no command %q", c.CommandPath(), got[0])
 }
 
 // args checks the number of arguments, and says what is wanted.
@@ -82,26 +102,42 @@ func isTerminal(w io.Writer) bool {
 }
 
 // options is what a configuration of this program may contain and where its references look.
-func (a *app) options(cat *toolscope.Catalog) configs.Options {
-	return configs.Options{Gates: mcpproxy.Gates(cat), Env: a.env, ReadFile: os.ReadFile}
+func (a *app) options() configs.Options {
+	return configs.Options{Gates: mcpproxy.Gates(a.catalog), Env: a.env, ReadFile: os.ReadFile}
 }
 
-// load reads the configuration for a command that serves nobody.
-func (a *app) load() (*configs.File, error) {
-	file, err := configs.Load(a.config, a.options(toolscope.NewCatalog()))
-	if err != nil {
-		return nil, err
-	}
+// load reads the configuration.
+func (a *app) load() (*configs.File, error) { return configs.Load(a.config, a.options()) }
+
+// warn tells of what is odd in a configuration that is sound.
+func (a *app) warn(file *configs.File) {
 	_ = file.Warnings.Render(a.words, isTerminal(a.words)) // nobody to tell of a terminal that is gone
-	return file, nil
+}
+
+// storeOf reads where the state is from the configuration. One that is not sound elsewhere does not stand in the way: its
+// records can still be read, and what was last in force is in there too.
+func (a *app) storeOf() (string, error) {
+	data, err := os.ReadFile(a.config)
+	if errors.Is(err, os.ErrNotExist) {
+		return "", nil
+	}
+	if err != nil {
+		return "", err
+	}
+	for line := range strings.Lines(string(data)) {
+		if strings.HasPrefix(line, "store:") {
+			file, err := configs.Parse(a.config, []byte("version: 1\n"+line), a.options())
+			if err != nil {
+				return "", err
+			}
+			return file.Store, nil
+		}
+	}
+	return "", nil
 }
 
 // stateDir says where the state is: what the flag says, else the configuration, else the platform.
-func (a *app) stateDir(file *configs.File) (string, error) {
-	configured := ""
-	if file != nil {
-		configured = file.Store
-	}
+func (a *app) stateDir(configured string) (string, error) {
 	dir := a.state
 	switch {
 	case dir == "" && configured != "":
@@ -137,6 +173,14 @@ func (a *app) platformState() (string, error) {
 	return filepath.Join(home, ".local", "state", "hopgate"), nil
 }
 
+// count is a number of things, in words.
+func count(n int, thing string) string {
+	if n != 1 {
+		thing += "s"
+	}
+	return fmt.Sprintf("%d %s", n, thing)
+}
+
 // table writes rows with columns under each other.
 func table(w io.Writer, rows [][]string) {
 	if len(rows) == 0 {
@@ -149,13 +193,12 @@ func table(w io.Writer, rows [][]string) {
 		}
 	}
 	for _, r := range rows {
-		line := ""
 		for i, cell := range r {
 			if i < len(r)-1 {
-				cell = fmt.Sprintf("%-*s  ", width[i], cell)
+				fmt.Fprintf(w, "%-*s  ", width[i], cell)
+				continue
 			}
-			line += cell
+			fmt.Fprintln(w, cell)
 		}
-		fmt.Fprintln(w, line)
 	}
 }

@@ -53,7 +53,14 @@ func (a *app) own(ctx context.Context, f func(context.Context, *engine) error) (
 		return err
 	}
 	file, problem := a.load()
-	dir, err := a.stateDir(file)
+	var configured string
+	if problem == nil {
+		a.warn(file)
+		configured = file.Store
+	} else if configured, err = a.storeOf(); err != nil {
+		return problem
+	}
+	dir, err := a.stateDir(configured)
 	if err != nil {
 		return errors.Join(problem, err)
 	}
@@ -94,6 +101,7 @@ func (a *app) run(ctx context.Context, e *engine, failed <-chan error) error {
 	if err := e.watch(ctx, told); err != nil {
 		return err
 	}
+	e.log.Info().Msg("ready")
 	select {
 	case <-ctx.Done():
 		e.log.Info().Msg("ending")
@@ -114,6 +122,7 @@ type front struct {
 
 	mu     sync.Mutex // guards what follows
 	addr   string     // as configured
+	bound  net.Addr   // in use
 	tls    bool
 	server *http.Server
 	work   sync.WaitGroup
@@ -135,7 +144,7 @@ func (f *front) follow(file *configs.File) (commit func(), err error) {
 	var l net.Listener
 	switch f.mu.Lock(); {
 	case f.server == nil, f.addr != want.Addr:
-		l, err = net.Listen("tcp", want.Addr)
+		l, err = new(net.ListenConfig).Listen(context.Background(), "tcp", want.Addr)
 	case f.tls != (want.TLS != nil):
 		err = errors.New("TLS was switched on or off on the address in use: restart, or choose another address")
 	}
@@ -168,7 +177,8 @@ func hosts(l *configs.Listener) []string {
 func (f *front) move(l net.Listener, want *configs.Listener, file *configs.File) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	scheme, addr := "http", l.Addr()
+	f.bound = l.Addr()
+	scheme := "http"
 	if want.TLS != nil {
 		scheme = "https"
 		l = tls.NewListener(l, &tls.Config{
@@ -188,7 +198,7 @@ func (f *front) move(l net.Listener, want *configs.Listener, file *configs.File)
 		f.work.Go(func() { drain(old) })
 	}
 	for _, u := range file.Upstreams {
-		f.log.Info().Str("url", fmt.Sprintf("%s://%s/mcp/%s", scheme, addr, u.Name)).Msg("serving")
+		f.log.Info().Str("url", fmt.Sprintf("%s://%s/mcp/%s", scheme, f.bound, u.Name)).Msg("serving")
 	}
 }
 

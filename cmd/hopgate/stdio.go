@@ -24,6 +24,9 @@ func (a *app) stdio() *cobra.Command {
 			"configuration declares with auth: local, that is, the user who starts the process speaks for it.",
 		Args: args(0, "no arguments but flags"),
 		RunE: func(c *cobra.Command, _ []string) error {
+			if to == "" {
+				return usage("see: hopgate stdio --help", "--to is missing")
+			}
 			return a.own(c.Context(), func(ctx context.Context, e *engine) error {
 				ctx, stop := context.WithCancel(ctx)
 				defer stop()
@@ -40,9 +43,7 @@ func (a *app) stdio() *cobra.Command {
 					}
 					go func() {
 						s := ingress.Stdio{Handler: e.proxy, In: a.in, Out: a.out}
-						err := s.Serve(ctx, peer)
-						stop()
-						served <- err
+						served <- s.Serve(ctx, peer)
 					}()
 					return nil
 				}
@@ -52,7 +53,6 @@ func (a *app) stdio() *cobra.Command {
 	}
 	c.Flags().StringVar(&to, "to", "", "upstream that the agent talks to")
 	c.Flags().StringVar(&as, "as", "", "agent, where the configuration declares several with auth: local")
-	_ = c.MarkFlagRequired("to") // the flag exists
 	return c
 }
 

@@ -1,0 +1,72 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/hopgate/hopgate/admin"
+	"github.com/hopgate/hopgate/store"
+)
+
+func (a *app) status() *cobra.Command {
+	var format string
+	c := &cobra.Command{
+		Use:   "status",
+		Short: "Tell what the running process has in force",
+		Long: "Tell what the process that owns the state has in force. The exit code is 3 where that is not the configuration on disk,\n" +
+			"and 8 where no process runs.",
+		Args: args(0, "no arguments"),
+		RunE: func(c *cobra.Command, _ []string) error {
+			configured, err := a.storeOf()
+			if err != nil {
+				return err
+			}
+			dir, err := a.stateDir(configured)
+			if err != nil {
+				return err
+			}
+			if !store.Held(dir) {
+				return idle(dir)
+			}
+			s, err := admin.NewClient(a.socket(dir)).Status(c.Context())
+			if err != nil {
+				return err
+			}
+			return a.showStatus(&s, format)
+		},
+	}
+	formatFlag(c, &format)
+	return c
+}
+
+// idle says that nobody is at work.
+func idle(dir string) error {
+	return &coded{exitUnreachable, fmt.Errorf("no process owns the state in %s", dir), "start one: hopgate serve"}
+}
+
+func (a *app) showStatus(s *admin.Status, format string) error {
+	if format == formatJSON {
+		if err := json.NewEncoder(a.out).Encode(s); err != nil {
+			return err
+		}
+	} else {
+		rows := [][]string{
+			{"version", s.Version},
+			{"process", fmt.Sprintf("%d, since %s", s.PID, when(s.Started, "-"))},
+			{"state", s.State},
+			{"configuration", s.Config + ", revision " + s.Revision},
+			{"listening on", s.Listen},
+		}
+		if len(s.Observe) > 0 {
+			rows = append(rows, []string{"OBSERVED ONLY", strings.Join(s.Observe, ", ")})
+		}
+		table(a.out, rows)
+	}
+	if s.LastGood == "" {
+		return nil
+	}
+	return &coded{exitConfig, fmt.Errorf("the configuration on disk is not in force:\n%s", s.LastGood), "correct it; see: hopgate check"}
+}
