@@ -32,7 +32,7 @@ func (g *guest) batch(ctx context.Context, m *ingress.Message, reply ingress.Rep
 		members = append(members, raw)
 	}
 	if len(members) == 0 || len(members) > maxBatch {
-		g.fault(ctx, nil, &wire.Fault{Problem: wire.Batch}, reply)
+		g.fault(ctx, nil, &wire.Fault{Problem: wire.Batch}, m.Head, reply)
 		return
 	}
 	var work sync.WaitGroup

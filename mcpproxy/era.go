@@ -81,9 +81,9 @@ func (p *Proxy) nameMatches(f *wire.Frame, field wire.Member, h *ingress.Head) b
 		return !f.Has(field) // no name in either; the gate says what is missing
 	}
 	if h.Name == string(want) && !strings.HasPrefix(h.Name, "=?base64?") {
-		return true
+		return plain(h.Name)
 	}
-	got, ok := mcp.DecodeHeaderValue(h.Name)
+	got, ok := decoded(h.Name)
 	return ok && got == string(want)
 }
 
@@ -111,7 +111,7 @@ func (p *Proxy) paramsMatch(c *policy.Call, h *ingress.Head) bool {
 
 // headerEquals compares a header with the raw JSON value that it mirrors: a string, an integer or a boolean.
 func headerEquals(header string, value []byte) bool {
-	got, ok := mcp.DecodeHeaderValue(header)
+	got, ok := decoded(header)
 	if !ok || len(value) == 0 {
 		return false
 	}
@@ -120,6 +120,19 @@ func headerEquals(header string, value []byte) bool {
 		return ok && string(text) == got
 	}
 	return bytes.Equal(value, []byte(got))
+}
+
+// decoded returns what a header stands for. What is not ASCII has to come encoded, because readers differ in how they
+// take other bytes (MCP 2026-07-28, streamable HTTP, value encoding).
+func decoded(header string) (string, bool) {
+	if !plain(header) {
+		return "", false
+	}
+	return mcp.DecodeHeaderValue(header)
+}
+
+func plain(header string) bool {
+	return !strings.ContainsFunc(header, func(r rune) bool { return r > '~' })
 }
 
 // supported is the data of the error that refuses a version.

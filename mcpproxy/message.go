@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 
+	"github.com/mark3labs/mcp-go/mcp"
+
 	"github.com/hopgate/hopgate/mcpproxy/ingress"
 	"github.com/hopgate/hopgate/mcpproxy/wire"
 	"github.com/hopgate/hopgate/policy"
@@ -22,7 +24,7 @@ func (g *guest) Post(ctx context.Context, m *ingress.Message, reply ingress.Repl
 	case errors.As(err, &fault) && fault.Problem == wire.Batch && g.batches(m.Head):
 		g.batch(ctx, m, reply)
 	default:
-		g.fault(ctx, err, fault, reply)
+		g.fault(ctx, err, fault, m.Head, reply)
 	}
 }
 
@@ -38,7 +40,7 @@ func (g *guest) now() *guest {
 }
 
 // fault refuses what could not be read.
-func (g *guest) fault(ctx context.Context, err error, fault *wire.Fault, reply ingress.Reply) {
+func (g *guest) fault(ctx context.Context, err error, fault *wire.Fault, h *ingress.Head, reply ingress.Reply) {
 	c := g.call(nil)
 	out := policy.Denied("wire", policy.ReasonFault, "")
 	out.Fault = err
@@ -47,7 +49,7 @@ func (g *guest) fault(ctx context.Context, err error, fault *wire.Fault, reply i
 		out.Reason, out.Detail, id = faults[fault.Problem], fault.Error(), fault.ID
 	}
 	r := g.p.record(ctx, &c, &out)
-	r.ID = id
+	r.ID, r.Modern = id, h != nil && mcp.IsModernProtocol(h.Protocol)
 	reply.Refuse(r)
 }
 
@@ -101,6 +103,7 @@ func (g *guest) serveModern(ctx context.Context, x *exchange) {
 func (g *guest) answer(ctx context.Context, x *exchange, h *ingress.Head) {
 	s, r := g.session(h)
 	if r != nil {
+		x.modern = modern(&x.frame, h)
 		x.refuseProtocol(ctx, r)
 		return
 	}

@@ -314,7 +314,9 @@ func (h *HTTP) get(w http.ResponseWriter, r *http.Request, p *Peer, g Guest, hea
 }
 
 func (h *HTTP) refuse(w http.ResponseWriter, r *http.Request, p *Peer, reason *policy.Reason) {
-	write(w, h.Handler.Refuse(context.WithoutCancel(r.Context()), p, reason, ""))
+	refusal := h.Handler.Refuse(context.WithoutCancel(r.Context()), p, reason, "")
+	refusal.Modern = !legacyHeader(&Head{Protocol: r.Header.Get("Mcp-Protocol-Version")})
+	write(w, refusal)
 }
 
 // write answers with a refusal in one piece.
