@@ -55,7 +55,7 @@ func (a *asked) result(members string) {
 // text sends the answer of a tool.
 func (a *asked) text(s string) { a.result(fmt.Sprintf(`"content":[{"type":"text","text":%q}]`, s)) }
 
-func newRecorder(t testing.TB) *recorder {
+func newRecorder(t *testing.T) *recorder {
 	t.Helper()
 	r := &recorder{
 		t: t, tools: map[string]func(*asked){}, methods: map[string]func(*asked){}, general: map[int]func(string){}, changed: make(chan struct{}),
@@ -141,17 +141,10 @@ func (r *recorder) until(what string, holds func() bool) {
 	}
 }
 
-// await waits for a message and returns it.
-func (r *recorder) await(what string, is func(asked) bool) (found asked) {
+// await waits for a message.
+func (r *recorder) await(what string, is func(asked) bool) {
 	r.t.Helper()
-	r.until(what, func() bool {
-		i := slices.IndexFunc(r.messages, is)
-		if i >= 0 {
-			found = r.messages[i]
-		}
-		return i >= 0
-	})
-	return found
+	r.until(what, func() bool { return slices.ContainsFunc(r.messages, is) })
 }
 
 // got returns the messages so far.
@@ -194,6 +187,11 @@ func (r *recorder) join(send func(string)) (leave func()) {
 
 const recorderCapabilities = `"capabilities":{"tools":{"listChanged":true},"prompts":{},"logging":{}},"serverInfo":{"name":"recorder","version":"1"}`
 
+const recorderTools = `"tools":[{"name":"run","inputSchema":{"type":"object"}},{"name":"rm","inputSchema":{"type":"object"}},` +
+	`{"name":"zone","inputSchema":{"type":"object","properties":{"region":{"type":"string","x-mcp-header":"Region"}}}}]`
+
+const recorderQuestion = `"resultType":"input_required","inputRequests":{"q":{"method":"elicitation/create","params":{"message":"x","requestedSchema":{"type":"object"}}}}`
+
 // answer answers a message.
 func (r *recorder) answer(a *asked) {
 	if answer := r.methods[a.method]; answer != nil {
@@ -210,8 +208,12 @@ func (r *recorder) answer(a *asked) {
 	case "server/discover":
 		a.result(`"supportedVersions":["2026-07-28"],"ttlMs":0,"cacheScope":"private",` + recorderCapabilities)
 	case "tools/list":
-		a.result(`"tools":[{"name":"run","inputSchema":{"type":"object"}},{"name":"rm","inputSchema":{"type":"object"}}]`)
+		a.result(recorderTools)
 	case "tools/call":
+		if a.name == "input" {
+			a.send(`{"jsonrpc":"2.0","id":` + a.id + `,"result":{` + recorderQuestion + `}}`)
+			return
+		}
 		if tool := r.tools[a.name]; tool != nil {
 			tool(a)
 			return

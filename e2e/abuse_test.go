@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -18,7 +19,7 @@ type abuse struct {
 
 	status int    // over HTTP
 	code   int    // of the JSON-RPC error; 0: none
-	id     string // that the answer has; empty: there is no answer but the status
+	id     string // that the answer has; -: none; empty: there is no answer but the status
 	reason string // on record; empty: the call passes
 	passes bool   // the upstream gets the message byte for byte; else it gets nothing
 }
@@ -257,13 +258,24 @@ listen: { mcp: { addr: "127.0.0.1:0", origins: ["https://ok.example"] } }
 agents: { a0: key, a1: key, a2: key, a3: key, a4: key, a5: key, a6: key, a7: key, a8: key, a9: key, a10: key, a11: key, a12: key, a13: key, a14: key, a15: key, here: local }
 upstreams: { up: ` + upstream + ` }
 connections:
-  all: { from: "*", to: up, tools: [run, "mark_*"], prompts: ["*"] }
+  all: { from: "*", to: up, tools: [run, zone, input, "mark_*"], prompts: ["*"] }
 `
 }
 
 // mark is a call that shows where in the records, and in what reached the upstream, the traces of a row end.
 func mark(i int) string {
-	return fmt.Sprintf(`{"jsonrpc":"2.0","id":"mark_%d","method":"tools/call","params":{"name":"mark_%d"}}`, i, i)
+	return fmt.Sprintf(`{"jsonrpc":"2.0","id":"mark_%[1]d","method":"tools/call","params":{"name":"mark_%[1]d"}}`, i)
+}
+
+// era is one of the two eras of the protocol, and what is sent in it.
+type era struct {
+	rows  map[string]abuse
+	greet string // revision of the session; empty: there is none
+	mark  func(i int) (string, func(*http.Request))
+}
+
+func legacyEra() era {
+	return era{rows: abuses(), greet: "2025-11-25", mark: func(i int) (string, func(*http.Request)) { return mark(i), nil }}
 }
 
 // trace is what became of a row.
@@ -279,25 +291,28 @@ type trace struct {
 
 func TestAbuses(t *testing.T) {
 	t.Parallel()
-	for _, up := range []string{"http", "stdio"} {
-		t.Run("http to "+up, func(t *testing.T) {
-			t.Parallel()
-			rec := newRecorder(t)
-			h := newHopgate(t, abuseYAML(rec.upstream(up)))
-			checkTraces(t, h, rec, abuseHTTP(t, h))
-		})
-		t.Run("stdio to "+up, func(t *testing.T) {
-			t.Parallel()
-			rec := newRecorder(t)
-			h := newHopgate(t, abuseYAML(rec.upstream(up)))
-			checkTraces(t, h, rec, abuseStdio(t, h))
-		})
+	for name, e := range map[string]func() era{"legacy": legacyEra, "modern": modernEra} {
+		for _, up := range upstreams {
+			t.Run(name+", http to "+up, func(t *testing.T) {
+				t.Parallel()
+				rec := newRecorder(t)
+				h := newHopgate(t, abuseYAML(rec.upstream(up)))
+				checkTraces(t, h, rec, e().overHTTP(t, h))
+			})
+			t.Run(name+", stdio to "+up, func(t *testing.T) {
+				t.Parallel()
+				rec := newRecorder(t)
+				h := newHopgate(t, abuseYAML(rec.upstream(up)))
+				checkTraces(t, h, rec, e().overStdio(t, h))
+			})
+		}
 	}
 }
 
-// abuseHTTP sends each row in a session, and a mark behind it. The agents take turns, because refusals are recorded in
-// full only up to a number for each agent and second.
-func abuseHTTP(t *testing.T, h *hopgate) (all []trace) {
+// overHTTP sends each row in a session, where there are any, and a mark behind it. The agents take turns, because
+// refusals are recorded in full only up to a number for each agent and second.
+func (e era) overHTTP(t *testing.T, h *hopgate) (all []trace) {
+	t.Helper()
 	keys := make([]string, 16)
 	for i := range keys {
 		keys[i] = h.key(fmt.Sprintf("a%d", i))
@@ -306,10 +321,15 @@ func abuseHTTP(t *testing.T, h *hopgate) (all []trace) {
 	agents := make([]*agent, len(keys))
 	for i := range keys {
 		agents[i] = h.agent("up", keys[i])
-		agents[i].greet("2025-11-25")
+		if e.greet != "" {
+			agents[i].greet(e.greet)
+		}
 	}
-	agents[0].post(mark(0), nil)
-	for name, row := range abuses() {
+	if x := agents[0].modern("1", "tools/list", "{}"); x.status != 200 {
+		t.Fatalf("tools/list: %d %s", x.status, x.body)
+	}
+	agents[0].post(e.mark(0))
+	for name, row := range e.rows {
 		if row.on == "stdio" {
 			continue
 		}
@@ -317,17 +337,19 @@ func abuseHTTP(t *testing.T, h *hopgate) (all []trace) {
 		begun := time.Now()
 		x := a.post(row.send, row.edit)
 		all = append(all, trace{name: name, row: row, status: x.status, answers: x.frames, took: time.Since(begun)})
-		if x := a.post(mark(len(all)), nil); !strings.Contains(x.last(), `"result"`) {
+		if x := a.post(e.mark(len(all))); !strings.Contains(x.last(), `"result"`) {
 			t.Fatalf("after %s nothing works: %d %s", name, x.status, x.body)
 		}
 	}
 	return all
 }
 
-// abuseStdio sends the rows over standard streams, a few to each process.
-func abuseStdio(t *testing.T, h *hopgate) (all []trace) {
+// overStdio sends the rows over standard streams, a few to each process.
+func (e era) overStdio(t *testing.T, h *hopgate) (all []trace) {
+	t.Helper()
 	var c *console
-	for name, row := range abuses() {
+	marked := func(n int) string { line, _ := e.mark(n); return line }
+	for name, row := range e.rows {
 		if row.on == "http" {
 			continue
 		}
@@ -336,8 +358,10 @@ func abuseStdio(t *testing.T, h *hopgate) (all []trace) {
 				c.end()
 			}
 			c = h.stdio("--to", "up")
-			c.greet("2025-11-25")
-			c.ask(mark(len(all)))
+			if e.greet != "" {
+				c.greet(e.greet)
+			}
+			c.ask(marked(len(all)))
 		}
 		x := trace{name: name, row: row}
 		begun := time.Now()
@@ -346,11 +370,11 @@ func abuseStdio(t *testing.T, h *hopgate) (all []trace) {
 			x.answers = append(x.answers, c.next())
 		}
 		x.took = time.Since(begun)
-		all = append(all, x)
-		own := fmt.Sprintf(`"id":"mark_%d"`, len(all))
-		for line := c.ask(mark(len(all))); !strings.Contains(line, own); line = c.next() {
-			all[len(all)-1].answers = append(all[len(all)-1].answers, line)
+		own := fmt.Sprintf(`"id":"mark_%d"`, len(all)+1)
+		for line := c.ask(marked(len(all) + 1)); !strings.Contains(line, own); line = c.next() {
+			x.answers = append(x.answers, line)
 		}
+		all = append(all, x)
 	}
 	c.end()
 	return all
@@ -358,6 +382,7 @@ func abuseStdio(t *testing.T, h *hopgate) (all []trace) {
 
 // checkTraces divides what is on record and what reached the upstream by the marks, and compares.
 func checkTraces(t *testing.T, h *hopgate, rec *recorder, all []trace) {
+	t.Helper()
 	at := -1
 	for _, m := range rec.got() {
 		if n, ok := strings.CutPrefix(m.name, "mark_"); ok {
@@ -374,7 +399,7 @@ func checkTraces(t *testing.T, h *hopgate, rec *recorder, all []trace) {
 		case marks:
 			fmt.Sscan(n, &at)
 			own[r.Ref] = true
-		case r.Kind == "intent" && (r.Method == "initialize" || r.Method == "notifications/initialized"):
+		case r.Kind == "intent" && (r.Method == "initialize" || r.Method == "notifications/initialized"): // a handshake
 			own[r.Ref] = true
 		case at >= 0 && at < len(all) && r.Kind != "event" && !own[r.Ref]:
 			all[at].records = append(all[at].records, r)
@@ -393,6 +418,7 @@ var missing = map[string]string{
 }
 
 func (x *trace) check(t *testing.T) {
+	t.Helper()
 	if why := missing[x.name]; why != "" {
 		t.Skip(why)
 	}
@@ -401,7 +427,7 @@ func (x *trace) check(t *testing.T) {
 	}
 	x.checkAnswers(t)
 	switch {
-	case x.row.passes && (len(x.reached) != 1 || x.reached[0] != x.row.send):
+	case x.row.passes && (len(x.reached) != 1 || x.sent(x.reached[0]) != x.row.send):
 		t.Errorf("the upstream got %.300q, want the message", x.reached)
 	case !x.row.passes && len(x.reached) > 0:
 		t.Errorf("the upstream got %.300q, want nothing", x.reached)
@@ -412,7 +438,17 @@ func (x *trace) check(t *testing.T) {
 	}
 }
 
+// sent is a message that reached the upstream, with the id that it was sent under: a child that many share knows it by
+// another one.
+func (x *trace) sent(raw string) string {
+	if x.status == 0 || !strings.Contains(x.row.send, modernMeta) {
+		return raw
+	}
+	return regexp.MustCompile(`"id":\d+`).ReplaceAllLiteralString(raw, `"id":`+x.row.id)
+}
+
 func (x *trace) checkAnswers(t *testing.T) {
+	t.Helper()
 	if x.row.id == "" {
 		if len(x.answers) > 0 {
 			t.Errorf("answer %.300q, want none", x.answers)
@@ -434,7 +470,7 @@ func (x *trace) checkAnswers(t *testing.T) {
 	if err := json.Unmarshal([]byte(x.answers[0]), &m); err != nil {
 		t.Fatalf("%v in %.300q", err, x.answers[0])
 	}
-	if string(m.ID) != x.row.id || m.Error.Code != x.row.code || m.JSONRPC != "2.0" || (m.Result == nil) != (x.row.code != 0) {
+	if id := x.row.id; string(m.ID) != strings.TrimPrefix(id, "-") || m.Error.Code != x.row.code || m.JSONRPC != "2.0" || (m.Result == nil) != (x.row.code != 0) {
 		t.Errorf("answer %.300s, want code %d with id %s", x.answers[0], x.row.code, x.row.id)
 	}
 	if x.row.code == -32602 && strings.HasPrefix(x.row.reason, "TOOL_") && m.Error.Message != "Unknown tool" {
@@ -444,6 +480,7 @@ func (x *trace) checkAnswers(t *testing.T) {
 
 // checkRecords wants one decision on record, and where the call went out what came of it.
 func (x *trace) checkRecords(t *testing.T) {
+	t.Helper()
 	var decisions, outcomes []record
 	for _, r := range x.records {
 		if r.Kind == "outcome" {

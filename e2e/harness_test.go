@@ -445,7 +445,7 @@ func (l *lockedBuffer) String() string {
 }
 
 // soon is when a test gives up what should have happened long before.
-func soon(t testing.TB) <-chan time.Time {
-	t.Helper()
+func soon(tb testing.TB) <-chan time.Time {
+	tb.Helper()
 	return time.After(20 * time.Second)
 }
