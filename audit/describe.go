@@ -2,6 +2,9 @@ package audit
 
 import (
 	"errors"
+	"fmt"
+	"strconv"
+	"strings"
 
 	"github.com/hopgate/hopgate/policy"
 )
@@ -42,7 +45,24 @@ func decision(c *policy.Call, o *policy.Outcome) Record {
 		r.BytesIn = int64(len(c.Frame.Raw))
 	}
 	r.decide(o)
+	if o.Facts.Scored {
+		score := int64(o.Facts.Score)
+		r.Score = &score
+	}
+	if o.Facts.Currency != "" && o.Allowed {
+		r.Reserved = amount(o.Facts.Reserved, o.Facts.Currency)
+	}
 	return r
+}
+
+// amount writes billionths of a currency in decimals, without zeros at the end.
+func amount(nanos int64, currency string) string {
+	whole, part := nanos/1e9, nanos%1e9
+	text := strconv.FormatInt(whole, 10)
+	if part != 0 {
+		text += "." + strings.TrimRight(fmt.Sprintf("%09d", part), "0")
+	}
+	return text + " " + currency
 }
 
 // outcome describes how a call has ended, and what was decided about its result.
@@ -60,6 +80,9 @@ func outcome(c *policy.Call, o *policy.Outcome, rep *policy.Report) Record {
 	}
 	if c.Connection != nil {
 		r.Connection = c.Connection.Name
+	}
+	if o.Facts.Currency != "" {
+		r.Charged = amount(o.Facts.Charged, o.Facts.Currency)
 	}
 	if rep.Result != nil {
 		r.BytesOut = int64(len(rep.Result.Raw))

@@ -54,6 +54,8 @@ type Journal struct {
 	failure atomic.Pointer[error]
 	writer  *writer
 
+	ledgers atomic.Pointer[[]Ledger]
+
 	mu     sync.RWMutex // held to send to queue, and alone to close it
 	queue  chan request
 	closed bool
@@ -80,8 +82,9 @@ func (j *Journal) fail(err error) error {
 // after; Flush waits for it.
 func (j *Journal) State() store.Reader { return j.engine }
 
-// Begin records a decision. It returns when the record of an allowed call is durable; the record of a refusal follows
-// within 50 ms, in full or, where its source floods, by number. After an error an allowed call must not be sent.
+// Begin records a decision. It returns when the record of an allowed call is durable, or of a refusal that says
+// something about the agent; the record of another refusal follows within 50 ms, in full or, where its source floods, by
+// number. After an error an allowed call must not be sent.
 // ctx bounds how long Begin waits for its place; once it has one, it waits for the disk. Begin keeps none of its
 // arguments.
 func (j *Journal) Begin(ctx context.Context, c *policy.Call, o *policy.Outcome) error {
@@ -124,6 +127,9 @@ func (j *Journal) refuse(ctx context.Context, c *policy.Call, o *policy.Outcome)
 	if c.Agent == nil {
 		j.flood.charge(e.size())
 	}
+	if !limited {
+		return j.wait(ctx, e) // what it costs the agent in trust must not be lost
+	}
 	return j.send(ctx, request{entry: e})
 }
 
@@ -139,9 +145,9 @@ func sourceOf(c *policy.Call) source {
 	return source{host: visible(host, maxName)}
 }
 
-// End records what came of a call that Begin has recorded as allowed. It does not wait for the disk, only for a place.
-// Where the journal has failed the record is lost, Err says so, and after the restart the call counts as one whose end is
-// unknown. End keeps none of its arguments.
+// End records what came of a call that Begin has recorded as allowed. Of a call that went well it does not wait for the
+// disk, only for a place. Where the journal has failed the record is lost, Err says so, and after the restart the call
+// counts as one whose end is unknown. End keeps none of its arguments.
 func (j *Journal) End(c *policy.Call, o *policy.Outcome, r *policy.Report) {
 	rec := outcome(c, o, r)
 	if r.Result != nil {
@@ -152,7 +158,11 @@ func (j *Journal) End(c *policy.Call, o *policy.Outcome, r *policy.Report) {
 	e.ref, e.closes = c.Ref, true
 	// The call is over, so nothing bounds the wait; the writer takes records as long as there are senders. An error
 	// means that the journal has failed or was closed, which Err says.
-	_ = j.put(request{entry: e}, nil)
+	if o.Allowed && (r.Status == policy.StatusOK || r.Status == policy.StatusSent) {
+		_ = j.put(request{entry: e}, nil)
+		return
+	}
+	_ = j.wait(context.Background(), e) // what it costs in trust must not be lost
 }
 
 // Event records that something happened besides calls, together with the changes of state that it means, and returns
@@ -179,11 +189,8 @@ const maxPuts = 1 << 20
 func checkPuts(puts []store.Put) error {
 	size := 0
 	for i := range puts {
-		if err := puts[i].Check(); err != nil {
+		if err := checkPut(puts[i]); err != nil {
 			return err
-		}
-		if isOwn(puts[i].Key) {
-			return errors.New("a key is the journal's own")
 		}
 		size += len(puts[i].Key) + len(puts[i].Value) + entryHeader + 2
 	}
@@ -191,6 +198,13 @@ func checkPuts(puts []store.Put) error {
 		return fmt.Errorf("the changes have %d bytes, more than %d", size, maxPuts)
 	}
 	return nil
+}
+
+func checkPut(p store.Put) error {
+	if isOwn(p.Key) {
+		return errors.New("a key is the journal's own")
+	}
+	return p.Check()
 }
 
 // Flush returns when everything recorded before it can be found, by Search, Show, Tail and State.

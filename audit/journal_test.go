@@ -346,7 +346,7 @@ func TestARecordThatNobodyWaitsForIsWrittenSoon(t *testing.T) {
 		j := p.openBubble(t)
 		defer mustClose(t, j)
 		before := len(read(t, p.segments(t)[0]))
-		refuse(t, j, aCall(t, 1), denied)
+		refuse(t, j, aCall(t, 1), &policy.Reason{Code: "RATE_LIMITED"})
 		synctest.Wait()
 		if got := len(read(t, p.segments(t)[0])); got != before {
 			t.Error("a refusal did not wait for company")

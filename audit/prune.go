@@ -15,6 +15,7 @@ import (
 // Events of the journal itself.
 const (
 	eventPruned  = "journal pruned"
+	eventClosed  = "journal closed"
 	eventTorn    = "journal repaired"
 	eventRebuilt = "state rebuilt"
 )

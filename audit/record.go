@@ -3,6 +3,7 @@ package audit
 import (
 	"encoding/json"
 	"fmt"
+	"strconv"
 	"time"
 )
 
@@ -54,6 +55,10 @@ type Record struct {
 	Findings []Finding `json:"findings,omitempty"`
 	Count    int64     `json:"count,omitempty"` // of refusals, for KindCounted
 
+	Score    *int64 `json:"score,omitempty"`    // of the agent's trust when it was judged
+	Reserved string `json:"reserved,omitempty"` // that the call may cost at most, as 0.25 USD
+	Charged  string `json:"charged,omitempty"`  // that it did cost
+
 	Transport string `json:"transport,omitempty"`
 	Protocol  string `json:"protocol,omitempty"`
 	Client    string `json:"client,omitempty"`
@@ -103,6 +108,7 @@ func (e *entry) encode(r *Record) {
 	o.text("args", r.Args)
 	o.number("bytes_in", r.BytesIn)
 	o.number("bytes_out", r.BytesOut)
+	o.text("charged", r.Charged)
 	o.text("client", r.Client)
 	o.number("code", r.Code)
 	o.text("connection", r.Connection)
@@ -122,9 +128,14 @@ func (e *entry) encode(r *Record) {
 	o.text("reason", r.Reason)
 	o.text("ref", r.Ref)
 	o.text("remote", r.Remote)
+	o.text("reserved", r.Reserved)
 	o.text("result", r.Result)
 	o.text("revision", r.Revision)
 	o.text("rule", r.Rule)
+	if r.Score != nil {
+		o.name("score")
+		o.buf = strconv.AppendInt(o.buf, *r.Score, 10)
+	}
 	o.name("seq")
 	e.seqAt = len(o.buf)
 	o.text("session", r.Session)

@@ -91,8 +91,9 @@ func (o *opening) replay() error {
 			return a.apply()
 		case err != nil:
 			return err
-		case !o.rebuilt && c.frame.end() <= pos:
-			continue
+		case o.rebuilt:
+		case c.frame.end() < pos, c.frame.end() == pos && c.frame.records > 0:
+			continue // applied; of a frame without records the position does not tell
 		}
 		kept, err := a.add(&c.frame)
 		if err != nil {

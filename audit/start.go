@@ -55,7 +55,7 @@ func (o *opening) start() (*Journal, error) {
 		files: o.cfg.Files, dir: o.dir, clock: o.cfg.Clock, queue: queue, done: make(chan struct{}),
 		limits: limits{o.cfg.SegmentSize, o.cfg.Keep, o.cfg.CheckpointRecords, o.cfg.CheckpointInterval},
 		fail:   j.fail, err: j.Err, flood: j.flood, entries: &j.entries, frames: &j.frames, engine: o.engine,
-		applier: a, notary: n, stream: o.keys.stream, segs: segs, file: file, size: o.body,
+		applier: a, notary: n, ledgers: j.attached, stream: o.keys.stream, segs: segs, file: file, size: o.body,
 		chain: o.end.chain, tree: o.end.tree, open: maps.Clone(o.open), signed: o.last.size, signedAt: now,
 	}
 	go n.run()

@@ -32,6 +32,7 @@ type writer struct {
 	engine  store.Reader
 	applier *applier
 	notary  *notary
+	ledgers func() []Ledger
 
 	stream stream
 	segs   []segment // the last is being written
@@ -46,6 +47,8 @@ type writer struct {
 	bytes   int
 	urgent  bool // someone waits
 	flushes []chan<- error
+	out     []*frame // that the batch makes
+	wrong   error    // with what a ledger has changed
 
 	signed   uint64    // size of the last checkpoint
 	signedAt time.Time // when it was signed
@@ -128,9 +131,9 @@ func (w *writer) add(e *entry) {
 // commit writes the batch, tells who waits, and hands the frame on.
 func (w *writer) commit() {
 	err := w.err()
-	var f *frame
+	var frames []*frame
 	if err == nil && len(w.batch) > 0 {
-		if f, err = w.write(); err != nil {
+		if frames, err = w.write(); err != nil {
 			err = w.fail(err)
 		}
 	}
@@ -141,7 +144,8 @@ func (w *writer) commit() {
 			w.entries.Put(e.clear())
 		}
 	}
-	if f != nil {
+	written := err == nil && len(frames) > 0
+	for _, f := range frames {
 		w.applier.jobs <- job{frame: f}
 	}
 	for _, flush := range w.flushes {
@@ -149,34 +153,38 @@ func (w *writer) commit() {
 	}
 	clear(w.batch)
 	w.batch, w.flushes, w.bytes, w.urgent = w.batch[:0], w.flushes[:0], 0, false
-	if err == nil && f != nil {
+	if written {
 		w.after()
 	}
 }
 
-// write makes one frame of the batch durable.
-func (w *writer) write() (*frame, error) {
-	f, ok := w.frames.Get().(*frame)
-	if !ok {
-		panic("the pool of frames holds something else")
-	}
+// write makes the batch durable, with all that the ledgers have changed up to now. That is one frame; more, without
+// records and before it, where the changes are many.
+func (w *writer) write() ([]*frame, error) {
 	w.now.set(w.clock())
-	f.begin(w.chain, w.tree.size)
+	if err := w.changes(); err != nil {
+		return nil, err
+	}
+	f := w.out[len(w.out)-1]
 	for _, e := range w.batch {
 		w.tree.add(f.record(e, w.tree.size, &w.now))
 		for _, p := range e.puts {
 			f.put(p)
 		}
 	}
-	chain := f.seal()
-	if _, err := w.file.Write(f.bytes()); err != nil {
-		return nil, fmt.Errorf("writing the journal: %w", err)
+	chain := w.chain
+	for _, f := range w.out {
+		copy(f.buf, chain[:])
+		chain = f.seal()
+		if _, err := w.file.Write(f.bytes()); err != nil {
+			return nil, fmt.Errorf("writing the journal: %w", err)
+		}
+		w.size += int64(len(f.bytes()))
 	}
 	if err := w.file.Sync(); err != nil {
 		return nil, fmt.Errorf("syncing the journal: %w", err)
 	}
 	w.chain = chain
-	w.size += int64(len(f.bytes()))
 	for _, e := range w.batch {
 		switch {
 		case e.opens:
@@ -185,7 +193,43 @@ func (w *writer) write() (*frame, error) {
 			delete(w.open, e.ref)
 		}
 	}
-	return f, nil
+	return w.out, nil
+}
+
+// changes begins frames and puts in what the ledgers have changed. The last frame has room for the batch.
+func (w *writer) changes() error {
+	w.out, w.wrong = append(w.out[:0], w.frame()), nil
+	for _, l := range w.ledgers() {
+		l.Changes(w.change)
+	}
+	if w.wrong != nil {
+		return fmt.Errorf("the changes of a ledger: %w", w.wrong)
+	}
+	return nil
+}
+
+// change puts a change of a ledger in.
+func (w *writer) change(p store.Put) {
+	if err := checkPut(p); err != nil {
+		w.wrong = err
+		return
+	}
+	f := w.out[len(w.out)-1]
+	if len(f.buf) > maxBatch {
+		f = w.frame()
+		w.out = append(w.out, f)
+	}
+	f.put(p)
+}
+
+// frame begins a frame; its chain is known when it is sealed.
+func (w *writer) frame() *frame {
+	f, ok := w.frames.Get().(*frame)
+	if !ok {
+		panic("the pool of frames holds something else")
+	}
+	f.begin(hash{}, w.tree.size)
+	return f
 }
 
 // after does what is due when a batch is written.
@@ -281,6 +325,11 @@ func (w *writer) next() error {
 // finish writes and signs what is left.
 func (w *writer) finish() {
 	w.tick(true)
+	if len(w.ledgers()) > 0 && len(w.batch) == 0 && w.err() == nil {
+		e := newEntry(w.entries) // what the ledgers have changed last needs a record to go with
+		e.encode(&Record{Kind: KindEvent, Event: eventClosed})
+		w.add(e)
+	}
 	w.commit()
 	close(w.applier.jobs)
 	<-w.applier.done
