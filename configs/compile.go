@@ -196,8 +196,7 @@ func (c *compiler) known(name string, names []string, section string) string {
 
 // plainError is an error of the file system without the path that the message names already.
 func plainError(err error) string {
-	var p *fs.PathError
-	if errors.As(err, &p) {
+	if p, ok := errors.AsType[*fs.PathError](err); ok {
 		return p.Err.Error()
 	}
 	return err.Error()

@@ -42,8 +42,8 @@ func (c *compiler) connections(all []connection) {
 		k := &all[i]
 		path := "connections." + string(k.Name)
 		set := c.keys(path, &k.Own)
-		from := c.match(path+".from", "agent", "agents", k.From, agents)
-		to := c.match(path+".to", "upstream", "upstreams", k.To, upstreams)
+		from := c.match(k.At, path+".from", "agent", "agents", k.From, agents)
+		to := c.match(k.At, path+".to", "upstream", "upstreams", k.To, upstreams)
 		if len(claims)+len(from)*len(to) > maxPairs {
 			c.report.fail(CodeTooMany, k.At, path, fmt.Sprintf("this makes more than %d connections", maxPairs), "narrow the patterns")
 			return
@@ -66,7 +66,10 @@ func (c *compiler) connections(all []connection) {
 }
 
 // match returns the declared names that patterns stand for, each once, in the order of their declaration.
-func (c *compiler) match(path, what, section string, patterns []policy.Pattern, names []string) []string {
+func (c *compiler) match(at policy.Pos, path, what, section string, patterns []policy.Pattern, names []string) []string {
+	if patterns != nil && len(patterns) == 0 {
+		c.report.fail(CodeValue, at, path, "the list is empty", fmt.Sprintf("name %s, or patterns over them", section))
+	}
 	chosen := make(map[string]bool)
 	for i, p := range patterns {
 		if p.Text == "" {

@@ -10,8 +10,12 @@ import (
 	"github.com/hopgate/hopgate/policy"
 )
 
-// aliasFactor bounds how many times more values a file may stand for than it has nodes.
-const aliasFactor = 20
+// Bounds of the values that a file may stand for, with its aliases followed and its defaults put into each connection: so
+// many for each of its nodes, and these in any case.
+const (
+	valuesPerNode = 20
+	valuesAnyway  = 250_000
+)
 
 // decoder fills Go values from YAML nodes, after the rules in the package comment. It reports everything that is wrong and
 // goes on.
@@ -30,7 +34,7 @@ type decoder struct {
 func newDecoder(src *source, r *report, refs *resolver, gates []policy.Spec) *decoder {
 	return &decoder{
 		src: src, report: r, refs: refs, gates: gates,
-		open: map[*yaml.Node]bool{}, broken: map[string]bool{}, budget: aliasFactor*len(src.nodes) + 1000,
+		open: map[*yaml.Node]bool{}, broken: map[string]bool{}, budget: valuesPerNode*len(src.nodes) + valuesAnyway,
 	}
 }
 
@@ -81,7 +85,7 @@ func (d *decoder) value(n *yaml.Node, s *shape, into reflect.Value) {
 func (d *decoder) follow(n *yaml.Node) (target *yaml.Node, done func(), ok bool) {
 	if d.budget--; d.budget < 0 {
 		if d.budget == -1 {
-			d.fail(CodeFeature, n, "the aliases of this file stand for too many values", "")
+			d.fail(CodeFeature, n, "aliases and defaults of this file stand for too many values", "")
 		}
 		return n, nil, false
 	}
@@ -238,7 +242,7 @@ func (d *decoder) mapping(n *yaml.Node, s *shape, into reflect.Value) {
 			continue // reported already
 		}
 		name := reflect.New(s.key.typ).Elem()
-		d.path = append(d.path, "."+key.Value)
+		d.path = append(d.path, "."+step(key.Value))
 		known := d.name(key, s.key, name)
 		if s.kind == kindMap {
 			elem := reflect.New(s.typ.Elem()).Elem()

@@ -69,6 +69,9 @@ func (d Diagnostics) Count(s Severity) int {
 // maxDiagnostics bounds a report; nobody reads further, and a file must not cost memory without end.
 const maxDiagnostics = 1000
 
+// maxText bounds the characters of one sentence, which may name what stands in the file.
+const maxText = 500
+
 // maxSuggestions bounds how many diagnostics of one file get a did-you-mean, because each compares a name with all others.
 const maxSuggestions = 100
 
@@ -101,7 +104,7 @@ func (r *report) warn(c Code, at policy.Pos, path, text, hint string) {
 }
 
 func (r *report) add(d Diagnostic, at policy.Pos) {
-	d.File = r.src.name
+	d.File, d.Text, d.Hint = r.src.name, clean(d.Text, maxText), clean(d.Hint, maxText)
 	d.Line, d.Col = r.src.inside(at.Line, at.Col)
 	key := said{d.Line, d.Col, d.Text}
 	if _, again := r.seen[key]; again {

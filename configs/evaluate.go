@@ -38,7 +38,7 @@ func (f *File) try(ctx context.Context, q Question, trace func(policy.Step)) tri
 	}
 	send, out, settle := policy.Decide(ctx, c)
 	if out.Allowed {
-		if err := settle(ctx, &policy.Outcome{}); err != nil {
+		if err := settle(ctx, &policy.Outcome{}, nil); err != nil {
 			out.Fault = errors.Join(out.Fault, err)
 		}
 	}

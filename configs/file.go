@@ -23,7 +23,7 @@ type File struct {
 	Agents      []*Agent    // in the order of the file, like all that follows
 	Upstreams   []*Upstream
 	Connections []*policy.Connection // one for each pair of agent and upstream
-	Store       string               // state directory; empty for the platform's
+	Store       string               // state directory, absolute; empty for the platform's
 	Audit       Audit
 	Tests       []Test
 	Warnings    Diagnostics
@@ -67,13 +67,13 @@ type Listener struct {
 	At             policy.Pos // zero where the file has none and the default holds
 }
 
-// TLS names the files of a TLS identity, relative to the working directory or absolute.
+// TLS names the files of a TLS identity by absolute paths.
 type TLS struct{ Cert, Key string }
 
 // Loopback reports whether the address can be reached from this machine alone. Of a name other than localhost it says no,
 // because what a name stands for can change.
 func (l *Listener) Loopback() bool {
-	host, _, err := splitAddr(l.Addr)
+	host, err := splitAddr(l.Addr)
 	return err == nil && loopback(host)
 }
 
@@ -108,7 +108,7 @@ type Upstream struct {
 	*policy.Upstream
 	Command []string   // program and arguments
 	Env     []Variable // in the order of the file, each name once
-	Dir     string     // working directory, or empty
+	Dir     string     // working directory, absolute or empty
 	URL     string
 	Headers []Header // in the order of the file, each name once, whatever its case
 }

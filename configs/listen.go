@@ -11,56 +11,73 @@ import (
 	"strings"
 )
 
+// pathMCP is the key of the one listener.
+const pathMCP = "listen.mcp"
+
 // listener compiles one address to listen on.
 func (c *compiler) listener(l *listener) {
-	const path = "listen.mcp"
-	out := Listener{Addr: defaultAddr, At: l.At, BehindTLSProxy: l.Plaintext == plainBehindProxy}
-	if l.Addr.At.Line > 0 {
-		out.Addr = l.Addr.Text
-	}
-	host, _, err := splitAddr(out.Addr)
-	switch {
-	case err != nil:
-		c.report.fail(CodeValue, l.Addr.At, path+".addr", err.Error(), "write HOST:PORT, e.g. 127.0.0.1:7070")
-	case l.TLS == nil && !out.BehindTLSProxy && !loopback(host):
-		c.report.fail(CodeExposed, l.Addr.At, path+".addr",
-			"a listener beyond loopback would take credentials in plain text",
-			"add tls: {cert: FILE, key: FILE}, or plaintext: behind-tls-proxy where a proxy in front of it ends TLS")
-	}
-	if l.TLS != nil {
-		out.TLS = &TLS{Cert: c.relative(l.TLS.Cert.Text), Key: c.relative(l.TLS.Key.Text)}
-		for key, t := range map[string]text{"cert": l.TLS.Cert, "key": l.TLS.Key} {
-			if t.At.Line > 0 && t.Text == "" {
-				c.report.fail(CodeValue, t.At, path+".tls."+key, "the path is empty", "")
-			}
-		}
-		if out.BehindTLSProxy {
-			c.report.fail(CodeValue, l.At, path, "tls and plaintext exclude each other", "remove one of them")
-		}
-	}
+	out := &c.file.Listen.MCP
+	out.At, out.BehindTLSProxy = l.At, l.Plaintext == plainBehindProxy
+	c.listenTLS(l, out)
+	c.listenAddr(l, out)
 	if l.URL.At.Line > 0 {
 		out.URL = strings.TrimRight(l.URL.Text, "/")
 		if u, err := webURL(l.URL.Text); err != nil {
-			c.report.fail(CodeValue, l.URL.At, path+".url", err.Error(), "write http(s)://HOST[:PORT][/PATH]")
+			c.report.fail(CodeValue, l.URL.At, pathMCP+".url", err.Error(), "write http(s)://HOST[:PORT][/PATH]")
 		} else if u.RawQuery != "" || u.ForceQuery {
-			c.report.fail(CodeValue, l.URL.At, path+".url", "the url has a query", "")
+			c.report.fail(CodeValue, l.URL.At, pathMCP+".url", "the url has a query", "")
 		}
 	}
 	for i, t := range l.Hosts {
 		if t.At.Line > 0 && !hostForm.MatchString(t.Text) && !bracketed(t.Text) {
-			c.report.fail(CodeValue, t.At, fmt.Sprintf("%s.hosts[%d]", path, i), "this is not a host", "write HOST or HOST:PORT, without *")
+			c.report.fail(CodeValue, t.At, fmt.Sprintf("%s.hosts[%d]", pathMCP, i), "this is not a host", "write HOST or HOST:PORT, without *")
 		}
 		out.Hosts = append(out.Hosts, strings.ToLower(t.Text))
 	}
 	for i, t := range l.Origins {
-		u, err := webURL(t.Text)
-		if t.At.Line > 0 && (err != nil || strings.ToLower(u.Scheme+"://"+u.Host) != t.Text) {
-			c.report.fail(CodeValue, t.At, fmt.Sprintf("%s.origins[%d]", path, i), "this is not an origin",
+		if t.At.Line > 0 && !origin(t.Text) {
+			c.report.fail(CodeValue, t.At, fmt.Sprintf("%s.origins[%d]", pathMCP, i), "this is not an origin",
 				"write SCHEME://HOST[:PORT] in lower case, without a path and without *")
 		}
 		out.Origins = append(out.Origins, t.Text)
 	}
-	c.file.Listen.MCP = out
+}
+
+func (c *compiler) listenAddr(l *listener, out *Listener) {
+	out.Addr = defaultAddr
+	if l.Addr.At.Line > 0 {
+		out.Addr = l.Addr.Text
+	}
+	host, err := splitAddr(out.Addr)
+	switch {
+	case err != nil:
+		c.report.fail(CodeValue, l.Addr.At, pathMCP+".addr", err.Error(), "write HOST:PORT, e.g. 127.0.0.1:7070")
+	case l.TLS == nil && !out.BehindTLSProxy && !loopback(host):
+		c.report.fail(CodeExposed, l.Addr.At, pathMCP+".addr",
+			"a listener beyond loopback would take credentials in plain text",
+			"add tls: {cert: FILE, key: FILE}, or plaintext: behind-tls-proxy where a proxy in front of it ends TLS")
+	}
+}
+
+func (c *compiler) listenTLS(l *listener, out *Listener) {
+	if l.TLS == nil {
+		return
+	}
+	out.TLS = &TLS{Cert: c.relative(l.TLS.Cert.Text), Key: c.relative(l.TLS.Key.Text)}
+	for key, t := range map[string]text{"cert": l.TLS.Cert, "key": l.TLS.Key} {
+		if t.At.Line > 0 && t.Text == "" {
+			c.report.fail(CodeValue, t.At, pathMCP+".tls."+key, "the path is empty", "")
+		}
+	}
+	if out.BehindTLSProxy {
+		c.report.fail(CodeValue, l.At, pathMCP, "tls and plaintext exclude each other", "remove one of them")
+	}
+}
+
+// origin reports whether a text is the origin of a web page as browsers write it (RFC 6454 section 6.2).
+func origin(s string) bool {
+	u, err := webURL(s)
+	return err == nil && strings.ToLower(u.Scheme+"://"+u.Host) == s
 }
 
 // hostForm is the Host header of RFC 9110 section 7.2, without what a registered name may have and no one uses.
@@ -77,19 +94,19 @@ func bracketed(s string) bool {
 	return ok && closed && err == nil
 }
 
-// splitAddr reads HOST:PORT. The host may be empty, which means every interface.
-func splitAddr(addr string) (host string, port int, err error) {
+// splitAddr reads HOST:PORT and returns the host. It may be empty, which means every interface.
+func splitAddr(addr string) (host string, err error) {
 	host, digits, err := net.SplitHostPort(addr)
 	if err != nil {
-		return "", 0, errors.New("this is not an address to listen on")
+		return "", errors.New("this is not an address to listen on")
 	}
-	if port, err = strconv.Atoi(digits); err != nil || port < 0 || port > 65535 || strconv.Itoa(port) != digits {
-		return "", 0, errors.New("the port is not a number from 0 to 65535")
+	if port, err := strconv.Atoi(digits); err != nil || port < 0 || port > 65535 || strconv.Itoa(port) != digits {
+		return "", errors.New("the port is not a number from 0 to 65535")
 	}
 	if strings.ContainsAny(host, "/@ *") {
-		return "", 0, errors.New("this is not an address to listen on")
+		return "", errors.New("this is not an address to listen on")
 	}
-	return host, port, nil
+	return host, nil
 }
 
 // webURL reads an absolute http or https URL without credentials. Its errors do not show it.

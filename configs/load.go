@@ -48,7 +48,12 @@ func Parse(path string, data []byte, o Options) (*File, error) {
 	if root == nil {
 		return nil, r.finish()
 	}
-	refs := &resolver{base: filepath.Dir(path), env: o.Env, read: o.ReadFile}
+	// Absolute, because a program that is named ./x must not be looked for in PATH or in the server's folder.
+	base, err := filepath.Abs(filepath.Dir(path))
+	if err != nil {
+		return nil, fmt.Errorf("finding the folder of %q: %w", path, err)
+	}
+	refs := &resolver{base: base, env: o.Env, read: o.ReadFile}
 	d := newDecoder(src, r, refs, o.Gates)
 	d.inherit = defaultConnection(root)
 	var doc document

@@ -110,11 +110,11 @@ func ParseDuration(s string) (time.Duration, error) {
 	if !durationForm.MatchString(s) {
 		return 0, notOne
 	}
-	var sum time.Duration
+	var sum int64 // nanoseconds
 	for s != "" {
 		i := strings.IndexFunc(s, func(c rune) bool { return c != '.' && (c < '0' || c > '9') })
 		j := i + strings.IndexAny(s[i:]+"0", "0123456789")
-		number, unit, factor := s[:i], s[i:j], time.Duration(1)
+		number, unit, factor := s[:i], s[i:j], int64(1)
 		s = s[j:]
 		switch unit {
 		case "d":
@@ -123,12 +123,12 @@ func ParseDuration(s string) (time.Duration, error) {
 			unit, factor = "h", 7*24
 		}
 		part, err := time.ParseDuration(number + unit)
-		if err != nil || part > math.MaxInt64/factor || sum > math.MaxInt64-part*factor {
+		if err != nil || part.Nanoseconds() > math.MaxInt64/factor || sum > math.MaxInt64-part.Nanoseconds()*factor {
 			return 0, hinted{"the duration is too long", notOne.hint}
 		}
-		sum += part * factor
+		sum += part.Nanoseconds() * factor
 	}
-	return sum, nil
+	return time.Duration(sum), nil
 }
 
 // size is a number of bytes.

@@ -50,6 +50,14 @@ func (s *source) within(n *yaml.Node, offset int) place {
 	at := s.text(n)
 	if strings.HasPrefix(s.from(at), n.Value) {
 		at.col += utf8.RuneCountInString(n.Value[:offset])
+		return at
+	}
+	before, rest := n.Value[:offset], n.Value[offset:]
+	line := strings.LastIndexByte(before, '\n') + 1
+	in := place{at.line + strings.Count(before, "\n"), at.col + utf8.RuneCountInString(before[line:])}
+	rest, _, _ = strings.Cut(rest, "\n")
+	if n.Style&yaml.LiteralStyle != 0 && strings.HasPrefix(s.from(in), rest) { // not so behind lines that begin with blanks
+		return in
 	}
 	return at
 }
@@ -116,6 +124,9 @@ const maxExcerpt = 4096
 // terminal obeys.
 func (s *source) excerpt(line int, secrets []region) string {
 	text := []rune(s.lines[line-1])
+	if s.nodes == nil && s.kept == nil {
+		text = []rune(guarded(s.lines[line-1]))
+	}
 	if len(text) > maxExcerpt {
 		text = text[:maxExcerpt]
 	}
@@ -135,6 +146,21 @@ func (s *source) excerpt(line int, secrets []region) string {
 		}
 	}
 	return string(text)
+}
+
+// guarded hides what follows a name of a secret on a line of which nobody knows where its values begin and end, because
+// the file is not YAML.
+func guarded(line string) string {
+	for at := range line {
+		if line[at] == ':' && secretive(line[:at]) {
+			value := strings.Trim(line[at+1:], ` "'`)
+			if value == "" || openForm.MatchString(value) {
+				return line
+			}
+			return line[:at+1] + strings.Repeat("•", utf8.RuneCountInString(line[at+1:]))
+		}
+	}
+	return line
 }
 
 // region is a stretch of the file, without its end.

@@ -3,6 +3,7 @@ package configs
 import (
 	"fmt"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"unicode/utf8"
 )
@@ -27,6 +28,9 @@ type problem struct {
 func references(text string) bool {
 	return strings.Contains(strings.ReplaceAll(text, "$${", ""), "${")
 }
+
+// openForm is what of a secret may be shown: references without a default, behind the name of a scheme at most.
+var openForm = regexp.MustCompile(`^([A-Za-z]+ )?(\$\{(env:[A-Za-z_][A-Za-z0-9_]*|file:[^{}$]+)\})+$`)
 
 // expand returns a text with its references resolved. What they stand for is not looked at again. $${ becomes ${, and a $
 // without a brace stays. Problems name variables and paths, never values.
@@ -76,7 +80,7 @@ func (r *resolver) resolve(ref string) (string, error) {
 		return r.file(name)
 	default:
 		return "", hinted{
-			fmt.Sprintf("unknown reference %q", "${"+ref+"}"),
+			"there is no reference of this kind",
 			"there are ${env:NAME}, ${env:NAME:-default} and ${file:/path}; write $${ to mean the characters themselves",
 		}
 	}
@@ -85,7 +89,10 @@ func (r *resolver) resolve(ref string) (string, error) {
 func (r *resolver) variable(ref string) (string, error) {
 	name, fallback, optional := strings.Cut(ref, ":-")
 	if !variableForm.MatchString(name) {
-		return "", hinted{fmt.Sprintf("%q is not the name of a variable", name), "write ${env:NAME} or ${env:NAME:-default}"}
+		return "", hinted{"a reference does not name a variable", "write ${env:NAME} or ${env:NAME:-default}"}
+	}
+	if strings.Contains(fallback, "${") {
+		return "", hinted{"a reference stands inside another", "a default is plain text"}
 	}
 	value, set := r.env(name)
 	switch {

@@ -4,6 +4,7 @@ import (
 	"encoding"
 	"errors"
 	"fmt"
+	"math"
 	"reflect"
 	"slices"
 	"strconv"
@@ -33,11 +34,12 @@ func (d *decoder) scalar(n *yaml.Node, s *shape, into reflect.Value) {
 		return
 	default:
 	}
-	if d.refused(n) {
+	formed := typ != "string" || s.form == nil || s.form.MatchString(n.Value)
+	listed := s.enum == nil || slices.Contains(s.enum, n.Value)
+	if d.refused(n, formed && listed) {
 		return
 	}
-	formed := typ != "string" || s.form == nil || s.form.MatchString(n.Value)
-	if s.enum != nil && !slices.Contains(s.enum, n.Value) {
+	if !listed {
 		d.fail(CodeForm, n, fmt.Sprintf("%q is not %s", n.Value, s.wants()), d.report.suggest(n.Value, s.enum))
 		return
 	}
@@ -56,7 +58,10 @@ func (d *decoder) scalar(n *yaml.Node, s *shape, into reflect.Value) {
 
 // otherwise says how a scalar of the wrong type would be right.
 func (s *shape) otherwise(n *yaml.Node) string {
-	err := s.set(n.Value, reflect.New(s.typ).Elem())
+	var err error
+	if s.kind != kindExpand && s.kind != kindSecret { // those take any text
+		err = s.set(n.Value, reflect.New(s.typ).Elem())
+	}
 	switch {
 	case err != nil:
 		return hint(err)
@@ -72,7 +77,7 @@ func (s *shape) set(value string, into reflect.Value) error {
 	switch s.kind {
 	case kindBool:
 		if value != "true" && value != "false" {
-			return hinted{fmt.Sprintf("%q is not true or false", value), "write it in lower case"}
+			return hinted{fmt.Sprintf("%q is not true or false", value), "write true or false, in lower case and without quotes"}
 		}
 		into.SetBool(value == "true")
 	case kindInt:
@@ -88,7 +93,7 @@ func (s *shape) set(value string, into reflect.Value) error {
 		}
 		into.SetInt(int64(t))
 	case kindText:
-		u, ok := into.Addr().Interface().(encoding.TextUnmarshaler)
+		u, ok := reflect.TypeAssert[encoding.TextUnmarshaler](into.Addr())
 		if !ok {
 			return fmt.Errorf("type %s does not read text", s.typ)
 		}
@@ -101,8 +106,12 @@ func (s *shape) set(value string, into reflect.Value) error {
 
 // name decodes the key of a mapping, which is text whatever YAML takes it for.
 func (d *decoder) name(n *yaml.Node, s *shape, into reflect.Value) bool {
+	formed := s.form == nil || s.form.MatchString(n.Value)
+	if d.refused(n, formed) {
+		return false
+	}
 	err := s.set(n.Value, into)
-	switch formed := s.form == nil || s.form.MatchString(n.Value); {
+	switch {
 	case !formed && err == nil:
 		err = fmt.Errorf("%q is not %s", n.Value, s.wants())
 		fallthrough
@@ -123,9 +132,7 @@ func (d *decoder) name(n *yaml.Node, s *shape, into reflect.Value) bool {
 
 // secret decodes a scalar that nothing may show.
 func (d *decoder) secret(n *yaml.Node, into reflect.Value) {
-	if !references(n.Value) && n.Value != "" {
-		d.src.masks[n] = struct{}{}
-	}
+	d.src.mask(n)
 	if t, ok := d.expand(n); ok {
 		into.Set(reflect.ValueOf(Secret{value: &t, literal: !references(n.Value)}))
 	}
@@ -137,11 +144,16 @@ func (d *decoder) expand(n *yaml.Node) (string, bool) {
 	for _, p := range problems {
 		d.report.fail(CodeReference, d.src.pos(d.src.within(n, p.offset)), d.at(), p.text, p.hint)
 	}
+	if strings.ContainsRune(t, 0) { // no program takes it, and no address has it
+		d.fail(CodeValue, n, "the text holds a NUL character", "")
+		return "", false
+	}
 	return t, len(problems) == 0
 }
 
-// refused reports a reference in a scalar that takes none.
-func (d *decoder) refused(n *yaml.Node) bool {
+// refused reports a reference in a scalar that takes none. Where the text has not the form that is wanted, with a reference
+// or without, that is a mistake of form.
+func (d *decoder) refused(n *yaml.Node, formed bool) bool {
 	i := strings.Index(n.Value, "${env:")
 	if i < 0 {
 		i = strings.Index(n.Value, "${file:")
@@ -149,7 +161,11 @@ func (d *decoder) refused(n *yaml.Node) bool {
 	if i < 0 {
 		return false
 	}
-	d.report.fail(CodeReference, d.src.pos(d.src.within(n, i)), d.at(), "references are not resolved here",
+	code := CodeReference
+	if !formed {
+		code = CodeForm
+	}
+	d.report.fail(code, d.src.pos(d.src.within(n, i)), d.at(), "references are not resolved here",
 		"they work in addresses, urls, commands, env, headers and paths")
 	return true
 }
@@ -204,13 +220,14 @@ func (d *decoder) appendJSON(dst []byte, n *yaml.Node) []byte {
 
 // appendScalar writes a scalar as JSON. Numbers keep their text.
 func (d *decoder) appendScalar(dst []byte, n *yaml.Node) []byte {
-	ok := true
-	switch typ := jsonType(n); {
-	case typ == "string":
+	var ok bool
+	switch jsonType(n) {
+	case "string":
+		d.refused(n, true)
 		return appendString(dst, n.Value)
-	case typ == "null":
+	case "null":
 		return append(dst, "null"...)
-	case typ == "boolean":
+	case "boolean":
 		ok = n.Value == "true" || n.Value == "false"
 	default:
 		ok = numberForm.MatchString(n.Value)
@@ -223,12 +240,16 @@ func (d *decoder) appendScalar(dst []byte, n *yaml.Node) []byte {
 	return append(dst, n.Value...)
 }
 
-// jsonType is the type that a scalar has in JSON. Dates and the like are strings.
+// jsonType is the type that a scalar has in JSON. Dates and the like are strings. A number without a fraction is an integer,
+// however it is written, because JSON Schema says so.
 func jsonType(n *yaml.Node) string {
 	switch n.Tag {
 	case "!!int":
 		return "integer"
 	case "!!float":
+		if f, err := strconv.ParseFloat(n.Value, 64); err == nil && f == math.Trunc(f) && !math.IsInf(f, 0) {
+			return "integer"
+		}
 		return "number"
 	case "!!bool":
 		return "boolean"

@@ -96,10 +96,10 @@ func (s *source) check(r *report) bool {
 
 // visible reports whether a character shows, to every editor, at the place where it stands.
 func visible(c rune) bool {
-	switch {
-	case c == '\t':
+	switch c {
+	case '\t':
 		return true
-	case c == '\u2028' || c == '\u2029' || c == '\ufeff':
+	case '\u2028', '\u2029', '\ufeff':
 		return false // line breaks to some, nothing to others
 	default:
 		return !unicode.Is(unicode.Cc, c) && !unicode.Is(unicode.Bidi_Control, c) && c != 0xfffe && c != 0xffff
@@ -156,6 +156,9 @@ func (s *source) syntax(err error, r *report) {
 	if rest := s.from(start); rest != "" && strings.ContainsRune("*&!%@`", rune(rest[0])) {
 		at, hint = start, fmt.Sprintf("text that begins with %c needs quotes", rest[0])
 	}
+	if line := s.from(place{at.line, 1}); strings.HasPrefix(strings.TrimLeft(line, " "), "\t") {
+		hint = "indent with blanks, not with tabs"
+	}
 	r.fail(CodeSyntax, s.pos(at), "", text, hint)
 }
 
@@ -165,14 +168,17 @@ func (s *source) walk(n *yaml.Node, path string, r *report) {
 	s.nodes = append(s.nodes, n)
 	if n.Style&yaml.TaggedStyle != 0 {
 		r.fail(CodeFeature, s.start(n), path, "tags are not part of this language",
-			"write the value without "+tagOf(s.from(place{n.Line, n.Column})))
+			"remove "+tagOf(s.from(s.begin(n)))+", or put the text in quotes if it begins with !")
 	}
 	switch n.Kind {
 	case yaml.MappingNode:
 		first := make(map[string]*yaml.Node, len(n.Content)/2)
 		for key, value := range pairs(n) {
-			at := join(path, key.Value)
+			at := join(path, step(key.Value))
 			s.key(key, first, path, r)
+			if secretive(key.Value) {
+				s.mask(value) // it may stand where nothing decodes it, because another key is misspelt
+			}
 			s.walk(key, path, r)
 			s.walk(value, at, r)
 		}
@@ -211,6 +217,38 @@ func pairs(n *yaml.Node) func(yield func(key, value *yaml.Node) bool) {
 	}
 }
 
+// mask hides a scalar from excerpts, unless all of it is references and a scheme.
+func (s *source) mask(n *yaml.Node) {
+	if n.Kind == yaml.ScalarNode && n.Value != "" && !openForm.MatchString(n.Value) {
+		s.masks[n] = struct{}{}
+	}
+}
+
+// maxStep bounds the characters of a path that one key takes. Names are no longer.
+const maxStep = 64
+
+// step is a key as paths show it.
+func step(key string) string { return clean(key, maxStep) }
+
+// clean is a text as it may be shown on one line of a terminal, cut at a number of characters.
+func clean(text string, most int) string {
+	var b strings.Builder
+	for _, c := range text {
+		if most--; most < 0 {
+			b.WriteString("…")
+			break
+		}
+		if c == '\n' {
+			c = ' '
+		}
+		if !visible(c) {
+			c = utf8.RuneError
+		}
+		b.WriteRune(c)
+	}
+	return b.String()
+}
+
 func join(path, key string) string {
 	if path == "" {
 		return key
@@ -218,7 +256,10 @@ func join(path, key string) string {
 	return path + "." + key
 }
 
+// tagOf returns the tag with which a text begins.
 func tagOf(text string) string {
-	tag, _, _ := strings.Cut(text, " ")
-	return tag
+	if end := strings.IndexAny(text, " \t,[]{}"); end >= 0 {
+		return text[:end]
+	}
+	return text
 }

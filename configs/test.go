@@ -71,6 +71,9 @@ func (t *test) asks(out *Test) (at word, key string) {
 // expectAnswer reads allow, deny, or deny CODE.
 func (c *compiler) expectAnswer(path string, t *test, out *Test, codes []string) {
 	path += ".expect"
+	if t.Expect == nil { // not there or not readable, which is reported already
+		return
+	}
 	if len(t.Expect) != 1 {
 		c.report.fail(CodeValue, t.At, path, "expected one answer", "write allow, deny, or deny CODE")
 		return
@@ -103,7 +106,7 @@ func (c *compiler) expectShown(path string, t *test, out *Test) {
 		out.Of = append(out.Of, w.Text)
 	}
 	for i, w := range t.Expect {
-		if w.At.Line > 0 && !slices.Contains(out.Of, w.Text) {
+		if w.At.Line > 0 && t.Of != nil && !slices.Contains(out.Of, w.Text) {
 			c.report.fail(CodeName, w.At, fmt.Sprintf("%s.expect[%d]", path, i), fmt.Sprintf("no tool named %q under of", w.Text),
 				c.known(w.Text, out.Of, "of"))
 		}

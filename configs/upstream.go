@@ -51,8 +51,9 @@ func (c *compiler) command(path string, u *upstream, out *Upstream) {
 		c.report.fail(CodeValue, first.At, path+".command[0]", "the program is empty", "")
 	case len(u.Command) == 1 && strings.ContainsAny(first.Text, " \t"):
 		c.report.warn(CodeSuspect, first.At, path+".command", "this is one program with blanks in its name, not a program and its arguments",
-			"there is no shell; write a list: ["+strings.Join(strings.Fields(first.Text), ", ")+"]")
-	case strings.ContainsRune(first.Text, filepath.Separator):
+			"there is no shell; write a list: [PROGRAM, ARGUMENT, ...]")
+	}
+	if strings.ContainsRune(first.Text, filepath.Separator) {
 		out.Command[0] = c.relative(first.Text)
 	}
 }
@@ -114,13 +115,18 @@ func fieldValue(s string) bool {
 // secretWords are what names of secrets have in them.
 var secretWords = []string{"authorization", "cookie", "token", "secret", "password", "passwd", "api_key", "apikey", "api-key", "credential"}
 
+// secretive reports whether what has this name is probably a secret.
+func secretive(name string) bool {
+	folded := strings.ToLower(name)
+	return slices.ContainsFunc(secretWords, func(w string) bool { return strings.Contains(folded, w) })
+}
+
 // literal warns of a secret that is written out. The file gets copied, reviewed and committed.
 func (c *compiler) literal(path, name string, value Secret, at policy.Pos) {
 	if !value.literal || value.Reveal() == "" {
 		return
 	}
-	folded := strings.ToLower(name)
-	if slices.ContainsFunc(secretWords, func(w string) bool { return strings.Contains(folded, w) }) {
+	if secretive(name) {
 		c.report.warn(CodeLiteral, at, path+"."+name, "this looks like a secret that stands in the file itself",
 			"keep it in a variable or a file, and write ${env:NAME} or ${file:/path}")
 	}

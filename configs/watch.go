@@ -23,7 +23,7 @@ const maxLinks = 40
 // Values that nobody takes become one. It sees files that are written in place, replaced by a rename, and reached through
 // symbolic links that are exchanged, at any step of the path. The channel is closed when ctx ends; nothing runs on then.
 func Watch(ctx context.Context, path string, log zerolog.Logger) (<-chan struct{}, error) {
-	path, err := filepath.Abs(path)
+	whole, err := filepath.Abs(path)
 	if err != nil {
 		return nil, fmt.Errorf("watching %q: %w", path, err)
 	}
@@ -31,7 +31,7 @@ func Watch(ctx context.Context, path string, log zerolog.Logger) (<-chan struct{
 	if err != nil {
 		return nil, fmt.Errorf("watching %q: %w", path, err)
 	}
-	w := &watch{path: path, notify: notify, log: log, changed: make(chan struct{}, 1)}
+	w := &watch{path: whole, notify: notify, log: log, changed: make(chan struct{}, 1)}
 	if err := w.follow(); err != nil {
 		_ = notify.Close() // the first error is the one that matters
 		return nil, fmt.Errorf("watching %q: %w", path, err)

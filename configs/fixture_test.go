@@ -1,0 +1,130 @@
+package configs_test
+
+import (
+	"errors"
+	"fmt"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/hopgate/hopgate/configs"
+	"github.com/hopgate/hopgate/policy"
+)
+
+// fixtures returns the files of a folder of testdata by their names.
+func fixtures(t *testing.T, folder string) map[string]*fixture {
+	t.Helper()
+	all := map[string]*fixture{}
+	paths, err := filepath.Glob(filepath.Join("testdata", folder, "*.txtar"))
+	if err != nil || len(paths) == 0 {
+		t.Fatalf("no fixtures in %s: %v", folder, err)
+	}
+	for _, path := range paths {
+		all[strings.TrimSuffix(filepath.Base(path), ".txtar")] = openFixture(t, path)
+	}
+	return all
+}
+
+func TestEveryMistakeIsToldWithItsPlace(t *testing.T) {
+	told := map[configs.Code]bool{}
+	for name, x := range fixtures(t, "wrong") {
+		t.Run(name, func(t *testing.T) {
+			f, err := x.load()
+			var found configs.Diagnostics
+			if !errors.As(err, &found) || f != nil {
+				t.Fatalf("got file %v and error %v, want diagnostics alone", f != nil, err)
+			}
+			for i := range found {
+				told[found[i].Code] = true
+			}
+			got := rendered(t, found)
+			if strings.Contains(got, "s3cret") {
+				t.Errorf("a secret is shown:\n%s", got)
+			}
+			x.check(t, got)
+		})
+	}
+	for _, c := range configs.Codes() {
+		elsewhere := c.Code == configs.CodeTooMany || c.Code == configs.CodeUnreadable || c.Code == configs.CodeTest
+		if c.Code < "HG2000" && !told[c.Code] && !elsewhere {
+			t.Errorf("no fixture has code %s: %s", c.Code, c.Text)
+		}
+	}
+}
+
+func TestWhatIsSoundCompiles(t *testing.T) {
+	for name, x := range fixtures(t, "right") {
+		t.Run(name, func(t *testing.T) {
+			f, err := x.load()
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := dump(f)
+			if f.Warnings != nil {
+				got += rendered(t, f.Warnings)
+			}
+			for _, failure := range f.RunTests(t.Context()) {
+				got += failure.String() + "\n"
+			}
+			if strings.Contains(got, "s3cret") {
+				t.Errorf("a secret is shown:\n%s", got)
+			}
+			x.check(t, got)
+		})
+	}
+}
+
+// dump writes what a configuration compiles to.
+func dump(f *configs.File) string {
+	var b strings.Builder
+	l := f.Listen.MCP
+	fmt.Fprintf(&b, "listen %s url %q proxy %v hosts %q origins %q", l.Addr, l.URL, l.BehindTLSProxy, l.Hosts, l.Origins)
+	if l.TLS != nil {
+		fmt.Fprintf(&b, " cert %s key %s", l.TLS.Cert, l.TLS.Key)
+	}
+	fmt.Fprintf(&b, "\nlimits %+v\nstore %q\nkeep %v\n", f.Limits, f.Store, f.Audit.Keep)
+	for _, a := range f.Agents {
+		fmt.Fprintf(&b, "agent %s %s at %s\n", a.Name, a.Auth, a.At)
+	}
+	for _, u := range f.Upstreams {
+		fmt.Fprintf(&b, "upstream %s command %q dir %q url %q at %s\n", u.Name, u.Command, u.Dir, u.URL, u.At)
+		for _, v := range u.Env {
+			fmt.Fprintf(&b, "  env %s %v of %d bytes\n", v.Name, v.Value, len(v.Value.Reveal()))
+		}
+		for _, h := range u.Headers {
+			fmt.Fprintf(&b, "  header %s %v of %d bytes\n", h.Name, h.Value, len(h.Value.Reveal()))
+		}
+		for _, task := range u.Tasks {
+			fmt.Fprintf(&b, "  task %s %s\n", task.Name, patterns(task.Tools))
+		}
+	}
+	for _, c := range f.Connections {
+		fmt.Fprintf(&b, "connection %s %s -> %s timeout %v limits %+v at %s\n", c.Name, c.Agent.Name, c.Upstream.Name, c.Timeout, c.Limits, c.At)
+		for _, g := range c.Gates {
+			fmt.Fprintf(&b, "  gate %s observe %v", g.Name, g.Observe)
+			if s, ok := g.Gate.(*scopeGate); ok {
+				for _, tool := range s.Tools {
+					fmt.Fprintf(&b, " %s", patterns([]policy.Pattern{tool.Name}))
+				}
+				fmt.Fprintf(&b, " deny %s tasks %s", patterns(s.Deny), patterns(s.Tasks))
+			}
+			if k, ok := g.Gate.(*kindsGate); ok {
+				fmt.Fprintf(&b, " names %q", k.Names)
+			}
+			b.WriteByte('\n')
+		}
+	}
+	for _, x := range f.Tests {
+		fmt.Fprintf(&b, "test %s args %s time %s of %q allow %v code %q shown %q at %s\n",
+			x.String(), x.Args, x.Time.UTC().Format("2006-01-02T15:04:05Z"), x.Of, x.Allow, x.Code, x.Shown, x.At)
+	}
+	return strings.ReplaceAll(b.String(), fileName, "hopgate.yaml")
+}
+
+func patterns(all []policy.Pattern) string {
+	texts := make([]string, len(all))
+	for i, p := range all {
+		texts[i] = fmt.Sprintf("%s@%d:%d", p.Text, p.At.Line, p.At.Col)
+	}
+	return "[" + strings.Join(texts, " ") + "]"
+}
