@@ -32,8 +32,8 @@ lint: ## vet, lint and look for known vulnerabilities
 fmt: ## format
 	$(TOOL) golangci-lint fmt ./...
 
-generate: ## rewrite generated files: schema, reasons, golden tests
-	$(GO) test ./cmd/... ./mcpproxy/... ./configs/... -update
+generate: ## rewrite generated files: schema, reasons, commands, golden tests
+	$(GO) test ./cmd/hopgate ./configs ./mcpproxy/ingress ./audit -update
 
 e2e: ## real clients and servers from npm; needs Node 20
 	$(GO) test -count=1 -tags e2e -timeout 20m ./e2e/...

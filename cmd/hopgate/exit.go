@@ -7,6 +7,8 @@ import (
 	"io"
 	"strings"
 
+	"github.com/spf13/cobra"
+
 	"github.com/hopgate/hopgate/admin"
 	"github.com/hopgate/hopgate/configs"
 	"github.com/hopgate/hopgate/store"
@@ -24,6 +26,33 @@ const (
 	exitVerify      = 20
 	exitInterrupted = 130
 )
+
+// exits is what people are told of the exit codes.
+var exits = []struct {
+	code    int
+	meaning string
+}{
+	{0, "done; for explain: the call would be allowed"},
+	{exitOther, "something else went wrong"},
+	{exitUsage, "the command line is wrong"},
+	{exitConfig, "the configuration is not sound, not in force, or not the one that the state belongs to"},
+	{exitTests, "tests of the configuration fail"},
+	{exitDenied, "explain: the call would be refused"},
+	{exitUnreachable, "no process serves the state, or it does not answer"},
+	{exitLocked, "another process owns the state"},
+	{exitVerify, "audit verify: the journal is damaged"},
+	{exitInterrupted, "interrupted"},
+}
+
+// exitCodes is a help topic: it has no Run.
+func exitCodes() *cobra.Command {
+	var text strings.Builder
+	text.WriteString("Exit codes are stable; scripts can rely on them.\n")
+	for _, x := range exits {
+		fmt.Fprintf(&text, "\n%5d  %s", x.code, x.meaning)
+	}
+	return &cobra.Command{Use: "exit", Short: "Exit codes", Long: text.String()}
+}
 
 // coded is an error with an exit code and, for people, a way out.
 type coded struct {

@@ -39,7 +39,7 @@ func TestScripts(t *testing.T) {
 		RequireUniqueNames:  true,
 		Setup:               scriptSetup,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits":  exits,
+			"exits":  exitsWith,
 			"start":  start,
 			"end":    end,
 			"say":    say,
@@ -137,8 +137,8 @@ func (p *process) until(t *transcript, want *regexp.Regexp) (string, error) {
 	}
 }
 
-// exits runs a command to its end and compares its exit code: exits CODE COMMAND [ARG...].
-func exits(ts *testscript.TestScript, neg bool, args []string) {
+// exitsWith runs a command to its end and compares its exit code: exits CODE COMMAND [ARG...].
+func exitsWith(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 2 {
 		ts.Fatalf("usage: exits CODE COMMAND [ARG...]")
 	}

@@ -52,6 +52,7 @@ func (a *app) root() *cobra.Command {
 	})
 	root.AddCommand(
 		a.serve(), a.stdio(), a.check(), a.test(), a.explainCall(), a.schema(), a.agents(), a.audit(), a.status(), a.initialize(), a.demo(), a.version(),
+		exitCodes(),
 	)
 	return root
 }
