@@ -57,6 +57,10 @@ func (g *guest) fault(ctx context.Context, err error, fault *wire.Fault, h *ingr
 func (g *guest) route(ctx context.Context, x *exchange, m *ingress.Message) {
 	f := &x.frame
 	x.begin(m)
+	if x.call.Agent == nil || x.call.Connection == nil {
+		x.decide(ctx) // refuses, in whatever state the process on stdio left its session
+		return
+	}
 	if f.Response() {
 		g.answer(ctx, x, m.Head)
 		return
