@@ -42,6 +42,8 @@ type asked struct {
 	http                         http.Header
 	send                         func(string) // a message on the stream of the request
 	gone                         <-chan struct{}
+	bytes                        func(string) // as they are, on what carries the answer
+	hangUp                       func()
 }
 
 // result sends the answer.
@@ -264,26 +266,31 @@ func (r *recorder) serveHTTP(w http.ResponseWriter, req *http.Request) {
 		w.Header().Set("Content-Type", "text/event-stream")
 	}
 	a.gone = req.Context().Done()
-	a.send = func(s string) {
+	a.bytes = func(s string) {
 		mu.Lock()
 		defer mu.Unlock()
-		if streams {
-			s = "data: " + s + "\n\n"
-		}
 		io.WriteString(w, s)
 		ctl.Flush()
 	}
+	a.send = func(s string) {
+		if streams {
+			s = "data: " + s + "\n\n"
+		}
+		a.bytes(s)
+	}
+	a.hangUp = func() { panic(http.ErrAbortHandler) }
 	r.answer(&a)
 }
 
 func (r *recorder) serveLines(c net.Conn) {
 	defer c.Close()
 	var mu sync.Mutex
-	send := func(s string) {
+	write := func(s string) {
 		mu.Lock()
 		defer mu.Unlock()
-		io.WriteString(c, s+"\n")
+		io.WriteString(c, s)
 	}
+	send := func(s string) { write(s + "\n") }
 	defer r.join(send)()
 	gone := make(chan struct{})
 	var work sync.WaitGroup
@@ -299,7 +306,7 @@ func (r *recorder) serveLines(c net.Conn) {
 		if a.id == "" || a.method == "" {
 			continue
 		}
-		a.send, a.gone = send, gone
+		a.send, a.bytes, a.gone, a.hangUp = send, write, gone, func() { c.Close() }
 		work.Go(func() { r.answer(&a) })
 	}
 }

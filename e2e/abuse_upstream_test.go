@@ -1,0 +1,236 @@
+package e2e
+
+import (
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+// misdeed is what an upstream does with a call, and what becomes of the call.
+type misdeed struct {
+	on   string // the only way that can carry it; empty: both
+	tool func(a *asked)
+	post func(w http.ResponseWriter, a *asked) // over HTTP, instead
+
+	modern bool   // the call is of 2026-07-28
+	want   string // in the answer
+	reason string // of the outcome on record; empty: the result passes
+	status string // of the outcome
+}
+
+const (
+	failed   = "UPSTREAM_FAILED"
+	timedOut = "UPSTREAM_TIMEOUT"
+)
+
+// misdeeds are named by their rows in the list of malformed inputs, and what the upstream does.
+func misdeeds(elsewhere string) map[string]misdeed {
+	m := map[string]misdeed{}
+	for _, part := range []map[string]misdeed{silences(), lies(), webMisdeeds(elsewhere), childMisdeeds()} {
+		for name, d := range part {
+			m[name] = d
+		}
+	}
+	return m
+}
+
+// silences are answers that never end.
+func silences() map[string]misdeed {
+	hang := func(a *asked) { <-a.gone }
+	return map[string]misdeed{
+		"U83 no answer":          {tool: hang, want: timedOut, reason: timedOut, status: "timeout"},
+		"U83 half an answer":     {tool: func(a *asked) { a.bytes(`data: {"jsonrpc":`); hang(a) }, want: timedOut, reason: timedOut, status: "timeout"},
+		"U83 comments for ever":  {on: "http", tool: func(a *asked) { drip(a, ": \n\n", 50*time.Millisecond) }, want: timedOut, reason: timedOut, status: "timeout"},
+		"U83 a flood of nothing": {on: "http", tool: func(a *asked) { drip(a, strings.Repeat(": nothing at all\n\n", 10000), 0) }, want: failed, reason: failed, status: "failed"},
+		"U83 end without answer": {tool: func(a *asked) {
+			a.send(`{"jsonrpc":"2.0","method":"notifications/message","params":{"level":"info","data":1}}`)
+			a.hangUp()
+		}, want: failed, reason: failed, status: "failed"},
+	}
+}
+
+// drip writes the same again and again until nobody reads it.
+func drip(a *asked, what string, pause time.Duration) {
+	for {
+		select {
+		case <-a.gone:
+			return
+		case <-time.After(pause):
+			a.bytes(what)
+		}
+	}
+}
+
+// lies are messages that are no answer to the call.
+func lies() map[string]misdeed {
+	raw := func(format string) func(*asked) {
+		return func(a *asked) { a.send(fmt.Sprintf(format, a.id)) }
+	}
+	good := func(before ...string) func(*asked) {
+		return func(a *asked) {
+			for _, s := range before {
+				a.send(s)
+			}
+			a.text("done")
+		}
+	}
+	fails := func(tool func(*asked)) misdeed {
+		return misdeed{tool: tool, want: failed, reason: failed, status: "failed"}
+	}
+	passes := func(tool func(*asked)) misdeed { return misdeed{tool: tool, want: "done", status: "ok"} }
+	return map[string]misdeed{
+		"U85 another id first":       passes(good(`{"jsonrpc":"2.0","id":"other","result":{"content":[{"type":"text","text":"stray"}]}}`)),
+		"U85 the answer twice":       passes(func(a *asked) { a.text("done"); a.text("stray") }),
+		"U85 answer to initialize":   passes(good(`{"jsonrpc":"2.0","id":0,"result":{"protocolVersion":"2025-11-25","capabilities":{}}}`)),
+		"U86 error and result":       fails(raw(`{"jsonrpc":"2.0","id":%s,"result":{"content":[]},"error":{"code":1,"message":"x"}}`)),
+		"U86 neither":                fails(raw(`{"jsonrpc":"2.0","id":%s,"x":1}`)),
+		"U86 result is a string":     fails(raw(`{"jsonrpc":"2.0","id":%s,"result":"done"}`)),
+		"U86 result twice":           fails(raw(`{"jsonrpc":"2.0","id":%s,"result":{},"result":{"content":[]}}`)),
+		"U91 invalid UTF-8":          fails(raw("{\"jsonrpc\":\"2.0\",\"id\":%s,\"result\":{\"content\":[{\"type\":\"text\",\"text\":\"\xff\"}]}}")),
+		"U92 request in later era":   {on: "http", modern: true, tool: good(`{"jsonrpc":"2.0","id":"q","method":"sampling/createMessage","params":{"messages":[],"maxTokens":1}}`), want: "done", status: "ok"},
+		"U93 a line of text":         {on: "stdio", tool: func(a *asked) { a.send("Server is listening."); a.send(""); a.text("done") }, want: "done", status: "ok"},
+		"U84 result above the limit": fails(func(a *asked) { a.text(strings.Repeat("x", 5<<20)) }),
+	}
+}
+
+// webMisdeeds need HTTP.
+func webMisdeeds(elsewhere string) map[string]misdeed {
+	web := func(post func(w http.ResponseWriter, a *asked)) misdeed {
+		return misdeed{on: "http", post: post, want: failed, reason: failed, status: "failed"}
+	}
+	status := func(code int, header, value string) misdeed {
+		return web(func(w http.ResponseWriter, _ *asked) { w.Header().Set(header, value); w.WriteHeader(code) })
+	}
+	other := func(kind string) misdeed {
+		return web(func(w http.ResponseWriter, _ *asked) {
+			w.Header().Set("Content-Type", kind)
+			fmt.Fprint(w, `{"jsonrpc":"2.0","id":"other","result":{}}`)
+		})
+	}
+	events := func(format string) misdeed {
+		return misdeed{on: "http", want: "done", status: "ok", post: func(w http.ResponseWriter, a *asked) {
+			w.Header().Set("Content-Type", "text/event-stream")
+			fmt.Fprintf(w, format, a.id)
+		}}
+	}
+	return map[string]misdeed{
+		"U84 data over many lines": events("data: {\"jsonrpc\":\"2.0\",\ndata: \"id\":%s,\ndata: \"result\":{\"content\":[{\"type\":\"text\",\"text\":\"done\"}]}}\n\n"),
+		"U84 CR only":              events("data: {\"jsonrpc\":\"2.0\",\"id\":%s,\"result\":{\"content\":[{\"type\":\"text\",\"text\":\"done\"}]}}\r\r"),
+		"U85 another id":           other("application/json"),
+		"U85 HTML":                 other("text/html"),
+		"U90 redirect":             status(http.StatusTemporaryRedirect, "Location", elsewhere),
+		"U90 found":                status(http.StatusFound, "Location", elsewhere),
+		"U90 unauthorized":         status(http.StatusUnauthorized, "WWW-Authenticate", `Bearer resource_metadata="`+elsewhere+`"`),
+		"U90 compressed":           status(http.StatusOK, "Content-Encoding", "gzip"),
+	}
+}
+
+// childMisdeeds need a child.
+func childMisdeeds() map[string]misdeed {
+	child := func(tool func(*asked)) misdeed {
+		return misdeed{on: "stdio", tool: tool, want: failed, reason: failed, status: "failed"}
+	}
+	return map[string]misdeed{
+		"U93 exit in the middle":       child(func(a *asked) { a.hangUp() }),
+		"U93 line without end":         child(func(a *asked) { a.bytes(strings.Repeat("x", 5<<20)); <-a.gone }),
+		"U93 too many lines of text":   child(func(a *asked) { a.bytes(strings.Repeat("x\n", 1000)); <-a.gone }),
+		"U93 exit in half of a answer": child(func(a *asked) { a.bytes(`{"jsonrpc":"2.0","id":7,"result":`); a.hangUp() }),
+	}
+}
+
+func misdeedYAML(upstream string) string {
+	return `version: 1
+agents: { here: local }
+upstreams: { up: ` + upstream + ` }
+connections:
+  all: { from: here, to: up, tools: [bad, run], sampling: allow, timeout: 1s }
+`
+}
+
+func TestUpstreamsThatMisbehave(t *testing.T) {
+	t.Parallel()
+	var asks atomic.Int64
+	elsewhere := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { asks.Add(1) }))
+	t.Cleanup(func() {
+		elsewhere.Close()
+		if n := asks.Load(); n > 0 {
+			t.Errorf("U90: somebody else was asked %d times", n)
+		}
+	})
+	for name, d := range misdeeds(elsewhere.URL) {
+		for _, up := range upstreams {
+			if d.on == "" || d.on == up {
+				t.Run(name+" over "+up, func(t *testing.T) {
+					t.Parallel()
+					d.check(t, up)
+				})
+			}
+		}
+	}
+}
+
+func (d *misdeed) check(t *testing.T, up string) {
+	t.Helper()
+	rec := newRecorder(t)
+	if rec.tools["bad"] = d.tool; d.post != nil {
+		rec.post = func(w http.ResponseWriter, _ *http.Request, raw []byte) bool {
+			if !strings.Contains(string(raw), `"bad"`) {
+				return false
+			}
+			d.post(w, &asked{id: "7"})
+			return true
+		}
+	}
+	h := newHopgate(t, misdeedYAML(rec.upstream(up)))
+	c := h.stdio("--to", "up")
+	c.greet("2025-11-25")
+	send := call(`"bad"`)
+	if d.modern {
+		send = strings.Replace(modernCall("{}"), `"run"`, `"bad"`, 1)
+	}
+	begun := time.Now()
+	c.send(send)
+	got := c.next()
+	for strings.Contains(got, `"method":"notifications/message"`) {
+		got = c.next()
+	}
+	if !strings.Contains(got, d.want) || !strings.Contains(got, `"id":7`) || strings.Contains(got, "stray") || d.reason != "" != strings.Contains(got, `"isError":true`) {
+		t.Errorf("got %.300s, want %s", got, d.want)
+	}
+	if took := time.Since(begun); took > 8*time.Second {
+		t.Errorf("it took %v", took)
+	}
+	for deadline := time.Now().Add(10 * time.Second); ; {
+		got := c.ask(goodCall)
+		if strings.Contains(got, "done") {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("afterwards nothing works: %s", got)
+		}
+		time.Sleep(50 * time.Millisecond) // a child that died at once is not started again at once
+	}
+	c.end()
+	d.checkRecords(t, h.records())
+	h.verify()
+}
+
+func (d *misdeed) checkRecords(t *testing.T, all []record) {
+	t.Helper()
+	ref, outcomes := "", []record{}
+	for _, r := range all {
+		switch {
+		case r.Kind == "intent" && r.Target == "bad":
+			ref = r.Ref
+		case r.Kind == "outcome" && r.Ref == ref:
+			outcomes = append(outcomes, r)
+		}
+	}
+	if len(outcomes) != 1 || outcomes[0].Reason != d.reason || outcomes[0].Status != d.status {
+		t.Errorf("on record is %v, want one outcome %s with reason %q", raws(outcomes), d.status, d.reason)
+	}
+}
