@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"strings"
@@ -94,9 +95,7 @@ func modernAbuses() map[string]abuse {
 		"48 cancelled over HTTP":    {send: `{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":7,` + modernMeta + `}}`, on: "http", edit: modernHead("notifications/cancelled", ""), status: 202, reason: "NO_EFFECT"},
 		"M80 input nobody can give": request("tools/call", "input", `"name":"input",`, abuse{status: 200, reason: "ELICITATION_NOT_ALLOWED", passes: true}),
 	}
-	for name, a := range paramAbuses() {
-		m[name] = a
-	}
+	maps.Copy(m, paramAbuses())
 	for _, header := range []string{"Mcp-Name", "Mcp-Method", "Mcp-Protocol-Version"} {
 		m["M73 two headers "+header] = abuse{
 			send: modernCall("{}"), on: "http", status: 400, code: -32020, id: "-", reason: "DUPLICATE_HEADER",

@@ -156,14 +156,13 @@ func (r *recorder) got() []asked {
 	return slices.Clone(r.messages)
 }
 
-// say sends something that belongs to no request, to every client that listens. It returns to how many.
-func (r *recorder) say(message string) int {
+// say sends something that belongs to no request, to every client that listens.
+func (r *recorder) say(message string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, send := range r.general {
 		send(message)
 	}
-	return len(r.general)
 }
 
 // hear waits until some client listens.

@@ -3,6 +3,7 @@ package e2e
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"regexp"
 	"strings"
@@ -46,9 +47,7 @@ func abuses() map[string]abuse {
 func merge(all ...map[string]abuse) map[string]abuse {
 	m := map[string]abuse{}
 	for _, rows := range all {
-		for name, a := range rows {
-			m[name] = a
-		}
+		maps.Copy(m, rows)
 	}
 	return m
 }

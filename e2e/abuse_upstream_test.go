@@ -2,6 +2,8 @@ package e2e
 
 import (
 	"fmt"
+	"maps"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -15,6 +17,8 @@ type misdeed struct {
 	on   string // the only way that can carry it; empty: both
 	tool func(a *asked)
 	post func(w http.ResponseWriter, a *asked) // over HTTP, instead
+	// beside is a shell command that a child runs before it turns into what it should be.
+	beside string
 
 	modern bool   // the call is of 2026-07-28
 	want   string // in the answer
@@ -31,9 +35,7 @@ const (
 func misdeeds(elsewhere string) map[string]misdeed {
 	m := map[string]misdeed{}
 	for _, part := range []map[string]misdeed{silences(), lies(), webMisdeeds(elsewhere), childMisdeeds()} {
-		for name, d := range part {
-			m[name] = d
-		}
+		maps.Copy(m, part)
 	}
 	return m
 }
@@ -135,10 +137,60 @@ func childMisdeeds() map[string]misdeed {
 		return misdeed{on: "stdio", tool: tool, want: failed, reason: failed, status: "failed"}
 	}
 	return map[string]misdeed{
-		"U93 exit in the middle":       child(func(a *asked) { a.hangUp() }),
-		"U93 line without end":         child(func(a *asked) { a.bytes(strings.Repeat("x", 5<<20)); <-a.gone }),
-		"U93 too many lines of text":   child(func(a *asked) { a.bytes(strings.Repeat("x\n", 1000)); <-a.gone }),
-		"U93 exit in half of a answer": child(func(a *asked) { a.bytes(`{"jsonrpc":"2.0","id":7,"result":`); a.hangUp() }),
+		"U93 exit in the middle":     child(func(a *asked) { a.hangUp() }),
+		"U93 line without end":       child(func(a *asked) { a.bytes(strings.Repeat("x", 5<<20)); <-a.gone }),
+		"U93 too many lines of text": child(func(a *asked) { a.bytes(strings.Repeat("x\n", 1000)); <-a.gone }),
+		"U93 a fork holds the pipe": {
+			on: "stdio", beside: "sleep 1000 &", tool: func(a *asked) { a.hangUp() }, want: failed, reason: failed, status: "failed",
+		},
+		"U93 a flood on stderr": {
+			on: "stdio", beside: "yes flood | head -c 10000000 >&2;", tool: func(a *asked) { a.text("done") }, want: "done", status: "ok",
+		},
+		"U93 exit in half of an answer": child(func(a *asked) { a.bytes(`{"jsonrpc":"2.0","id":7,"result":`); a.hangUp() }),
+	}
+}
+
+func TestAReaderThatDoesNotReadKeepsNobodyWaiting(t *testing.T) {
+	t.Parallel()
+	for _, up := range upstreams {
+		t.Run("to "+up, func(t *testing.T) {
+			t.Parallel()
+			h, rec, ann, _ := two(t, up)
+			note := fmt.Sprintf(`{"jsonrpc":"2.0","method":"notifications/message","params":{"level":"info","data":%q}}`, strings.Repeat("x", 100_000))
+			flooded := make(chan struct{})
+			rec.tools["report"] = func(a *asked) {
+				for range 500 {
+					a.send(note)
+				}
+				close(flooded)
+				a.text("done")
+			}
+			name := "report"
+			body := strings.Replace(modernCall("{}"), `"run"`, `"report"`, 1)
+			c, err := net.Dial("tcp", strings.TrimPrefix(h.base, "http://"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer c.Close()
+			fmt.Fprintf(c, "POST /mcp/up HTTP/1.1\r\nHost: localhost\r\nAuthorization: %s\r\nContent-Type: application/json\r\n"+
+				"Accept: application/json, text/event-stream\r\nMcp-Protocol-Version: 2026-07-28\r\nMcp-Method: tools/call\r\nMcp-Name: %s\r\n"+
+				"Content-Length: %d\r\n\r\n%s", ann.header.Get("Authorization"), name, len(body), body)
+			rec.await("the call", func(a asked) bool { return a.name == name })
+			for range 20 {
+				begun := time.Now()
+				x := ann.post(modernCall("{}"), modernHead("tools/call", "run"))
+				if took := time.Since(begun); x.status != 200 || took > 5*time.Second {
+					t.Fatalf("69 beside it: %d %s after %v", x.status, x.body, took)
+				}
+			}
+			if up == "stdio" { // a child that calls share loses messages rather than wait
+				select {
+				case <-flooded:
+				case <-soon(t):
+					t.Error("69 the child is kept waiting")
+				}
+			}
+		})
 	}
 }
 
@@ -185,7 +237,11 @@ func (d *misdeed) check(t *testing.T, up string) {
 			return true
 		}
 	}
-	h := newHopgate(t, misdeedYAML(rec.upstream(up)))
+	way := rec.upstream(up)
+	if d.beside != "" {
+		way = fmt.Sprintf("{ command: [sh, -c, %q, %q, %q] }", d.beside+` exec "$0" "$1"`, program(t, "pipe"), rec.addr)
+	}
+	h := newHopgate(t, misdeedYAML(way))
 	c := h.stdio("--to", "up")
 	c.greet("2025-11-25")
 	send := call(`"bad"`)

@@ -8,15 +8,15 @@ import (
 	"time"
 )
 
-// reloadYAML grants tools to ann, and says more about it.
-func reloadYAML(upstream, tools, more string) string {
+// reloadYAML grants tools.
+func reloadYAML(upstream, tools string) string {
 	return `version: 1
 listen: { mcp: "127.0.0.1:0" }
 agents: { ann: key, here: local }
 upstreams: { up: ` + upstream + ` }
 connections:
   all: { from: "*", to: up, tools: ` + tools + ` }
-` + more
+`
 }
 
 // logged waits until the log of a process has a text so many times.
@@ -73,7 +73,7 @@ func TestAReloadJudgesOpenSessions(t *testing.T) {
 			t.Parallel()
 			rec := newRecorder(t)
 			subscribable(rec)
-			h := newHopgate(t, reloadYAML(rec.upstream(up), "[run]", ""))
+			h := newHopgate(t, reloadYAML(rec.upstream(up), "[run]"))
 			key := h.key("ann")
 			h.serve()
 			logged(t, h.log, ready, 1)
@@ -83,7 +83,7 @@ func TestAReloadJudgesOpenSessions(t *testing.T) {
 			rec.hear()
 			call := func(m string) string { return ann.post(m, nil).last() }
 			allowed(t, call, "run", true)
-			h.write(reloadYAML(rec.upstream(up), "[zone]", ""))
+			h.write(reloadYAML(rec.upstream(up), "[zone]"))
 			if got := get.next(); got != `{"jsonrpc":"2.0","method":"notifications/tools/list_changed"}` {
 				t.Errorf("on the GET stream: %s", got)
 			}
@@ -96,7 +96,7 @@ func TestAReloadJudgesOpenSessions(t *testing.T) {
 				t.Errorf("the list is %s", got)
 			}
 			// A connection that is gone takes its sessions and streams along.
-			h.write(strings.Replace(reloadYAML(rec.upstream(up), "[run]", ""), `from: "*"`, "from: here", 1))
+			h.write(strings.Replace(reloadYAML(rec.upstream(up), "[run]"), `from: "*"`, "from: here", 1))
 			get.closes(5 * time.Second)
 			listen.closes(5 * time.Second)
 			if x := ann.post(goodCall, nil); x.status != 403 {
@@ -106,12 +106,12 @@ func TestAReloadJudgesOpenSessions(t *testing.T) {
 		t.Run("stdio to "+up, func(t *testing.T) {
 			t.Parallel()
 			rec := newRecorder(t)
-			h := newHopgate(t, reloadYAML(rec.upstream(up), "[run]", ""))
+			h := newHopgate(t, reloadYAML(rec.upstream(up), "[run]"))
 			c := h.stdio("--to", "up")
 			c.greet("2025-11-25")
 			allowed(t, c.ask, "run", true)
 			logged(t, c.words, ready, 1)
-			h.write(reloadYAML(rec.upstream(up), "[zone]", ""))
+			h.write(reloadYAML(rec.upstream(up), "[zone]"))
 			if got := c.next(); got != `{"jsonrpc":"2.0","method":"notifications/tools/list_changed"}` {
 				t.Errorf("got %s", got)
 			}
@@ -141,7 +141,7 @@ func (s *stream) closes(within time.Duration) {
 func TestSIGHUPReloads(t *testing.T) {
 	t.Parallel()
 	rec := newRecorder(t)
-	h := newHopgate(t, reloadYAML(rec.upstream("http"), "[run]", ""))
+	h := newHopgate(t, reloadYAML(rec.upstream("http"), "[run]"))
 	h.serve()
 	logged(t, h.log, ready, 1)
 	if err := h.cmd.Process.Signal(syscall.SIGHUP); err != nil {
@@ -171,7 +171,7 @@ func TestAFileThatIsNotSoundChangesNothing(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			rec := newRecorder(t)
-			good := func(tools string) string { return reloadYAML(rec.upstream("http"), tools, "") }
+			good := func(tools string) string { return reloadYAML(rec.upstream("http"), tools) }
 			h := newHopgate(t, good("[run]"))
 			key := h.key("ann")
 			h.serve()
@@ -219,7 +219,7 @@ func TestRevocationEndsWhatIsOpen(t *testing.T) {
 			rec := newRecorder(t)
 			subscribable(rec)
 			rec.tools["wait"] = func(a *asked) { <-a.gone }
-			h := newHopgate(t, reloadYAML(rec.upstream(up), "[run, wait]", ""))
+			h := newHopgate(t, reloadYAML(rec.upstream(up), "[run, wait]"))
 			key := h.key("ann")
 			h.serve()
 			ann := h.agent("up", key)
@@ -259,7 +259,7 @@ func TestRevocationEndsWhatIsOpen(t *testing.T) {
 	t.Run("stdio", func(t *testing.T) {
 		t.Parallel()
 		rec := newRecorder(t)
-		h := newHopgate(t, reloadYAML(rec.upstream("http"), "[run]", ""))
+		h := newHopgate(t, reloadYAML(rec.upstream("http"), "[run]"))
 		h.env = append(h.env, "HOPGATE_KEY="+h.key("ann"))
 		c := h.stdio("--to", "up")
 		c.greet("2025-11-25")
@@ -280,7 +280,7 @@ func TestRevocationEndsWhatIsOpen(t *testing.T) {
 func TestRotationKeepsSessions(t *testing.T) {
 	t.Parallel()
 	rec := newRecorder(t)
-	h := newHopgate(t, reloadYAML(rec.upstream("http"), "[run]", ""))
+	h := newHopgate(t, reloadYAML(rec.upstream("http"), "[run]"))
 	old := h.key("ann")
 	h.serve()
 	ann := h.agent("up", old)
