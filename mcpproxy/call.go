@@ -129,19 +129,20 @@ func (x *exchange) waitOn(stop context.CancelFunc) {
 	}
 }
 
-// giveUp ends the answer, because the agent has cancelled the request. What still comes within a short while is judged
-// and recorded, and goes nowhere. The session's mutex is held.
-func (x *exchange) giveUp() {
+// giveUp gives the answer up, because the agent has cancelled the request. What still comes within a short while is
+// judged and recorded, and goes nowhere. It reports whether this is the first time; then the caller ends the reply, when
+// it has let go of the session's mutex, which it holds here.
+func (x *exchange) giveUp() (first bool) {
 	switch {
 	case x.gone:
-		return
+		return false
 	case x.modern:
 		x.stop() // the exchange itself tells the upstream
 	default:
 		time.AfterFunc(lateTime, x.stop)
 	}
 	x.gone = true
-	x.reply.End()
+	return true
 }
 
 // untold is the timeout of a call whose connection is not known; it is refused long before.
@@ -427,7 +428,7 @@ func (x *exchange) deliver(ctx context.Context, s *session) {
 		case modern:
 			x.conclude(ctx, policy.StatusSent, true)
 			x.reply.Accept()
-			return
+			return true
 		}
 	}
 	link, err := s.open(ctx)
@@ -444,6 +445,7 @@ func (x *exchange) deliver(ctx context.Context, s *session) {
 	}
 	x.conclude(ctx, status, true)
 	x.reply.Accept()
+	return true
 }
 
 // statusOf says how a call has ended that was answered.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"maps"
 	"net"
 	"net/http"
 	"strings"
@@ -35,7 +36,7 @@ type world struct {
 	servers  map[string]*upstream.Server
 	timeout  time.Duration
 
-	ctx   context.Context // of every request of a client
+	ctx   context.Context //nolint:containedctx // of every request of a client, all of which end with the world
 	stop  context.CancelFunc
 	front *http.Server
 	back  *http.Server
@@ -44,14 +45,14 @@ type world struct {
 	dials []*http.Transport
 }
 
-// bubble runs a test in a world with fake time.
-func bubble(t *testing.T, test func(t *testing.T, w *world)) {
+// bubble runs a test in a world with fake time. Inside, the test is the one of the world.
+func bubble(t *testing.T, test func(w *world)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		defer w.close()
 		w.serve()
-		test(t, w)
+		test(w)
 	})
 }
 
@@ -117,9 +118,7 @@ func (w *world) policy(revision string, edit func(*mcpproxy.Policy)) *mcpproxy.P
 		Revision: revision, Agents: map[string]mcpproxy.Principal{}, Connections: map[mcpproxy.Way]*policy.Connection{},
 		Upstreams: map[string]*upstream.Server{}, Limits: wire.DefaultLimits,
 	}
-	for name, s := range w.servers {
-		p.Upstreams[name] = s
-	}
+	maps.Copy(p.Upstreams, w.servers)
 	for _, way := range []mcpproxy.Way{{Agent: "alice", Upstream: "up"}, {Agent: "bob", Upstream: "up"}, {Agent: "alice", Upstream: "other"}} {
 		if p.Upstreams[way.Upstream] == nil {
 			continue

@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"strconv"
-	"strings"
 	"sync"
 
 	"github.com/hopgate/hopgate/mcpproxy/ingress"
@@ -46,27 +44,14 @@ func (g *guest) refuseStream(ctx context.Context, r *policy.Reason, reply ingres
 
 // resume sends what a client has missed of a stream, and goes on with it.
 func (g *guest) resume(ctx context.Context, s *session, h *ingress.Head, reply ingress.Reply) {
-	o, missed, seq, ok := s.streams.resume(h.LastEventID, g.who.policy.Revision)
-	if !ok {
-		g.refuseStream(ctx, reasonEvent, reply)
-		return
-	}
-	stream, _, _ := strings.Cut(h.LastEventID, "-")
-	if reply.Open() != nil {
-		return
-	}
-	for i, frame := range missed {
-		if reply.Send(stream+"-"+strconv.Itoa(seq+i), frame) != nil {
-			return
-		}
-	}
+	o, gone, ok := s.streams.resume(h.LastEventID, g.who.policy.Revision, reply)
 	switch {
+	case !ok:
+		g.refuseStream(ctx, reasonEvent, reply)
 	case o == nil: // the stream has ended meanwhile, and the client has all of it
-		reply.End()
-	case o.no == 0:
-		g.listenGeneral(ctx, s, reply)
+	case o == s.streams.general:
+		g.carryGeneral(ctx, s, reply, gone)
 	default:
-		gone := o.attach(reply)
 		defer o.leave(reply)
 		select {
 		case <-ctx.Done():
@@ -78,23 +63,25 @@ func (g *guest) resume(ctx context.Context, s *session, h *ingress.Head, reply i
 
 // listenGeneral carries stream 0 of a session as long as the client listens.
 func (g *guest) listenGeneral(ctx context.Context, s *session, reply ingress.Reply) {
-	o := s.streams.general
-	if version, _ := s.facts(); version >= revisionResume {
-		reply.Resumable(o.name())
-	}
-	if reply.Open() != nil {
+	version, _ := s.facts()
+	gone, err := s.streams.general.attach(reply, version >= revisionResume)
+	if err != nil {
 		return
 	}
-	gone := o.attach(reply)
+	g.carryGeneral(ctx, s, reply, gone)
+}
+
+func (g *guest) carryGeneral(ctx context.Context, s *session, reply ingress.Reply, gone <-chan struct{}) {
+	o := s.streams.general
 	defer o.leave(reply)
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	var work sync.WaitGroup
-	work.Go(func() { g.pump(ctx, s, o) })
+	work.Go(func() { g.pumpAll(ctx, s, o) })
 	select {
 	case <-ctx.Done():
 	case <-gone:
-	case <-o.done:
+	case <-s.ctx.Done():
 	}
 	cancel()
 	work.Wait()
@@ -105,14 +92,27 @@ func (g *guest) listenGeneral(ctx context.Context, s *session, reply ingress.Rep
 func (g *guest) listenOwn(ctx context.Context, reply ingress.Reply) {
 	s := g.own
 	defer s.end()
-	s.streams.general.attach(reply)
+	if _, err := s.streams.general.attach(reply, false); err != nil {
+		return
+	}
+	select {
+	case <-ctx.Done():
+	case <-s.ready:
+		g.pumpAll(ctx, s, s.streams.general)
+	}
+}
+
+// pumpAll pumps from one link of the session after another. A session has one pump at a time, because a link has one
+// listener.
+func (g *guest) pumpAll(ctx context.Context, s *session, to ingress.Reply) {
 	select {
 	case <-ctx.Done():
 		return
-	case <-s.ready:
+	case s.pumping <- struct{}{}:
 	}
+	defer func() { <-s.pumping }()
 	for {
-		g.pump(ctx, s, s.streams.general)
+		g.pump(ctx, s, to)
 		select {
 		case <-ctx.Done():
 			return
@@ -230,20 +230,25 @@ var lists = []struct{ capability, method, wanted string }{
 	{"resources", "notifications/resources/list_changed", "resourcesListChanged"},
 }
 
-// tellChanged tells every agent that its lists may have changed, because the policy has.
+// tellChanged tells every agent that its lists may have changed, because the policy has. It waits for none of them.
 func (p *Proxy) tellChanged() {
 	p.sessions.each(func(s *session) {
-		for _, method := range s.expects() {
-			_ = s.streams.general.Send("", []byte(`{"jsonrpc":"2.0","method":"`+method+`"}`)) // a session that ended needs no news
-		}
+		offers := s.expects()
+		p.work.Go(func() {
+			for _, method := range offers {
+				_ = s.streams.general.Send("", []byte(`{"jsonrpc":"2.0","method":"`+method+`"}`)) // a session that ended needs no news
+			}
+		})
 	})
 	p.eachListener(func(l *listener) {
-		for _, x := range lists {
-			if l.wants[x.wanted] {
-				_ = l.reply.Send("", slices.Concat(
-					[]byte(`{"jsonrpc":"2.0","method":"`+x.method+`","params":{"_meta":{"io.modelcontextprotocol/subscriptionId":`), l.id, []byte(`}}}`),
-				)) // nor does a listener that is gone
+		p.work.Go(func() {
+			for _, x := range lists {
+				if l.wants[x.wanted] {
+					_ = l.reply.Send("", slices.Concat(
+						[]byte(`{"jsonrpc":"2.0","method":"`+x.method+`","params":{"_meta":{"io.modelcontextprotocol/subscriptionId":`), l.id, []byte(`}}}`),
+					)) // nor does a listener that is gone
+				}
 			}
-		}
+		})
 	})
 }

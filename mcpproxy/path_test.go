@@ -15,7 +15,8 @@ import (
 )
 
 func TestCallPasses(t *testing.T) {
-	bubble(t, func(t *testing.T, w *world) {
+	bubble(t, func(w *world) {
+		t := w.t
 		c := w.session("alice", "2025-11-25")
 		status, got := c.call(tool("1", "echo", `{"x":1.0}`))
 		if status != 200 || got != `{"jsonrpc":"2.0","id":1,"result":{"content":[],"structuredContent":{"got":{"x":1.0}}}}` {
@@ -112,7 +113,8 @@ func TestCallEndsOnce(t *testing.T) {
 	}
 	for name, x := range cases {
 		t.Run(name, func(t *testing.T) {
-			bubble(t, func(t *testing.T, w *world) {
+			bubble(t, func(w *world) {
+				t := w.t
 				c := w.session("alice", "2025-11-25")
 				if x.prepare != nil {
 					x.prepare(w)
@@ -142,7 +144,8 @@ func TestCallEndsOnce(t *testing.T) {
 }
 
 func TestCallWithoutRecordIsNotMade(t *testing.T) {
-	bubble(t, func(t *testing.T, w *world) {
+	bubble(t, func(w *world) {
+		t := w.t
 		c := w.session("alice", "2025-11-25")
 		w.journal.fail = func(*policy.Call) error { return errors.New("disk full") }
 		for name, body := range map[string]string{
@@ -163,7 +166,8 @@ func TestCallWithoutRecordIsNotMade(t *testing.T) {
 }
 
 func TestRewrittenCallIsSentAndRecorded(t *testing.T) {
-	bubble(t, func(t *testing.T, w *world) {
+	bubble(t, func(w *world) {
+		t := w.t
 		c := w.session("alice", "2025-11-25")
 		w.gate.check = rewriting("tools/call", wire.ParamsArguments, `{"x":"redacted"}`)
 		w.gate.screen = func(_ context.Context, c *policy.Call, result *wire.Frame) (policy.Verdict, error) {
@@ -205,7 +209,8 @@ func TestStrangersAreOnRecord(t *testing.T) {
 	}
 	for name, x := range cases {
 		t.Run(name, func(t *testing.T) {
-			bubble(t, func(t *testing.T, w *world) {
+			bubble(t, func(w *world) {
+				t := w.t
 				w.proxy.SetPolicy(w.policy("r2", func(p *mcpproxy.Policy) {
 					p.Agents["loc"] = mcpproxy.Principal{Agent: &policy.Agent{Name: "loc"}, Local: true}
 				}))
@@ -229,7 +234,8 @@ func TestStrangersAreOnRecord(t *testing.T) {
 
 func TestLateAnswersOfARevokedAgentAreWithheld(t *testing.T) {
 	for _, name := range []string{"hold", "holderror"} {
-		bubble(t, func(t *testing.T, w *world) {
+		bubble(t, func(w *world) {
+			t := w.t
 			c := w.agent("alice")
 			answer := c.begin(modernTool("1", name, "{}"), modernHead("tools/call", name))
 			synctest.Wait()
@@ -245,7 +251,8 @@ func TestLateAnswersOfARevokedAgentAreWithheld(t *testing.T) {
 }
 
 func TestQuietUpstreamTimesOutAndIsTold(t *testing.T) {
-	bubble(t, func(t *testing.T, w *world) {
+	bubble(t, func(w *world) {
+		t := w.t
 		c := w.session("alice", "2025-11-25")
 		start := time.Now()
 		if _, got := c.call(tool("7", "hold", "{}")); !strings.Contains(got, "UPSTREAM_TIMEOUT") {
@@ -262,7 +269,8 @@ func TestQuietUpstreamTimesOutAndIsTold(t *testing.T) {
 
 // TestSilentUpstreamDoesNotHoldANotification has a server that takes a notification and never says so.
 func TestSilentUpstreamDoesNotHoldANotification(t *testing.T) {
-	bubble(t, func(t *testing.T, w *world) {
+	bubble(t, func(w *world) {
+		t := w.t
 		c := w.session("alice", "2025-11-25")
 		w.server.intrude = func(_ http.ResponseWriter, r *http.Request, f *wire.Frame) bool {
 			if f.Kind == wire.KindNotification {

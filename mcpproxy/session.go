@@ -59,6 +59,7 @@ type session struct {
 	opening sync.Mutex    // held while a link is made; taken before mu
 	ready   chan struct{} // closed when the client is initialized
 	renewed chan struct{} // has a value when there is a new link
+	pumping chan struct{} // has a value while somebody listens to the link
 	streams streams
 }
 
@@ -81,7 +82,8 @@ var errEnded = errors.New("the session has ended")
 func newSession(p *Proxy, g *guest) *session {
 	s := &session{
 		p: p, agent: g.who.agent.Name, key: g.who.key, upstream: g.peer.Upstream, server: g.who.policy.Upstreams[g.peer.Upstream],
-		born: p.Clock(), used: p.Clock(), ready: make(chan struct{}), renewed: make(chan struct{}, 1), calls: map[idKey]*exchange{}, questions: map[idKey]question{}, tokens: map[idKey]bool{},
+		born: p.Clock(), used: p.Clock(), ready: make(chan struct{}), renewed: make(chan struct{}, 1),
+		pumping: make(chan struct{}, 1), calls: map[idKey]*exchange{}, questions: map[idKey]question{}, tokens: map[idKey]bool{},
 	}
 	s.ctx, s.stop = context.WithCancelCause(p.ctx)
 	s.streams.init(s)
@@ -228,13 +230,17 @@ func (s *session) release(x *exchange) {
 // cancel gives up the call with an id. It reports whether there is one, and whether it is of the later era.
 func (s *session) cancel(id []byte) (known, modern bool) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	x, known := s.calls[newIDKey(id)]
 	if !known {
+		s.mu.Unlock()
 		return false, false
 	}
-	x.giveUp()
-	return true, x.modern
+	first, modern, reply := x.giveUp(), x.modern, x.reply
+	s.mu.Unlock()
+	if first {
+		s.p.work.Go(reply.End) // it may have to wait for a peer that does not read
+	}
+	return true, modern
 }
 
 // owns reports whether a progress token belongs to a call of the session.
@@ -278,7 +284,7 @@ func (s *session) end() {
 	s.mu.Unlock()
 	s.p.sessions.drop(s)
 	s.stop(errEnded)
-	s.streams.close()
+	s.streams.forget()
 	if link != nil {
 		s.p.work.Go(func() { closeLink(s.ctx, link) })
 	}
@@ -294,10 +300,11 @@ func closeLink(ctx context.Context, link upstream.Link) {
 func (s *session) idle(now time.Time) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if now.Sub(s.born) > longSession {
-		return true
+	if s.id == "" {
+		return false // it is the process, which nothing could bring back to life
 	}
-	return s.id != "" && len(s.calls) == 0 && !s.streams.listening() && now.Sub(s.used) > idleSession
+	unused := len(s.calls) == 0 && s.streams.listening.Load() == 0 && now.Sub(s.used) > idleSession
+	return unused || now.Sub(s.born) > longSession
 }
 
 // idKey is the value of a JSON-RPC id or a progress token, whatever its spelling. Long ones are hashed.

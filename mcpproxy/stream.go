@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/hopgate/hopgate/mcpproxy/ingress"
 )
@@ -19,13 +20,15 @@ const (
 // They remember what was last sent, so that a client whose connection broke can go on where it was (MCP 2025-11-25,
 // resumability and redelivery). What was judged under one state of the configuration is not sent again under another.
 type streams struct {
-	s       *session
-	mu      sync.Mutex // guards what follows, and the order of events
-	general *outlet
-	open    map[int]*outlet
-	last    int // number of the newest stream
-	events  []event
-	size    int // bytes of events
+	s         *session
+	general   *outlet
+	listening atomic.Int32 // replies that outlets have
+
+	mu     sync.Mutex // guards what follows; taken after the mutex of an outlet, and never held while a peer reads
+	open   map[int]*outlet
+	last   int // number of the newest stream
+	events []event
+	size   int // bytes of events
 }
 
 // event is one message that was sent on a stream.
@@ -39,11 +42,15 @@ type event struct {
 // wait for it to come back. It implements [ingress.Reply].
 type outlet struct {
 	*streams
-	no, seq int
-	reply   ingress.Reply // nil while nobody listens
-	away    chan struct{} // closed when reply is taken away
-	done    chan struct{} // closed at the end of the stream
-	ended   bool
+	no   int
+	done chan struct{} // closed at the end of the stream
+
+	mu    sync.Mutex // guards what follows and the order of events; a peer that does not read holds up this stream alone
+	seq   int
+	begun bool          // a reply that is gone has begun the stream
+	reply ingress.Reply // nil while nobody listens
+	away  chan struct{} // closed when reply is taken away
+	ended bool
 }
 
 func (t *streams) init(s *session) {
@@ -58,6 +65,7 @@ func (t *streams) answer(reply ingress.Reply, resume bool) *outlet {
 	defer t.mu.Unlock()
 	t.last++
 	o := &outlet{streams: t, no: t.last, reply: reply, done: make(chan struct{})}
+	t.listening.Add(1)
 	t.open[o.no] = o
 	if resume {
 		reply.Resumable(o.eventID())
@@ -65,31 +73,81 @@ func (t *streams) answer(reply ingress.Reply, resume bool) *outlet {
 	return o
 }
 
-// close ends stream 0. The others end with the calls that they answer, which have yet to say why.
-func (t *streams) close() {
+// forget drops what is kept for a client that comes back.
+func (t *streams) forget() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.general.shut()
 	t.events, t.size = nil, 0
 }
 
-// listening reports whether the client has a stream open.
-func (t *streams) listening() bool {
+// missed returns what was sent on a stream behind an event; false where a part of that is not known any more, or was
+// judged under another state of the configuration. Half of a stream would be worse than none.
+func (t *streams) missed(stream, seq int, revision string) (frames [][]byte, open *outlet, ok bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	for _, o := range t.open {
-		if o.reply != nil {
-			return true
+	for _, e := range t.events {
+		if e.stream != stream || e.seq <= seq {
+			continue
 		}
+		if e.seq != seq+1+len(frames) || e.revision != revision {
+			return nil, nil, false
+		}
+		frames = append(frames, e.frame)
 	}
-	return false
+	return frames, t.open[stream], true
 }
 
-// attach gives a stream a new reply, and takes the old one away. gone is closed when this one is taken away in turn.
-func (o *outlet) attach(reply ingress.Reply) (gone <-chan struct{}) {
+// resume sends on a reply what a client has missed of the stream that an event id belongs to, and attaches the reply to
+// the stream where that goes on; o is nil where it does not. It reports false where the stream cannot be resumed, and has
+// sent nothing then.
+func (t *streams) resume(id, revision string, reply ingress.Reply) (o *outlet, gone <-chan struct{}, ok bool) {
+	no, seq, ok := parseEventID(id)
+	if !ok {
+		return nil, nil, false
+	}
+	if _, o, _ = t.missed(no, seq, revision); o != nil {
+		o.mu.Lock() // nothing is sent between what was missed and what follows
+		defer o.mu.Unlock()
+	}
+	frames, _, ok := t.missed(no, seq, revision)
+	if o != nil && o.ended {
+		o = nil
+	}
+	if !ok || o == nil && frames == nil || o != nil && o.seq != seq+len(frames) {
+		return nil, nil, false
+	}
+	if reply.Open() != nil {
+		return nil, nil, true
+	}
+	for i, frame := range frames {
+		if reply.Send(eventID(no, seq+1+i), frame) != nil {
+			return nil, nil, true
+		}
+	}
+	if o == nil {
+		reply.End()
+		return nil, nil, true
+	}
+	return o, o.take(reply), true
+}
+
+// attach begins a stream anew with a reply, and takes the old one away. gone is closed when this one is taken away in
+// turn. It returns an error where the peer is gone.
+func (o *outlet) attach(reply ingress.Reply, resume bool) (gone <-chan struct{}, err error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	if resume {
+		reply.Resumable(o.eventID())
+	}
+	if err := reply.Open(); err != nil {
+		return nil, err
+	}
+	return o.take(reply), nil
+}
+
+func (o *outlet) take(reply ingress.Reply) (gone <-chan struct{}) {
 	o.detach()
+	o.listening.Add(1)
 	o.reply, o.away = reply, make(chan struct{})
 	return o.away
 }
@@ -104,6 +162,10 @@ func (o *outlet) leave(reply ingress.Reply) {
 }
 
 func (o *outlet) detach() {
+	if o.reply != nil {
+		o.begun = o.streaming()
+		o.listening.Add(-1)
+	}
 	o.reply = nil
 	if o.away != nil {
 		close(o.away)
@@ -111,43 +173,16 @@ func (o *outlet) detach() {
 	}
 }
 
-// resume finds the stream that an event id belongs to and what the client has missed of it. It reports false where that
-// is not known any more: half of a stream would be worse than none.
-func (t *streams) resume(id, revision string) (o *outlet, missed [][]byte, firstSeq int, ok bool) {
-	no, seq, ok := parseEventID(id)
-	if !ok {
-		return nil, nil, 0, false
-	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	next := seq + 1
-	for _, e := range t.events {
-		if e.stream != no || e.seq <= seq {
-			continue
-		}
-		if e.seq != seq+1+len(missed) || e.revision != revision {
-			return nil, nil, 0, false
-		}
-		missed = append(missed, e.frame)
-	}
-	o = t.open[no]
-	if o == nil && missed == nil || o != nil && o.seq != seq+len(missed) {
-		return nil, nil, 0, false
-	}
-	return o, missed, next, true
+// streaming reports whether the client has, or had, a stream and not just one answer to wait for.
+func (o *outlet) streaming() bool {
+	return o.begun || o.seq > 0 || o.reply != nil && o.reply.Streaming()
 }
 
-// name is eventID for others.
-func (o *outlet) name() string {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.eventID()
-}
+// eventID names the event that was sent last.
+func (o *outlet) eventID() string { return eventID(o.no, o.seq) }
 
-// eventID names the event that was sent last: the stream, then the event.
-func (o *outlet) eventID() string {
-	return strconv.Itoa(o.no) + "-" + strconv.Itoa(o.seq)
-}
+// eventID names an event: the stream, then the event.
+func eventID(stream, seq int) string { return strconv.Itoa(stream) + "-" + strconv.Itoa(seq) }
 
 func parseEventID(id string) (stream, seq int, ok bool) {
 	a, b, found := strings.Cut(id, "-")
@@ -159,14 +194,18 @@ func parseEventID(id string) (stream, seq int, ok bool) {
 	return stream, seq, err == nil && stream >= 0 && seq >= 0
 }
 
-// remember keeps an event for a client that comes back.
+// remember numbers an event and keeps it for a client that comes back.
 func (o *outlet) remember(frame []byte) {
-	o.events = append(o.events, event{o.no, o.seq, o.s.p.policy.Load().Revision, bytes.Clone(frame)})
-	o.size += len(frame)
-	for len(o.events) > keepEvents || o.size > keepBytes && len(o.events) > 0 {
-		o.size -= len(o.events[0].frame)
-		o.events[0].frame = nil
-		o.events = o.events[1:]
+	o.seq++
+	t := o.streams
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.events = append(t.events, event{o.no, o.seq, t.s.p.policy.Load().Revision, bytes.Clone(frame)})
+	t.size += len(frame)
+	for len(t.events) > keepEvents || t.size > keepBytes && len(t.events) > 0 {
+		t.size -= len(t.events[0].frame)
+		t.events[0].frame = nil
+		t.events = t.events[1:]
 	}
 }
 
@@ -186,7 +225,7 @@ func (*outlet) Resumable(string) {}
 func (o *outlet) Streaming() bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	return o.seq > 0 || o.reply != nil && o.reply.Streaming()
+	return o.streaming()
 }
 
 // Open sends the head of the stream.
@@ -203,10 +242,9 @@ func (o *outlet) Open() error {
 func (o *outlet) Send(_ string, frame []byte) error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if o.ended {
+	if o.ended || o.s.ctx.Err() != nil {
 		return errEnded
 	}
-	o.seq++
 	o.remember(frame)
 	if o.reply != nil && o.reply.Send(o.eventID(), frame) != nil {
 		o.detach()
@@ -221,15 +259,18 @@ func (o *outlet) Finish(_ string, status int, frame []byte) error {
 	if o.ended {
 		return errEnded
 	}
-	if o.seq > 0 || o.reply != nil && o.reply.Streaming() {
-		o.seq++
+	o.finish(status, frame)
+	return nil
+}
+
+func (o *outlet) finish(status int, frame []byte) {
+	if o.streaming() {
 		o.remember(frame)
 	}
 	if o.reply != nil {
 		_ = o.reply.Finish(o.eventID(), status, frame) // a peer that is gone may come back for the event
 	}
 	o.shut()
-	return nil
 }
 
 // End ends the stream without a message.
@@ -256,7 +297,11 @@ func (o *outlet) Accept() {
 func (o *outlet) Refuse(r *ingress.Refusal) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if o.reply != nil && !o.ended {
+	switch {
+	case o.ended:
+	case o.streaming():
+		o.finish(r.Status(), r.Append(nil))
+	case o.reply != nil:
 		o.reply.Refuse(r)
 	}
 	o.shut()
@@ -269,7 +314,9 @@ func (o *outlet) shut() {
 	}
 	o.ended = true
 	close(o.done)
+	o.streams.mu.Lock()
 	delete(o.open, o.no)
+	o.streams.mu.Unlock()
 	o.detach()
 }
 
