@@ -408,17 +408,18 @@ func (x *exchange) conclude(ctx context.Context, status policy.Status, begun boo
 }
 
 // deliver takes a message that has no answer along the same path: a notification, or the answer to a server's request.
-func (x *exchange) deliver(ctx context.Context, s *session) {
+// It reports whether the message was allowed.
+func (x *exchange) deliver(ctx context.Context, s *session) (allowed bool) {
 	if s == nil {
 		// Over HTTP the later era has no notification that would mean anything to a server.
 		x.refuseQuietly(ctx, reasonNoEffect)
-		return
+		return false
 	}
 	ctx, cancel := context.WithTimeout(ctx, x.timeout())
 	defer cancel()
 	send := x.decide(ctx)
 	if send == nil {
-		return
+		return false
 	}
 	if x.call.Method == "notifications/cancelled" {
 		switch known, modern := s.cancel(x.frame.Get(wire.ParamsRequestID)); {

@@ -119,7 +119,14 @@ func (g *guest) answer(ctx context.Context, x *exchange, h *ingress.Head) {
 		return
 	}
 	x.call.Method = q.method
-	x.deliver(s.ctx, s)
+	if x.deliver(s.ctx, s) {
+		return
+	}
+	ctx, cancel := context.WithTimeout(s.ctx, leaveTime)
+	defer cancel()
+	if link, err := s.open(ctx); err == nil { // a server that is gone waits for nothing
+		g.p.reject(ctx, link, &x.call, &x.out)
+	}
 }
 
 // session finds the session that a message belongs to.

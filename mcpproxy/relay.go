@@ -44,31 +44,36 @@ func (in *inbound) take(ctx context.Context, f *wire.Frame) bool {
 	g := guest{p: in.p, peer: in.peer, who: who}
 	c := g.call(f)
 	c.Direction, c.Origin = policy.ToAgent, in.origin
-	_, out, settle := policy.Decide(ctx, &c)
-	request := f.Kind == wire.KindRequest
+	send, out, settle := policy.Decide(ctx, &c)
 	if out.Allowed {
 		if r := in.illegal(&c); r != nil {
 			out.Allowed, out.Gate, out.Reason = false, "protocol", r
 		}
 	}
-	if out.Allowed && request {
-		if err := in.p.Journal.Begin(ctx, &c, &out); err != nil {
-			out = policy.Denied("audit", reasonRecord, "")
-			out.Fault = err
+	request := f.Kind == wire.KindRequest
+	begun := out.Allowed && request
+	if begun {
+		if err := in.p.Journal.Begin(ctx, send, &out); err != nil {
+			out, begun = policy.Denied("audit", reasonRecord, ""), false
+			in.p.Log.Error().Err(err).Stringer("ref", c.Ref).Msg("a server's request is not on record")
+			in.p.observe(&c, &out, nil)
 		}
 	} else if !out.Allowed {
 		in.p.record(ctx, &c, &out)
 	}
-	sent := out.Allowed && in.reply.Send("", f.Raw) == nil
-	var report *policy.Report
-	if sent {
-		report = &policy.Report{Status: policy.StatusSent}
+	sent := out.Allowed && in.reply.Send("", send.Frame.Raw) == nil
+	report := &policy.Report{Status: policy.StatusSent}
+	if !sent {
+		report = nil
 	}
 	if err := settle(ctx, &out, report); err != nil {
 		in.p.Log.Error().Err(err).Stringer("ref", c.Ref).Msg("a reservation was not settled")
 	}
-	if request {
-		in.conclude(ctx, &c, &out, sent)
+	if begun {
+		in.conclude(&c, &out, sent)
+	}
+	if request && !sent {
+		in.reject(ctx, &c, &out)
 	}
 	return sent
 }
@@ -82,6 +87,9 @@ func (in *inbound) illegal(c *policy.Call) *policy.Reason {
 		return reasonUnsolicited
 	case f.Kind == wire.KindRequest && !in.session.ask(f.Get(wire.ID), question{c.Method}):
 		return reasonUnsolicited
+	case c.Method == "notifications/cancelled" && in.session != nil:
+		in.session.takeQuestion(f.Get(wire.ParamsRequestID)) // nobody waits for the answer
+		return nil
 	case c.Method != "notifications/progress":
 		return nil
 	}
@@ -92,27 +100,38 @@ func (in *inbound) illegal(c *policy.Call) *policy.Reason {
 	return reasonUnsolicited
 }
 
-// conclude ends a server's request: on record where it went to the agent, with an error to the server where not.
-func (in *inbound) conclude(ctx context.Context, c *policy.Call, out *policy.Outcome, sent bool) {
-	if sent {
-		in.p.Journal.End(c, out, &policy.Report{Status: policy.StatusSent, Took: in.p.Clock().Sub(c.Time)})
-		return
-	}
-	if out.Allowed {
+// conclude ends a server's request that has begun on record.
+func (in *inbound) conclude(c *policy.Call, out *policy.Outcome, sent bool) {
+	report := policy.Report{Status: policy.StatusSent, Took: in.p.Clock().Sub(c.Time)}
+	if !sent {
 		*out = policy.Denied("transport", reasonNobodyListens, "")
-		in.p.Journal.End(c, out, &policy.Report{Status: policy.StatusFailed, Took: in.p.Clock().Sub(c.Time)})
+		report.Status = policy.StatusFailed
 	}
+	in.p.observe(c, out, &report)
+	in.p.Journal.End(c, out, &report)
+}
+
+// reject answers a server's request that does not reach the agent.
+func (in *inbound) reject(ctx context.Context, c *policy.Call, out *policy.Outcome) {
 	if in.modern || in.session == nil {
 		return // the revision has no such requests, so it has no answers to them
 	}
 	in.session.takeQuestion(c.Frame.Get(wire.ID))
-	var answer wire.Frame
+	in.p.reject(ctx, in.link, c, out)
+}
+
+// reject answers a server's request with a refusal: its own, or that of the agent's answer.
+func (p *Proxy) reject(ctx context.Context, link upstream.Link, c *policy.Call, out *policy.Outcome) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), leaveTime)
+	defer cancel()
 	r := refusal(c, out)
-	if err := wire.Parse(&answer, r.Append(nil), wire.FromAgent, &wire.DefaultLimits); err != nil {
-		in.p.Log.Error().Err(err).Stringer("ref", c.Ref).Msg("an upstream got no answer to its request")
-		return
+	r.ID = c.Frame.Get(wire.ID)
+	var answer wire.Frame
+	err := wire.Parse(&answer, r.Append(nil), wire.FromAgent, &wire.DefaultLimits)
+	if err == nil {
+		_, err = link.Send(ctx, &upstream.Outgoing{Frame: &answer, Protocol: c.Origin.Protocol})
 	}
-	if _, err := in.link.Send(ctx, &upstream.Outgoing{Frame: &answer, Protocol: in.origin.Protocol}); err != nil {
-		in.p.Log.Debug().Err(err).Stringer("ref", c.Ref).Msg("an upstream did not take the refusal of its request")
+	if err != nil {
+		p.Log.Info().Err(err).Stringer("ref", c.Ref).Str("upstream", c.Upstream).Msg("an upstream did not take the refusal of its request")
 	}
 }
