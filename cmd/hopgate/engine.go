@@ -39,8 +39,9 @@ type engine struct {
 	work    sync.WaitGroup
 	stop    context.CancelFunc
 
-	// prepare, where set, prepares what serves agents for a configuration; what it returns puts that in force.
-	prepare func(*configs.File) (commit func(), err error)
+	// prepare, where set, prepares what serves agents for a configuration. What it returns is called once: to put that in
+	// force, or else to give it up.
+	prepare func(*configs.File) (finish func(inForce bool), err error)
 	// onReady, where set, is called once, when the first configuration is in force.
 	onReady func(*configs.File) error
 }
@@ -73,22 +74,14 @@ func (a *app) openState(ctx context.Context, dir string, log zerolog.Logger, kee
 	return e, nil
 }
 
-// bind ties the directory to one configuration path: the records and credentials in it are about that one.
-func (e *engine) bind(ctx context.Context, path string) error {
-	path, err := filepath.Abs(path)
-	if err != nil {
-		return err
+// claim checks that the directory is not bound to another configuration path: the records and credentials in it are about
+// that one. It is bound when a configuration first comes into force.
+func (e *engine) claim(path string) error {
+	bound, err := e.config()
+	if err == nil && !samePath(bound, path) {
+		err = foreign(e.dir, bound)
 	}
-	bound, err := e.journal.State().Get([]byte(keyConfig))
-	switch {
-	case err != nil:
-		return fmt.Errorf("reading the state: %w", err)
-	case bound == nil:
-		return e.journal.Event(ctx, "bound", map[string]string{"path": path}, []store.Put{{Key: []byte(keyConfig), Value: []byte(path)}})
-	case string(bound) != path:
-		return foreign(e.dir, string(bound))
-	}
-	return nil
+	return err
 }
 
 // foreign says that a state directory belongs to another configuration.
@@ -133,7 +126,7 @@ func (e *engine) close() error {
 // serve makes the proxy, puts the configuration in force, and begins to watch over it. Where the file on disk is not
 // sound, the last one that was in force stays.
 func (e *engine) serve(ctx context.Context, file *configs.File, problem error) error {
-	if err := e.bind(ctx, e.app.config); err != nil {
+	if err := e.claim(e.app.config); err != nil {
 		return err
 	}
 	var err error
@@ -171,24 +164,34 @@ func (e *engine) apply(ctx context.Context, file *configs.File) error {
 	if err != nil {
 		return err
 	}
-	commit := func() {}
+	finish := func(bool) {}
 	if e.prepare != nil {
-		if commit, err = e.prepare(file); err != nil {
+		if finish, err = e.prepare(file); err != nil {
 			return errors.Join(err, e.discard(next))
 		}
 	}
-	err = e.journal.Event(ctx, "configuration in force", map[string]string{"revision": configs.ShortRevision(file.Revision)}, nil)
-	if err != nil {
+	if err := e.announce(ctx, file); err != nil {
+		finish(false)
 		return errors.Join(err, e.discard(next))
 	}
 	e.proxy.SetPolicy(policy)
-	commit()
+	finish(true)
 	e.retire(next)
 	e.file, e.servers, e.notGood = file, next, ""
 	if err := replace(e.lastGood(), file.Source); err != nil {
 		e.log.Warn().Err(err).Msg("the configuration in force could not be kept for the next start")
 	}
 	return nil
+}
+
+// announce puts on record that a configuration comes into force, and binds the state to its path.
+func (e *engine) announce(ctx context.Context, file *configs.File) error {
+	path, err := filepath.Abs(e.app.config)
+	if err != nil {
+		return err
+	}
+	facts := map[string]string{"revision": configs.ShortRevision(file.Revision), "path": path}
+	return e.journal.Event(ctx, "configuration in force", facts, []store.Put{{Key: []byte(keyConfig), Value: []byte(path)}})
 }
 
 // replace writes a file so that a crash leaves the old one or the new one.

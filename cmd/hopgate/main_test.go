@@ -27,6 +27,7 @@ func TestMain(m *testing.M) {
 		"mcp":     mcpMain,
 		"hold":    holdMain,
 		"ide":     ideMain,
+		"cert":    certMain,
 	})
 }
 
@@ -43,6 +44,7 @@ func TestScripts(t *testing.T) {
 			"start":  start,
 			"end":    end,
 			"say":    say,
+			"tell":   tell,
 			"await":  awaitLine,
 			"save":   save,
 			"scrub":  scrub,
@@ -68,6 +70,7 @@ func scriptSetup(env *testscript.Env) error {
 	env.Setenv("XDG_STATE_HOME", filepath.Join(home, "state"))
 	env.Setenv("REPO", repo)
 	env.Setenv("TZ", "UTC")
+	env.Setenv("GORACE", "atexit_sleep_ms=0") // a process under the race detector sleeps for a second when it ends
 	env.Values[running{}] = map[string]*process{}
 	return os.Mkdir(home, 0o700)
 }
@@ -173,7 +176,7 @@ func start(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	p := &process{cmd: exec.Command(program, args[3:]...), waited: make(chan struct{})}
 	p.cmd.Dir = ts.MkAbs(".")
-	for _, name := range []string{"PATH", "HOME", "TMPDIR", "XDG_RUNTIME_DIR", "XDG_STATE_HOME", "TZ", keyVariable, "GOCOVERDIR"} {
+	for _, name := range []string{"PATH", "HOME", "TMPDIR", "XDG_RUNTIME_DIR", "XDG_STATE_HOME", "TZ", "GORACE", keyVariable, "GOCOVERDIR"} {
 		if v := ts.Getenv(name); v != "" {
 			p.cmd.Env = append(p.cmd.Env, name+"="+v)
 		}
@@ -221,15 +224,10 @@ func end(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("usage: end NAME eof|INT|TERM CODE")
 	}
 	p := named(ts, args[0])
-	switch args[1] {
-	case "eof":
+	if args[1] == "eof" {
 		ts.Check(p.in.Close())
-	case "INT":
-		ts.Check(p.cmd.Process.Signal(os.Interrupt))
-	case "TERM":
-		ts.Check(p.cmd.Process.Signal(syscall.SIGTERM))
-	default:
-		ts.Fatalf("%s is no way to stop", args[1])
+	} else {
+		tell(ts, false, args[:2])
 	}
 	select {
 	case <-p.waited:
@@ -244,6 +242,22 @@ func end(ts *testscript.TestScript, neg bool, args []string) {
 	if code := p.cmd.ProcessState.ExitCode(); strconv.Itoa(code) != args[2] {
 		ts.Fatalf("exit code %d (%v), want %s", code, p.waitErr, args[2])
 	}
+}
+
+func signalNamed(ts *testscript.TestScript, name string) os.Signal {
+	s, ok := map[string]os.Signal{"INT": os.Interrupt, "TERM": syscall.SIGTERM, "HUP": syscall.SIGHUP}[name]
+	if !ok {
+		ts.Fatalf("there is no signal %s", name)
+	}
+	return s
+}
+
+// tell sends a signal to a background process: tell NAME INT|TERM|HUP.
+func tell(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: tell NAME INT|TERM|HUP")
+	}
+	ts.Check(named(ts, args[0]).cmd.Process.Signal(signalNamed(ts, args[1])))
 }
 
 // say writes a line to a background process: say NAME TEXT.

@@ -3,13 +3,23 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
+	"encoding/pem"
+	"errors"
 	"fmt"
 	"io"
+	"math/big"
+	"net"
 	"net/http"
 	"os"
 	"os/exec"
 	"strings"
+	"time"
 
 	"github.com/hopgate/hopgate/store"
 )
@@ -47,7 +57,8 @@ func echoMain() {
 }
 
 // mcpMain sends one request to an MCP server over HTTP, in a session of its own, and prints status and answer:
-// mcp URL METHOD [PARAMS]. The credential is in MCP_KEY.
+// mcp URL METHOD [PARAMS]. The credential is in MCP_KEY, the file of a
+// certificate to trust in MCP_CA.
 func mcpMain() {
 	if len(os.Args) < 3 {
 		fmt.Fprintln(os.Stderr, "usage: mcp URL METHOD [PARAMS]")
@@ -57,7 +68,12 @@ func mcpMain() {
 	if len(os.Args) > 3 {
 		params = os.Args[3]
 	}
-	s := session{url: os.Args[1], key: os.Getenv("MCP_KEY")}
+	client, err := trusting(os.Getenv("MCP_CA"))
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(exitOther)
+	}
+	s := session{url: os.Args[1], key: os.Getenv("MCP_KEY"), http: client}
 	status, answer, err := s.post(`{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-06-18","capabilities":{},"clientInfo":{"name":"mcp","version":"1"}}}`)
 	if err == nil && status == http.StatusOK {
 		_, _, err = s.post(`{"jsonrpc":"2.0","method":"notifications/initialized"}`)
@@ -72,7 +88,24 @@ func mcpMain() {
 	fmt.Println(status, answer)
 }
 
-type session struct{ url, key, id string }
+type session struct {
+	url, key, id string
+	http         *http.Client
+}
+
+// trusting is a client that trusts a certificate, or those of the system where file is empty.
+func trusting(file string) (*http.Client, error) {
+	if file == "" {
+		return &http.Client{}, nil
+	}
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	pool := x509.NewCertPool()
+	pool.AppendCertsFromPEM(data)
+	return &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool}}}, nil
+}
 
 // post sends a message and returns the first message of the answer.
 func (s *session) post(message string) (status int, answer string, err error) {
@@ -89,7 +122,7 @@ func (s *session) post(message string) (status int, answer string, err error) {
 		r.Header.Set("Mcp-Session-Id", s.id)
 		r.Header.Set("Mcp-Protocol-Version", "2025-06-18")
 	}
-	resp, err := http.DefaultClient.Do(r)
+	resp, err := s.http.Do(r)
 	if err != nil {
 		return 0, "", err
 	}
@@ -107,6 +140,37 @@ func (s *session) post(message string) (status int, answer string, err error) {
 		}
 	}
 	return resp.StatusCode, string(bytes.TrimSpace(body)), err
+}
+
+// certMain writes a certificate for loopback and its key: cert NAME.
+func certMain() {
+	if err := writeCert(os.Args[1]); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(exitOther)
+	}
+}
+
+func writeCert(name string) error {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return err
+	}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1), NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
+		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, IsCA: true, BasicConstraintsValid: true,
+	}
+	cert, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		return err
+	}
+	private, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		return err
+	}
+	return errors.Join(
+		os.WriteFile(name+".pem", pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert}), 0o600),
+		os.WriteFile(name+".key", pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private}), 0o600),
+	)
 }
 
 // ideMain starts a server on stdio, as an IDE does, and sends it the lines of a file, each when the request before is

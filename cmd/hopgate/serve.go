@@ -128,8 +128,8 @@ type front struct {
 	work   sync.WaitGroup
 }
 
-// follow prepares for a configuration. What it returns puts it in force, and cannot fail.
-func (f *front) follow(file *configs.File) (commit func(), err error) {
+// follow prepares for a configuration. What it returns puts it in force or gives it up, and cannot fail.
+func (f *front) follow(file *configs.File) (finish func(inForce bool), err error) {
 	want := file.Listen.MCP
 	h, err := ingress.NewHTTP(ingress.Config{Handler: f.proxy, Clock: time.Now, Hosts: hosts(&want), Origins: want.Origins})
 	if err != nil {
@@ -152,7 +152,13 @@ func (f *front) follow(file *configs.File) (commit func(), err error) {
 	if err != nil {
 		return nil, fmt.Errorf("listening for agents: %w", err)
 	}
-	return func() {
+	return func(inForce bool) {
+		if !inForce {
+			if l != nil {
+				_ = l.Close() // nobody was served on it
+			}
+			return
+		}
 		f.handler.Store(h)
 		f.cert.Store(&cert)
 		if l != nil {
