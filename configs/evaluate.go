@@ -89,13 +89,16 @@ func (q *Question) message() []byte {
 	return append(b, "}}"...)
 }
 
+// gateWire stands for the gate where the message itself is refused.
+const gateWire = "wire"
+
 // refusedFrame is the outcome of a message that is refused before any gate is asked.
 func refusedFrame(p *wire.Problem) policy.Outcome {
-	return policy.Denied("wire", &policy.Reason{
+	return policy.Denied(gateWire, &policy.Reason{
 		Code:   p.Name,
 		Answer: &policy.Answer{Code: p.Name, Text: p.Text, Retry: policy.RetryChanged, Form: policy.FormProtocol, RPC: p.Code, HTTP: 400},
 		Hint:   "the message itself is not acceptable; see limits",
-	}, "")
+	}, p.Text)
 }
 
 // shown lets the gates cut a list of tools, and returns those that are left.
@@ -111,7 +114,7 @@ func (t trial) shown(ctx context.Context, tools []string) ([]string, policy.Outc
 	// The list is of the test's own making; a connection's limits are for what an upstream sends.
 	limits := wire.Limits{Frame: len(b) + 3, Depth: 16, Keys: 16 + 4*len(tools), Name: 1 << 10}
 	if err := wire.Parse(&result, append(b, "]}}"...), wire.FromUpstream, &limits); err != nil {
-		return nil, policy.Denied("wire", policy.ReasonFault, "the list cannot be written as a message")
+		return nil, policy.Denied(gateWire, policy.ReasonFault, "the list cannot be written as a message")
 	}
 	frame, out := policy.Review(ctx, t.call, &result, t.outcome)
 	if !out.Allowed {

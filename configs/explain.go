@@ -2,6 +2,7 @@ package configs
 
 import (
 	"context"
+	"slices"
 
 	"github.com/hopgate/hopgate/policy"
 )
@@ -33,7 +34,7 @@ func (f *File) Explain(ctx context.Context, q Question) Explanation {
 	e.Steps = append(e.Steps, t.finish(&e.Outcome)...)
 	if k := f.Connection(q.Agent, q.Upstream); k != nil {
 		for _, g := range k.Gates {
-			if !t.asked[g.Name] {
+			if !t.asked(g.Name) {
 				e.Skipped = append(e.Skipped, g.Name)
 			}
 		}
@@ -61,50 +62,69 @@ func (f *File) connectionStep(q Question) policy.Step {
 	return s
 }
 
-// tracer collects the checks of the gates. A gate that says nothing of its checks gets one step when the next is asked.
-type tracer struct {
+// tracer collects the checks of the gates, in the order in which these are asked.
+type tracer struct{ gates []asking }
+
+// asking is a gate that is asked, and the checks that it tells of.
+type asking struct {
+	name  string
 	steps []policy.Step
-	asked map[string]bool
-	gate  string // asked last
-	said  bool   // whether it told of a check
 }
 
 // step takes a check, or with an empty Check the name of the gate that is asked now.
 func (t *tracer) step(s policy.Step) {
 	if s.Check == "" {
-		t.close(true)
-		if t.asked == nil {
-			t.asked = map[string]bool{}
-		}
-		t.asked[s.Gate], t.gate, t.said = true, s.Gate, false
+		t.gates = append(t.gates, asking{name: s.Gate})
 		return
 	}
-	s.Gate, t.said = t.gate, true
-	t.steps = append(t.steps, s)
-}
-
-func (t *tracer) close(passed bool) {
-	if t.gate != "" && !t.said && passed {
-		t.steps = append(t.steps, policy.Step{Gate: t.gate, Check: t.gate, Passed: true})
+	if last := len(t.gates) - 1; last >= 0 {
+		s.Gate = t.gates[last].name
+		t.gates[last].steps = append(t.gates[last].steps, s)
 	}
 }
 
-// finish adds what the gates refused, in effect or not, to what they passed.
+func (t *tracer) asked(gate string) bool {
+	return slices.ContainsFunc(t.gates, func(a asking) bool { return a.name == gate })
+}
+
+// finish returns all steps: what the gates passed, and what they refused, in effect or not. A gate that says nothing of its
+// checks gets one step.
 func (t *tracer) finish(o *policy.Outcome) []policy.Step {
-	t.close(o.Allowed)
-	for i := range o.Findings {
-		x := &o.Findings[i]
-		detail := "would be refused; the connection observes"
-		if x.Reason != nil {
-			detail = x.Reason.Code + ": " + detail
+	var all []policy.Step
+	for i := range t.gates {
+		g := &t.gates[i]
+		before := len(all)
+		all = append(all, g.steps...)
+		for j := range o.Findings {
+			if o.Findings[j].Gate == g.name {
+				all = append(all, observed(&o.Findings[j]))
+			}
 		}
-		if x.Detail != "" {
-			detail += " (" + x.Detail + ")"
+		switch {
+		case !o.Allowed && o.Gate == g.name:
+			all = append(all, refused(o))
+		case len(all) == before:
+			all = append(all, policy.Step{Gate: g.name, Check: g.name, Passed: true})
 		}
-		t.steps = append(t.steps, policy.Step{Gate: x.Gate, Check: x.Gate, Detail: detail, At: x.At})
 	}
-	if !o.Allowed && (t.asked[o.Gate] || o.Gate == "wire") {
-		t.steps = append(t.steps, policy.Step{Gate: o.Gate, Check: o.Gate, Detail: o.Detail, At: o.At})
+	if o.Gate == gateWire {
+		all = append(all, refused(o))
 	}
-	return t.steps
+	return all
+}
+
+func refused(o *policy.Outcome) policy.Step {
+	return policy.Step{Gate: o.Gate, Check: o.Gate, Detail: o.Detail, At: o.At}
+}
+
+// observed is the step of a refusal that mode observe does not act on.
+func observed(f *policy.Finding) policy.Step {
+	detail := "would be refused; the connection observes"
+	if f.Reason != nil {
+		detail = f.Reason.Code + ": " + detail
+	}
+	if f.Detail != "" {
+		detail += " (" + f.Detail + ")"
+	}
+	return policy.Step{Gate: f.Gate, Check: f.Gate, Detail: detail, At: f.At}
 }

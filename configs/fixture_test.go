@@ -12,15 +12,15 @@ import (
 )
 
 // fixtures returns the files of a folder of testdata by their names.
-func fixtures(t *testing.T, folder string) map[string]*fixture {
-	t.Helper()
+func fixtures(tb testing.TB, folder string) map[string]*fixture {
+	tb.Helper()
 	all := map[string]*fixture{}
 	paths, err := filepath.Glob(filepath.Join("testdata", folder, "*.txtar"))
 	if err != nil || len(paths) == 0 {
-		t.Fatalf("no fixtures in %s: %v", folder, err)
+		tb.Fatalf("no fixtures in %s: %v", folder, err)
 	}
 	for _, path := range paths {
-		all[strings.TrimSuffix(filepath.Base(path), ".txtar")] = openFixture(t, path)
+		all[strings.TrimSuffix(filepath.Base(path), ".txtar")] = openFixture(tb, path)
 	}
 	return all
 }

@@ -90,10 +90,12 @@ func readRoot(src *source, data []byte, r *report) *yaml.Node {
 		return nil
 	}
 	if !src.check(r) {
+		src.blind = true
 		return nil
 	}
 	root := src.parse(data, r)
 	if root == nil {
+		src.blind = true
 		return nil
 	}
 	src.walk(root, "", r)

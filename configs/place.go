@@ -124,7 +124,7 @@ const maxExcerpt = 4096
 // terminal obeys.
 func (s *source) excerpt(line int, secrets []region) string {
 	text := []rune(s.lines[line-1])
-	if s.nodes == nil && s.kept == nil {
+	if s.blind {
 		text = []rune(guarded(s.lines[line-1]))
 	}
 	if len(text) > maxExcerpt {
@@ -148,11 +148,11 @@ func (s *source) excerpt(line int, secrets []region) string {
 	return string(text)
 }
 
-// guarded hides what follows a name of a secret on a line of which nobody knows where its values begin and end, because
-// the file is not YAML.
+// guarded hides what follows a name of a secret on a line of a file that is not YAML.
 func guarded(line string) string {
 	for at := range line {
-		if line[at] == ':' && secretive(line[:at]) {
+		key := strings.TrimRight(line[:at], ` "'`)
+		if line[at] == ':' && secretive(key[strings.LastIndexAny(key, ` "',{[`)+1:]) {
 			value := strings.Trim(line[at+1:], ` "'`)
 			if value == "" || openForm.MatchString(value) {
 				return line

@@ -34,6 +34,7 @@ type source struct {
 	nodes []*yaml.Node            // in the order of the text, none twice
 	masks map[*yaml.Node]struct{} // scalars that no excerpt may show
 	kept  []region                // what bare kept of masks
+	blind bool                    // it is not YAML: nobody knows where its values begin and end
 }
 
 // newSource splits the text into lines as YAML does, once the characters are gone at which opinions differ.

@@ -1,0 +1,177 @@
+package configs_test
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/rs/zerolog"
+	"go.uber.org/goleak"
+
+	"github.com/hopgate/hopgate/configs"
+)
+
+// patience is how long a sign of a change may take. settled is more than the time that a file must be left alone.
+const (
+	patience = 10 * time.Second
+	settled  = 400 * time.Millisecond
+)
+
+func write(t *testing.T, path, text string) {
+	t.Helper()
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func awaitChange(t *testing.T, changed <-chan struct{}) {
+	t.Helper()
+	select {
+	case _, ok := <-changed:
+		if !ok {
+			t.Fatal("the channel is closed")
+		}
+	case <-time.After(patience):
+		t.Fatal("the change was not seen")
+	}
+}
+
+func noChange(t *testing.T, changed <-chan struct{}) {
+	t.Helper()
+	select {
+	case <-changed:
+		t.Fatal("a change was seen that was none")
+	case <-time.After(settled):
+	}
+}
+
+func TestWatchSeesHowPeopleChangeFiles(t *testing.T) {
+	cases := map[string]struct {
+		set    func(t *testing.T, dir, path string)
+		change func(t *testing.T, dir, path string)
+	}{
+		"in place": {nil, func(t *testing.T, _, path string) { t.Helper(); write(t, path, "b") }},
+		"by a rename": {nil, func(t *testing.T, dir, path string) {
+			t.Helper()
+			write(t, filepath.Join(dir, ".tmp"), "b")
+			must(t, os.Rename(filepath.Join(dir, ".tmp"), path))
+		}},
+		"moved away and written anew": {nil, func(t *testing.T, _, path string) {
+			t.Helper()
+			must(t, os.Rename(path, path+"~"))
+			write(t, path, "b")
+		}},
+		"removed and made again": {nil, func(t *testing.T, _, path string) {
+			t.Helper()
+			must(t, os.Remove(path))
+			write(t, path, "b")
+		}},
+		"as a ConfigMap": {
+			func(t *testing.T, dir, path string) {
+				t.Helper()
+				must(t, os.Remove(path))
+				must(t, os.Mkdir(filepath.Join(dir, "..1"), 0o700))
+				write(t, filepath.Join(dir, "..1", "hopgate.yaml"), "a")
+				must(t, os.Symlink("..1", filepath.Join(dir, "..data")))
+				must(t, os.Symlink(filepath.Join("..data", "hopgate.yaml"), path))
+			},
+			func(t *testing.T, dir, _ string) {
+				t.Helper()
+				must(t, os.Mkdir(filepath.Join(dir, "..2"), 0o700))
+				write(t, filepath.Join(dir, "..2", "hopgate.yaml"), "b")
+				must(t, os.Symlink("..2", filepath.Join(dir, "..tmp")))
+				must(t, os.Rename(filepath.Join(dir, "..tmp"), filepath.Join(dir, "..data")))
+				must(t, os.RemoveAll(filepath.Join(dir, "..1")))
+			},
+		},
+		"behind a link to another folder": {
+			func(t *testing.T, dir, path string) {
+				t.Helper()
+				must(t, os.Mkdir(filepath.Join(dir, "real"), 0o700))
+				must(t, os.Rename(path, filepath.Join(dir, "real", "h.yaml")))
+				must(t, os.Symlink(filepath.Join(dir, "real", "..", "real", "h.yaml"), path))
+			},
+			func(t *testing.T, dir, _ string) { t.Helper(); write(t, filepath.Join(dir, "real", "h.yaml"), "b") },
+		},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			path := filepath.Join(dir, "hopgate.yaml")
+			write(t, path, "a")
+			if c.set != nil {
+				c.set(t, dir, path)
+			}
+			ctx, cancel := context.WithCancel(t.Context())
+			changed, err := configs.Watch(ctx, path, zerolog.Nop())
+			must(t, err)
+			write(t, filepath.Join(dir, "other.yaml"), "x")
+			noChange(t, changed)
+			for range 2 { // the second time with what the first has left
+				c.change(t, dir, path)
+				awaitChange(t, changed)
+				noChange(t, changed)
+				if name == "as a ConfigMap" {
+					break
+				}
+			}
+			cancel()
+			for range changed { // it is closed
+			}
+		})
+	}
+}
+
+func TestWatchTakesManyWritesForOne(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "hopgate.yaml")
+	write(t, path, "a")
+	changed, err := configs.Watch(t.Context(), path, zerolog.Nop())
+	must(t, err)
+	for range 50 {
+		write(t, path, "b")
+	}
+	awaitChange(t, changed)
+	noChange(t, changed)
+}
+
+func TestWatchFollowsAFileThatComesLater(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "hopgate.yaml")
+	changed, err := configs.Watch(t.Context(), path, zerolog.Nop())
+	must(t, err)
+	write(t, path, "a")
+	awaitChange(t, changed)
+}
+
+func TestWatchLeavesNothingRunning(t *testing.T) {
+	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
+	path := filepath.Join(t.TempDir(), "hopgate.yaml")
+	write(t, path, "a")
+	ctx, cancel := context.WithCancel(t.Context())
+	changed, err := configs.Watch(ctx, path, zerolog.Nop())
+	must(t, err)
+	write(t, path, "b") // it ends in the middle of waiting
+	cancel()
+	for range changed {
+	}
+}
+
+func TestWatchRefusesWhatLeadsNowhere(t *testing.T) {
+	dir := t.TempDir()
+	must(t, os.Symlink("b", filepath.Join(dir, "a")))
+	must(t, os.Symlink("a", filepath.Join(dir, "b")))
+	for _, path := range []string{filepath.Join(dir, "a"), filepath.Join(dir, "nowhere", "hopgate.yaml")} {
+		if _, err := configs.Watch(t.Context(), path, zerolog.Nop()); err == nil {
+			t.Errorf("%s is watched", path)
+		}
+	}
+}
