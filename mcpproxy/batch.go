@@ -15,10 +15,11 @@ import (
 // maxBatch bounds the members of a batch.
 const maxBatch = 100
 
-// batches reports whether the session that a message belongs to is of the revision that has batches.
-func (g *guest) batches(h *ingress.Head) bool {
+// batches reports whether the session that a message belongs to is of the revision that has batches. A batch has none
+// inside.
+func (g *guest) batches(h *ingress.Head, reply ingress.Reply) bool {
 	s, r := g.session(h)
-	if r != nil {
+	if _, inside := reply.(*part); inside || r != nil {
 		return false
 	}
 	version, _ := s.facts()

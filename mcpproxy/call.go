@@ -85,8 +85,8 @@ func (x *exchange) serve(life context.Context, s *session) {
 	defer func() { x.stop() }()
 	if s != nil {
 		x.id = newIDKey(x.frame.Get(wire.ID))
-		if !s.claim(x) {
-			x.refuseProtocol(ctx, reasonIDInUse)
+		if r := s.claim(x); r != nil {
+			x.refuseProtocol(ctx, r)
 			return
 		}
 		defer x.release()
@@ -309,8 +309,8 @@ func (x *exchange) finish(ctx context.Context, in *upstream.Incoming) {
 	case !x.out.Allowed:
 		x.refuse()
 	default:
-		if x.starts && x.session.id != "" {
-			x.reply.Session(x.session.id)
+		if x.starts && status == policy.StatusError {
+			x.reply.Session("") // there is none
 		}
 		if in.Event && x.out.Allowed {
 			_ = x.reply.Open() // what came as a stream goes as a stream; a peer that is gone needs none
@@ -401,10 +401,10 @@ func (x *exchange) conclude(ctx context.Context, status policy.Status, begun boo
 	if err := x.settle(ctx, &x.out, report); err != nil {
 		p.Log.Error().Err(err).Stringer("ref", x.call.Ref).Msg("a reservation was not settled")
 	}
+	p.observe(&x.call, &x.out, &x.report)
 	if begun {
 		p.Journal.End(&x.call, &x.out, &x.report)
 	}
-	p.observe(&x.call, &x.out, &x.report)
 }
 
 // deliver takes a message that has no answer along the same path: a notification, or the answer to a server's request.

@@ -21,7 +21,7 @@ func (g *guest) Post(ctx context.Context, m *ingress.Message, reply ingress.Repl
 	switch {
 	case err == nil:
 		g.route(ctx, x, m)
-	case errors.As(err, &fault) && fault.Problem == wire.Batch && g.batches(m.Head):
+	case errors.As(err, &fault) && fault.Problem == wire.Batch && g.batches(m.Head, reply):
 		g.batch(ctx, m, reply)
 	default:
 		g.fault(ctx, err, fault, m.Head, reply)
@@ -75,7 +75,7 @@ func (g *guest) route(ctx context.Context, x *exchange, m *ingress.Message) {
 		g.serveModern(ctx, x)
 		return
 	}
-	if _, batched := x.reply.(*part); x.call.Method == "initialize" && f.Kind == wire.KindRequest && !batched {
+	if x.call.Method == "initialize" && f.Kind == wire.KindRequest {
 		g.initialize(ctx, x, m.Head)
 		return
 	}
@@ -174,6 +174,9 @@ func (g *guest) initialize(ctx context.Context, x *exchange, h *ingress.Head) {
 		return
 	}
 	x.starts = true
+	if s.id != "" {
+		x.reply.Session(s.id) // what comes first may be something else than the answer
+	}
 	x.serve(s.ctx, s)
 	s.started()
 }

@@ -199,18 +199,21 @@ func (s *session) settle(f *wire.Frame) {
 	}
 }
 
-// claim registers a call under its id; false where that is in use.
-func (s *session) claim(x *exchange) bool {
+// claim registers a call under its id, unless that is in use.
+func (s *session) claim(x *exchange) *policy.Reason {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if _, used := s.calls[x.id]; used || s.ended {
-		return false
+	if s.ended {
+		return reasonSession
+	}
+	if _, used := s.calls[x.id]; used {
+		return reasonIDInUse
 	}
 	s.calls[x.id] = x
 	if t := x.frame.Get(wire.MetaProgressToken); t != nil && len(s.tokens) < maxTokens {
 		s.tokens[newIDKey(t)] = true
 	}
-	return true
+	return nil
 }
 
 // release ends what claim began. The token of a call that became a task lives on: the task reports under it.
