@@ -189,30 +189,54 @@ func TestEveryDeclaredReasonIsListed(t *testing.T) {
 	}
 }
 
-// declaredReasons finds the codes of all reasons that are written down as literals, and where.
+// declaredReasons finds the codes of all reasons that are written down as literals in the rooms of the program, and where.
 func declaredReasons(t *testing.T) map[string]string {
 	t.Helper()
+	files, err := filepath.Glob(filepath.Join(repo, "mcpproxy/*/*.go"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, dir := range append(roomsOfGates(t), "policy", "mcpproxy") {
+		more, err := filepath.Glob(filepath.Join(repo, dir, "*.go"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		files = append(files, more...)
+	}
 	found := map[string]string{}
-	for _, dir := range []string{"policy", "toolscope", "trust", "quota", "guardrails", "mcpproxy", "audit"} {
-		_ = filepath.WalkDir(filepath.Join(repo, dir), func(path string, d os.DirEntry, err error) error {
-			if err != nil || d.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
-				return nil //nolint:nilerr // a room that does not exist declares nothing
+	fset := token.NewFileSet()
+	for _, path := range files {
+		if strings.HasSuffix(path, "_test.go") {
+			continue
+		}
+		file, err := parser.ParseFile(fset, path, nil, parser.SkipObjectResolution)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ast.Inspect(file, func(n ast.Node) bool {
+			if code := reasonCode(n); code != "" {
+				found[code] = fset.Position(n.Pos()).String()
 			}
-			fset := token.NewFileSet()
-			file, err := parser.ParseFile(fset, path, nil, parser.SkipObjectResolution)
-			if err != nil {
-				t.Fatal(err)
-			}
-			ast.Inspect(file, func(n ast.Node) bool {
-				if code := reasonCode(n); code != "" {
-					found[code] = fset.Position(n.Pos()).String()
-				}
-				return true
-			})
-			return nil
+			return true
 		})
 	}
 	return found
+}
+
+// roomsOfGates are the folders that the list of gates imports.
+func roomsOfGates(t *testing.T) []string {
+	t.Helper()
+	file, err := parser.ParseFile(token.NewFileSet(), filepath.Join(repo, "mcpproxy/gates.go"), nil, parser.ImportsOnly)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var dirs []string
+	for _, i := range file.Imports {
+		if dir, ours := strings.CutPrefix(literal(i.Path), "github.com/hopgate/hopgate/"); ours {
+			dirs = append(dirs, dir)
+		}
+	}
+	return dirs
 }
 
 // reasonCode is the code where a node is Reason{Code: "..."} or protocol("...", ...), and empty elsewhere.
