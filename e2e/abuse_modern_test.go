@@ -4,13 +4,10 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
-	"io"
 	"maps"
-	"net"
 	"net/http"
 	"strings"
 	"testing"
-	"time"
 )
 
 const modernMeta = `"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{}}`
@@ -93,6 +90,7 @@ func modernAbuses() map[string]abuse {
 		"1 not JSON":                {send: "hello", on: "http", edit: head(), status: 400, code: -32700, id: "-", reason: "NOT_JSON"},
 		"5 batch":                   {send: "[" + modernCall("{}") + "]", on: "http", edit: head(), status: 400, code: -32600, id: "-", reason: "BATCH"},
 		"48 cancelled over HTTP":    {send: `{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":7,` + modernMeta + `}}`, on: "http", edit: modernHead("notifications/cancelled", ""), status: 202, reason: "NO_EFFECT"},
+		"M78 forged state":          request("tools/call", "run", `"name":"run","requestState":"forged",`, abuse{status: 200, code: -32602, reason: "INVALID_PARAMS"}),
 		"M80 input nobody can give": request("tools/call", "input", `"name":"input",`, abuse{status: 200, reason: "ELICITATION_NOT_ALLOWED", passes: true}),
 	}
 	maps.Copy(m, paramAbuses())
@@ -140,96 +138,6 @@ func modernEra() era {
 		send := fmt.Sprintf(`{"jsonrpc":"2.0","id":%[1]q,"method":"tools/call","params":{"name":%[1]q,%[2]s}}`, name, modernMeta)
 		return send, modernHead("tools/call", name)
 	}}
-}
-
-// raw sends bytes over a connection of its own and returns what comes back until the other side closes.
-func (h *hopgate) raw(request string, within time.Duration) string {
-	h.t.Helper()
-	c, err := net.Dial("tcp", strings.TrimPrefix(h.base, "http://"))
-	if err != nil {
-		h.t.Fatal(err)
-	}
-	defer c.Close()
-	if err := c.SetDeadline(time.Now().Add(within)); err != nil {
-		h.t.Fatal(err)
-	}
-	if _, err := io.WriteString(c, request); err != nil {
-		h.t.Fatal(err)
-	}
-	got, err := io.ReadAll(c)
-	if err != nil && !strings.Contains(err.Error(), "reset") {
-		h.t.Errorf("after %q: %v", got, err)
-	}
-	return string(got)
-}
-
-func TestHTTPIsTakenStrictly(t *testing.T) {
-	t.Parallel()
-	rec := newRecorder(t)
-	h := newHopgate(t, abuseYAML(rec.upstream("http")))
-	key := h.key("a0")
-	h.serve()
-	head := "POST /mcp/up HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer " + key +
-		"\r\nContent-Type: application/json\r\nAccept: application/json, text/event-stream\r\n"
-	second := "POST /mcp/up HTTP/1.1\r\nHost: localhost\r\n\r\n"
-	chunks := fmt.Sprintf("%x\r\n%s\r\n0\r\n\r\n", len(goodCall), goodCall)
-	rows := map[string]struct {
-		send, status, reason string
-		within               time.Duration
-	}{
-		"39 length beyond the limit": {head + "Content-Length: 20000000\r\n\r\n{", "413", "BODY_TOO_LARGE", 5 * time.Second},
-		"39 chunk beyond the limit":  {head + "Transfer-Encoding: chunked\r\n\r\n500000\r\n" + strings.Repeat(" ", 0x500000), "413", "BODY_TOO_LARGE", 5 * time.Second},
-		"64 no Host":                 {strings.Replace(head, "Host: localhost\r\n", "", 1) + "Content-Length: 2\r\n\r\n{}", "400", "", 5 * time.Second},
-		"64 two Hosts":               {head + "Host: evil.example\r\nContent-Length: 2\r\n\r\n{}", "400", "", 5 * time.Second},
-		"65 preflight":               {"OPTIONS /mcp/up HTTP/1.1\r\nHost: localhost\r\nOrigin: https://evil.example\r\nAccess-Control-Request-Method: POST\r\nConnection: close\r\n\r\n", "403", "ORIGIN_NOT_ALLOWED", 5 * time.Second},
-		"66 length and chunks":       {head + "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n" + chunks + second, "400", "SESSION_MISSING", 5 * time.Second},
-		"66 two lengths":             {head + "Content-Length: 2\r\nContent-Length: 3\r\n\r\n{} ", "400", "", 5 * time.Second},
-		"66 unknown coding":          {head + "Transfer-Encoding: x\r\n\r\n", "501", "", 5 * time.Second},
-		"67 slow head":               {head[:50], "400", "", 15 * time.Second},
-		"67 slow body":               {head + "Content-Length: 100\r\nConnection: close\r\n\r\n{", "400", "BODY_UNREADABLE", 40 * time.Second},
-		"68 head of 64 kB":           {head + "X-Long: " + strings.Repeat("x", 64<<10) + "\r\n\r\n", "431", "", 5 * time.Second},
-	}
-	t.Run("rows", func(t *testing.T) {
-		for name, row := range rows {
-			t.Run(name, func(t *testing.T) {
-				t.Parallel()
-				if row.within > 20*time.Second && testing.Short() {
-					t.Skip("it takes half a minute")
-				}
-				mine := *h
-				mine.t = t
-				got := mine.raw(row.send, row.within)
-				status, _, _ := strings.Cut(strings.TrimPrefix(got, "HTTP/1.1 "), " ")
-				if status != row.status {
-					t.Errorf("got %.300q, want %s", got, row.status)
-				}
-				if n := strings.Count(got, "HTTP/1.1 "); n > 1 {
-					t.Errorf("one request has %d answers: %q", n, got)
-				}
-				if strings.Contains(strings.ToLower(got), "access-control-allow") {
-					t.Errorf("a page of another site may call: %q", got)
-				}
-			})
-		}
-	})
-	want := map[string]int{}
-	for _, row := range rows {
-		if row.reason != "" && (row.within < 20*time.Second || !testing.Short()) {
-			want[row.reason]++
-		}
-	}
-	got := map[string]int{}
-	for _, r := range h.records() {
-		if r.Kind != "event" {
-			got[r.Reason]++
-		}
-	}
-	if fmt.Sprint(got) != fmt.Sprint(want) {
-		t.Errorf("on record %v, want %v", got, want)
-	}
-	if got := rec.got(); len(got) > 0 {
-		t.Errorf("the upstream got %v", got)
-	}
 }
 
 func TestVersionsThatAreSupportedAreNamed(t *testing.T) {

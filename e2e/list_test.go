@@ -43,8 +43,8 @@ func paged(rec *recorder) {
 	}
 }
 
-// listed follows the pages to the end.
-func listed(t *testing.T, ask func(method, params string) string) (names []string) {
+// shown follows the pages to the end.
+func shown(t *testing.T, ask func(method, params string) string) (names []string) {
 	t.Helper()
 	cursor := ""
 	for range 2 * len(offered) {
@@ -115,7 +115,7 @@ connections:
 // checkListed compares what is listed with what is wanted and with what can be called.
 func checkListed(t *testing.T, era string, ask func(method, params string) string, want []string) {
 	t.Helper()
-	names := listed(t, ask)
+	names := shown(t, ask)
 	if slices.Sort(names); !slices.Equal(names, want) {
 		t.Errorf("%s: listed are %v, want %v", era, names, want)
 	}

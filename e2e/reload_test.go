@@ -121,23 +121,6 @@ func TestAReloadJudgesOpenSessions(t *testing.T) {
 	}
 }
 
-// closes waits for the end of the stream, whatever comes before.
-func (s *stream) closes(within time.Duration) {
-	s.t.Helper()
-	deadline := time.After(within)
-	for {
-		select {
-		case _, ok := <-s.events:
-			if !ok {
-				return
-			}
-		case <-deadline:
-			s.t.Errorf("the stream is open after %v", within)
-			return
-		}
-	}
-}
-
 func TestSIGHUPReloads(t *testing.T) {
 	t.Parallel()
 	rec := newRecorder(t)
