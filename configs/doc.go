@@ -18,7 +18,9 @@
 //   - Durations are written like 250ms, 30s, 1h30m, 90d, 2w. Sizes like 64KiB, 4MiB; a plain number means bytes.
 //   - A key without a value, a key twice, a second document, a tag and a merge key are errors. Aliases are followed.
 //   - ${env:X}, ${env:X:-default} and ${file:/path} are resolved after YAML is read, inside one scalar, so no value can add
-//     structure. $${ stands for ${. They work in addresses, urls, commands, env, headers and paths; elsewhere they are errors.
+//     structure. A default is plain text, up to the next }. $${ stands for ${. References work in addresses, urls, commands,
+//     env, headers and paths; elsewhere they are errors.
+//   - Relative paths start at the folder of the file.
 //
 // # Types of configuration
 //

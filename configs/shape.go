@@ -82,12 +82,13 @@ type gateConfigs []any
 
 // language derives the shape of the whole file. An error is a mistake in a Go type: of this package, or of a gate.
 func language(gates []policy.Spec) (*shape, error) {
-	return shaper{gates: gates}.of(reflect.TypeFor[document]())
+	return shaper{gates: gates, forms: map[string]*regexp.Regexp{}}.of(reflect.TypeFor[document]())
 }
 
 // shaper derives shapes. It is passed by value, so depth counts how far inside it is.
 type shaper struct {
 	gates []policy.Spec
+	forms map[string]*regexp.Regexp // by their text, because many keys share one and compiling takes most of the time
 	depth int
 }
 
@@ -119,12 +120,12 @@ func (b shaper) of(t reflect.Type) (*shape, error) {
 		return s, b.structure(s)
 	case reflect.PointerTo(t).Implements(typeText):
 		s.kind = kindText
-		return s, s.describe()
+		return s, b.describe(s)
 	}
 	switch t.Kind() {
 	case reflect.String:
 		s.kind = kindString
-		return s, s.describe()
+		return s, b.describe(s)
 	case reflect.Bool:
 		s.kind, s.types = kindBool, []string{"boolean"}
 		return s, nil
@@ -142,7 +143,7 @@ func (b shaper) of(t reflect.Type) (*shape, error) {
 }
 
 // describe asks a scalar type for its optional methods.
-func (s *shape) describe() error {
+func (b shaper) describe(s *shape) error {
 	v := reflect.New(s.typ).Interface()
 	if x, ok := v.(interface{ SchemaTypes() []string }); ok {
 		s.types = x.SchemaTypes()
@@ -160,10 +161,15 @@ func (s *shape) describe() error {
 	if !ok {
 		return nil
 	}
+	text := x.SchemaPattern()
+	if s.form = b.forms[text]; s.form != nil {
+		return nil
+	}
 	var err error
-	if s.form, err = regexp.Compile(x.SchemaPattern()); err != nil {
+	if s.form, err = regexp.Compile(text); err != nil {
 		return fmt.Errorf("type %s: %w", s.typ, err)
 	}
+	b.forms[text] = s.form
 	return nil
 }
 
@@ -227,7 +233,7 @@ func (b shaper) structure(s *shape) error {
 	}
 	own := &shape{kind: kindText, typ: s.typ, types: []string{"string"}}
 	s.scalar = &field{shape: own, gate: -1}
-	return own.describe()
+	return b.describe(own)
 }
 
 // collect adds the fields of a struct type to a shape.
