@@ -18,6 +18,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"time"
 
@@ -26,7 +27,12 @@ import (
 
 // The commands that the scripts use beside hopgate.
 
-// echoMain is an MCP server on stdio. Its tools answer with their arguments as they came.
+// echoTools are the tools of echo. One has a schema to check conditions against.
+const echoTools = `[{"name":"read_it","inputSchema":{"type":"object"}},{"name":"drop_it","inputSchema":{"type":"object"}},` +
+	`{"name":"typed_it","inputSchema":{"type":"object","properties":{"n":{"type":"integer"}}}}]`
+
+// echoMain is an MCP server on stdio. Its tools answer with their arguments as they came, save read_env, which answers
+// with the names of the variables that the server was given.
 func echoMain() {
 	lines := bufio.NewScanner(os.Stdin)
 	for lines.Scan() {
@@ -47,13 +53,27 @@ func echoMain() {
 		case "initialize":
 			result = fmt.Sprintf(`{"protocolVersion":%q,"capabilities":{"tools":{}},"serverInfo":{"name":"echo","version":"1"}}`, m.Params.ProtocolVersion)
 		case "tools/list":
-			result = `{"tools":[{"name":"read_it","inputSchema":{"type":"object"}},{"name":"drop_it","inputSchema":{"type":"object"}}]}`
+			result = `{"tools":` + echoTools + `}`
 		case "tools/call":
-			text, _ := json.Marshal(m.Params.Name + " " + string(m.Params.Arguments))
+			said := m.Params.Name + " " + string(m.Params.Arguments)
+			if m.Params.Name == "read_env" {
+				said = variables()
+			}
+			text, _ := json.Marshal(said)
 			result = fmt.Sprintf(`{"content":[{"type":"text","text":%s}]}`, text)
 		}
 		fmt.Printf(`{"jsonrpc":"2.0","id":%s,"result":%s}`+"\n", m.ID, result)
 	}
+}
+
+func variables() string {
+	var names []string
+	for _, v := range os.Environ() {
+		name, _, _ := strings.Cut(v, "=")
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return strings.Join(names, " ")
 }
 
 // mcpMain sends one request to an MCP server over HTTP, in a session of its own, and prints status and answer:
@@ -75,10 +95,10 @@ func mcpMain() {
 	}
 	s := session{url: os.Args[1], key: os.Getenv("MCP_KEY"), http: client}
 	status, answer, err := s.post(`{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-06-18","capabilities":{},"clientInfo":{"name":"mcp","version":"1"}}}`)
-	if err == nil && status == http.StatusOK {
+	if err == nil && s.id != "" {
 		_, _, err = s.post(`{"jsonrpc":"2.0","method":"notifications/initialized"}`)
 	}
-	if err == nil && status == http.StatusOK {
+	if err == nil && s.id != "" {
 		status, answer, err = s.post(fmt.Sprintf(`{"jsonrpc":"2.0","id":2,"method":%q,"params":%s}`, os.Args[2], params))
 	}
 	if err != nil {
