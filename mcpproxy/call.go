@@ -24,15 +24,16 @@ const (
 // exchange is one message of an agent on its way, and what comes back for it. One goroutine drives it; giveUp alone is
 // called from another.
 type exchange struct {
-	g       *guest
-	frame   wire.Frame
-	call    policy.Call
-	msg     *ingress.Message
-	reply   ingress.Reply
-	session *session // nil for a request of the later era over HTTP
-	id      idKey
-	modern  bool // of the later era
-	starts  bool // the request is the initialize of its session
+	g        *guest
+	frame    wire.Frame
+	call     policy.Call
+	msg      *ingress.Message
+	reply    ingress.Reply
+	session  *session  // nil for a request of the later era over HTTP
+	listener *listener // nil where the request is no subscription
+	id       idKey
+	modern   bool // of the later era
+	starts   bool // the request is the initialize of its session
 
 	sent   *policy.Call // what was judged and goes out; the call itself, or its rewritten copy
 	out    policy.Outcome
@@ -80,6 +81,14 @@ func (x *exchange) serve(life context.Context, s *session) {
 	if x.frame.Kind == wire.KindNotification {
 		x.deliver(life, s)
 		return
+	}
+	if x.listens() {
+		var ok bool
+		if life, ok = x.g.p.addListener(life, x); !ok {
+			x.refuseProtocol(life, reasonSessions)
+			return
+		}
+		defer x.g.p.dropListener(x.listener)
 	}
 	ctx := x.wait(life)
 	defer func() { x.stop() }()
@@ -232,7 +241,7 @@ func (x *exchange) forward(life, ctx context.Context, send *policy.Call) {
 		return
 	}
 	defer stream.Close()
-	if x.call.Method == "subscriptions/listen" {
+	if x.listener != nil {
 		x.listen(life, stream)
 		return
 	}

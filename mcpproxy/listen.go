@@ -1,10 +1,12 @@
 package mcpproxy
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"github.com/hopgate/hopgate/mcpproxy/ingress"
 	"github.com/hopgate/hopgate/mcpproxy/upstream"
@@ -148,34 +150,30 @@ func (g *guest) pump(ctx context.Context, s *session, to ingress.Reply) {
 	}
 }
 
+// maxListeners bounds the subscriptions of one agent, each of which keeps a connection to its upstream.
+const maxListeners = 100
+
 // listener is a subscriptions/listen request that is under way.
 type listener struct {
-	p          *Proxy
-	peer       *ingress.Peer
-	agent, key string
-	way        Way
-	id         []byte // raw id of the request, which names the subscription
-	wants      map[string]bool
-	reply      ingress.Reply
-	cancel     context.CancelFunc
+	key    string
+	way    Way
+	server *upstream.Server
+	id     []byte // raw id of the request, which names the subscription
+	wants  map[string]bool
+	reply  ingress.Reply
+	cancel context.CancelFunc
+	stands atomic.Bool // the upstream has acknowledged it
 }
 
-// listen carries the stream of a subscriptions/listen request. It may be silent for ever, so no timeout bounds it; it
-// ends with the request, with the agent's credential, or when no connection grants it any more.
+// listens reports whether the exchange is a subscription.
+func (x *exchange) listens() bool { return x.modern && x.call.Method == "subscriptions/listen" }
+
+// listen carries the stream of a subscription. It may be silent for ever, so no timeout bounds it; it ends with the
+// request, with the agent's credential, or when no connection grants it any more.
 func (x *exchange) listen(life context.Context, stream upstream.Stream) {
 	ctx, cancel := context.WithCancel(life)
 	defer cancel()
-	l := &listener{
-		p: x.g.p, peer: x.g.peer, agent: x.call.Agent.Name, key: x.g.who.key, way: Way{x.call.Agent.Name, x.call.Upstream},
-		id: x.frame.Get(wire.ID), wants: map[string]bool{}, reply: x.reply, cancel: cancel,
-	}
-	for e := range wire.Entries(x.frame.Get(wire.ParamsNotifications)) {
-		name, _ := wire.Unquote(e.Name)
-		l.wants[string(name)] = string(e.Value) == "true"
-	}
 	x.waitOn(cancel)
-	x.g.p.addListener(l)
-	defer x.g.p.dropListener(l)
 	for {
 		in, err := stream.Next(ctx)
 		switch {
@@ -189,23 +187,51 @@ func (x *exchange) listen(life context.Context, stream upstream.Stream) {
 			return
 		}
 		x.relay(ctx, nil, &in.Frame)
+		x.listener.stands.Store(true)
 	}
 }
 
-// recheck ends the stream where a new policy grants it no way.
+// recheck ends the stream where a new policy grants it no way, or has another upstream under the name.
 func (l *listener) recheck(next *Policy) {
-	if next.Connections[l.way] == nil {
+	if next.Connections[l.way] == nil || next.Upstreams[l.way.Upstream] != l.server {
 		l.cancel()
 	}
 }
 
-func (p *Proxy) addListener(l *listener) {
+// addListener registers a subscription before it is decided on, so that no change of the policy passes it by. It reports
+// false where the agent has too many.
+func (p *Proxy) addListener(life context.Context, x *exchange) (context.Context, bool) {
+	way := Way{x.call.Agent.Name, x.call.Upstream}
+	l := &listener{
+		key: x.g.who.key, way: way, server: x.g.who.policy.Upstreams[way.Upstream], id: bytes.Clone(x.frame.Get(wire.ID)),
+		wants: map[string]bool{}, reply: x.reply,
+	}
+	for e := range wire.Entries(x.frame.Get(wire.ParamsNotifications)) {
+		name, _ := wire.Unquote(e.Name)
+		l.wants[string(name)] = string(e.Value) == "true"
+	}
+	life, l.cancel = context.WithCancel(life)
 	p.mu.Lock()
-	defer p.mu.Unlock()
+	mine := 0
+	for other := range p.listeners {
+		if other.way.Agent == way.Agent {
+			mine++
+		}
+	}
+	if mine >= maxListeners {
+		p.mu.Unlock()
+		l.cancel()
+		return life, false
+	}
 	p.listeners[l] = struct{}{}
+	p.mu.Unlock()
+	x.listener = l
+	l.recheck(p.policy.Load())
+	return life, true
 }
 
 func (p *Proxy) dropListener(l *listener) {
+	l.cancel()
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	delete(p.listeners, l)
@@ -241,6 +267,9 @@ func (p *Proxy) tellChanged() {
 		})
 	})
 	p.eachListener(func(l *listener) {
+		if !l.stands.Load() {
+			return // it has not begun, and will list anew
+		}
 		p.work.Go(func() {
 			for _, x := range lists {
 				if l.wants[x.wanted] {

@@ -100,7 +100,14 @@ func (g *guest) serveModern(ctx context.Context, x *exchange) {
 		return
 	}
 	x.join(g.own)
-	x.serve(g.own.ctx, g.own)
+	life := g.own.ctx
+	if x.listens() {
+		var end context.CancelFunc
+		life, end = context.WithCancel(life)
+		defer end()
+		defer context.AfterFunc(ctx, end)() // nobody is there any more who could end it
+	}
+	x.serve(life, g.own)
 }
 
 // answer takes an agent's answer to what a server asked.

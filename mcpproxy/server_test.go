@@ -91,6 +91,7 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			w.WriteHeader(http.StatusNotFound)
 			return
 		}
+		head(w)
 		s.pour(w, r, out)
 		return
 	case http.MethodDelete:
@@ -169,7 +170,6 @@ func event(w http.ResponseWriter, m string) {
 
 // pour streams what a test puts into a channel.
 func (s *server) pour(w http.ResponseWriter, r *http.Request, out chan string) {
-	head(w)
 	for {
 		select {
 		case m := <-out:
@@ -264,6 +264,14 @@ func (s *server) held(ctx context.Context) bool {
 	case <-s.release:
 		return true
 	case <-ctx.Done():
+		return false
+	}
+}
+
+// wiretap notes the headers of the last message.
+func wiretap(to *http.Header) func(http.ResponseWriter, *http.Request, *wire.Frame) bool {
+	return func(_ http.ResponseWriter, r *http.Request, _ *wire.Frame) bool {
+		*to = r.Header.Clone()
 		return false
 	}
 }

@@ -24,7 +24,8 @@ type Guest interface {
 	// MaxFrame is the size in bytes above which a message need not be read.
 	MaxFrame() int
 	// Post deals with one message and answers it through reply. It returns when nothing more will come of the message,
-	// and keeps neither m nor its bytes.
+	// and keeps neither m nor its bytes. ctx ends when the peer can say nothing more; on stdio it may still read, so that
+	// there what has an answer gets it, and only what would go on for ever ends.
 	Post(ctx context.Context, m *Message, reply Reply)
 	// Listen streams what belongs to no request, or what a broken stream has missed, until ctx ends or the stream does.
 	Listen(ctx context.Context, h *Head, reply Reply)

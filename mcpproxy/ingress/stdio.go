@@ -41,6 +41,8 @@ func (s *Stdio) Serve(ctx context.Context, p *Peer) error {
 	defer func() { cancel(); <-general }()
 	d := &dispatcher{guest: guest, out: out, slots: make(chan struct{}, inFlight)}
 	defer d.work.Wait()
+	posting, stop := context.WithCancel(ctx)
+	defer stop()
 	in := bufio.NewReaderSize(s.In, 64<<10)
 	for {
 		t := newTurn(d)
@@ -55,7 +57,7 @@ func (s *Stdio) Serve(ctx context.Context, p *Peer) error {
 		case err != nil:
 			return ended(err)
 		}
-		if err := t.start(ctx); err != nil {
+		if err := t.start(posting); err != nil {
 			return err
 		}
 	}
