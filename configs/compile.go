@@ -116,7 +116,7 @@ func (c *compiler) store(t text) {
 	case t.Text == "":
 		c.report.fail(CodeValue, t.At, "store", "the state directory is empty", "")
 	case !ok:
-		c.file.Store = c.relative(t.Text)
+		c.file.Store = c.relative("store", t)
 	case scheme != "badger":
 		c.report.fail(CodeValue, t.At, "store", "unknown kind of store", "write badger:///absolute/path, or a path")
 	case !filepath.IsAbs(rest):
@@ -128,11 +128,14 @@ func (c *compiler) store(t text) {
 }
 
 // relative resolves a path against the folder of the file.
-func (c *compiler) relative(path string) string {
-	if path == "" || filepath.IsAbs(path) {
-		return path
+func (c *compiler) relative(path string, t text) string {
+	if t.Text == "" || filepath.IsAbs(t.Text) {
+		return t.Text
 	}
-	return filepath.Join(c.base, path)
+	if strings.HasPrefix(t.Text, "~") {
+		c.report.warn(CodeSuspect, t.At, path, "~ is not your home here, but a folder beside this file", "write ${env:HOME}")
+	}
+	return filepath.Join(c.base, t.Text)
 }
 
 func (c *compiler) agent(a *agent) {

@@ -79,7 +79,7 @@ func connect(keys ...string) string {
 	return base + "connections:\n  c:\n    from: bot\n    to: up\n    " + strings.Join(keys, "\n    ") + "\n"
 }
 
-// sameText compares with a golden text, or rewrites it.
+// sameText compares texts.
 func sameText(t *testing.T, got, want string) {
 	t.Helper()
 	if diff := cmp.Diff(want, got); diff != "" {
@@ -124,7 +124,7 @@ func openFixture(tb testing.TB, path string) *fixture {
 		name, value, _ := strings.Cut(strings.TrimSuffix(line, "\n"), "=")
 		x.env[name] = strings.ReplaceAll(value, `\n`, "\n")
 	}
-	if len(archive.Comment) == 0 || x.files["hopgate.yaml"] == "" && !strings.Contains(path, "empty") {
+	if len(archive.Comment) == 0 || x.files["hopgate.yaml"] == "" && !strings.Contains(path, "text-empty") {
 		tb.Fatalf("%s: prose or configuration is missing", path)
 	}
 	return x

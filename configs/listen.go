@@ -63,7 +63,10 @@ func (c *compiler) listenTLS(l *listener, out *Listener) {
 	if l.TLS == nil {
 		return
 	}
-	out.TLS = &TLS{Cert: c.relative(l.TLS.Cert.Text), Key: c.relative(l.TLS.Key.Text)}
+	out.TLS = &TLS{
+		Cert: c.relative(pathMCP+".tls.cert", l.TLS.Cert),
+		Key:  c.relative(pathMCP+".tls.key", l.TLS.Key),
+	}
 	for key, t := range map[string]text{"cert": l.TLS.Cert, "key": l.TLS.Key} {
 		if t.At.Line > 0 && t.Text == "" {
 			c.report.fail(CodeValue, t.At, pathMCP+".tls."+key, "the path is empty", "")

@@ -164,3 +164,23 @@ func TestDiagnosticsHideSecretsInEveryForm(t *testing.T) {
 		}
 	}
 }
+
+func TestATextThatIsNotYAMLHidesWhatFollowsASecretsName(t *testing.T) {
+	const fault = "\u202e" // a character that is refused
+	hidden := []string{
+		"Authorization: s3cret]", `  { "api_key": "s3cret }`, "MY_TOKEN : [s3cret", "{ x: y, password: 's3cret", "X-Secret: ${env:A:-s3cret}",
+	}
+	for _, line := range hidden {
+		if text := wrong(t, line+fault, world{})[0].Source; strings.Contains(text, "s3cret") || !strings.Contains(text, "•") {
+			t.Errorf("%s: shown as %s", line, text)
+		}
+	}
+	shown := []string{
+		"x: y" + fault, "agent: get_secret, x: y" + fault, "# the secret is this: x" + fault, `{ Authorization: "${env:T}"`, "token:\n\t",
+	}
+	for _, line := range shown {
+		if text := wrong(t, line, world{})[0].Source; strings.Contains(text, "•") {
+			t.Errorf("%s: shown as %s", line, text)
+		}
+	}
+}

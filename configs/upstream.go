@@ -13,7 +13,7 @@ import (
 func (c *compiler) upstream(u *upstream) {
 	name := string(u.Name)
 	path := "upstreams." + name
-	out := &Upstream{Upstream: &policy.Upstream{Name: name, At: u.At}, Dir: c.relative(u.Dir.Text)}
+	out := &Upstream{Upstream: &policy.Upstream{Name: name, At: u.At}, Dir: c.relative(path+".dir", u.Dir)}
 	c.command(path, u, out)
 	c.url(path, u, out)
 	c.headers(path, u, out)
@@ -54,7 +54,7 @@ func (c *compiler) command(path string, u *upstream, out *Upstream) {
 			"there is no shell; write a list: [PROGRAM, ARGUMENT, ...]")
 	}
 	if strings.ContainsRune(first.Text, filepath.Separator) {
-		out.Command[0] = c.relative(first.Text)
+		out.Command[0] = c.relative(path+".command[0]", text(first))
 	}
 }
 
