@@ -285,13 +285,21 @@ func awaitLine(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// save keeps the first line of what a command wrote in a variable: save NAME stdout|FILE.
+// save keeps the first line of what a command wrote in a variable, or what the first group of a pattern finds there:
+// save NAME stdout|FILE [PATTERN].
 func save(ts *testscript.TestScript, neg bool, args []string) {
-	if neg || len(args) != 2 {
-		ts.Fatalf("usage: save NAME stdout|FILE")
+	if neg || len(args) < 2 || len(args) > 3 {
+		ts.Fatalf("usage: save NAME stdout|FILE [PATTERN]")
 	}
-	line, _, _ := strings.Cut(ts.ReadFile(args[1]), "\n")
-	ts.Setenv(args[0], line)
+	pattern := "^(.*)"
+	if len(args) == 3 {
+		pattern = args[2]
+	}
+	found := regexp.MustCompile(pattern).FindStringSubmatch(ts.ReadFile(args[1]))
+	if len(found) < 2 {
+		ts.Fatalf("%s finds nothing", pattern)
+	}
+	ts.Setenv(args[0], found[1])
 }
 
 // What differs from run to run. The order matters.
