@@ -38,9 +38,11 @@ func (g *guest) batch(ctx context.Context, m *ingress.Message, reply ingress.Rep
 	}
 	var work sync.WaitGroup
 	answers := make([][]byte, len(members))
-	for i, raw := range members {
+	messages := m.Members(members)
+	for i := range messages {
 		work.Go(func() {
-			g.Post(ctx, &ingress.Message{Raw: raw, Head: m.Head}, &part{whole: reply, answer: &answers[i]})
+			g.Post(ctx, &messages[i], &part{whole: reply, answer: &answers[i]})
+			messages[i].Dispatched() // where it was refused
 		})
 	}
 	work.Wait()

@@ -45,7 +45,7 @@ func child() {
 		case f.String(wire.Method) == "notifications/initialized":
 			emit(fmt.Sprintf(`{"jsonrpc":"2.0","method":"notifications/message","params":{"level":"info","data":"pid %d is greeted"}}`, os.Getpid()))
 		case f.String(wire.Method) == "notifications/cancelled":
-			emit(fmt.Sprintf(`{"jsonrpc":"2.0","method":"notifications/message","params":{"level":"info","data":"told that %s is cancelled"}}`, bytes.Trim(f.Get(wire.ParamsRequestID), `"`)))
+			s.note(string(f.Raw), &f)
 		case f.String(wire.ParamsName) == "release":
 			s.release <- struct{}{}
 			go s.act(context.Background(), &f, emit)

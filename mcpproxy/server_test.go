@@ -141,7 +141,7 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (s *server) respond(w http.ResponseWriter, r *http.Request, f *wire.Frame) {
 	if f.String(wire.Method) == "subscriptions/listen" {
 		head(w)
-		event(w, fmt.Sprintf(`{"jsonrpc":"2.0","method":"notifications/subscriptions/acknowledged","params":{"_meta":{"io.modelcontextprotocol/subscriptionId":%s}}}`, f.Get(wire.ID)))
+		s.act(r.Context(), f, func(m string) { event(w, m) })
 		s.pour(w, r, s.streams)
 		return
 	}
@@ -205,6 +205,9 @@ func (s *server) act(ctx context.Context, f *wire.Frame, emit func(string)) {
 		}
 		result(`{"protocolVersion":"` + v + `","capabilities":{"tools":{"listChanged":true}},"serverInfo":{"name":"fake","version":"1"}}`)
 		return
+	case "subscriptions/listen":
+		emit(fmt.Sprintf(`{"jsonrpc":"2.0","method":"notifications/subscriptions/acknowledged","params":{"_meta":{"io.modelcontextprotocol/subscriptionId":%s}}}`, id))
+		return
 	case "tools/list":
 		result(`{"tools":[{"name":"echo","inputSchema":{"type":"object"}}]}`)
 		return
@@ -246,6 +249,8 @@ func (s *server) act(ctx context.Context, f *wire.Frame, emit func(string)) {
 		}
 	case "error":
 		emit(fmt.Sprintf(`{"jsonrpc":"2.0","id":%s,"error":{"code":-32000,"message":"no"}}`, id))
+	case "told": // of cancellations
+		result(`{"content":[],"structuredContent":{"told":[` + strings.Join(s.messages("cancelled"), ",") + `]}}`)
 	case "toolerror":
 		result(`{"content":[],"isError":true}`)
 	case "die":

@@ -123,16 +123,20 @@ func (s *session) start() bool {
 	return true
 }
 
-// started ends the handshake. One that failed can be tried again on stdio, and leaves nothing over HTTP.
+// started ends the handshake, of which one that failed leaves nothing over HTTP.
 func (s *session) started() {
 	s.mu.Lock()
-	failed := s.state == greeting
-	if failed {
-		s.state = fresh
-	}
+	failed := s.state < negotiated
 	s.mu.Unlock()
 	if failed && s.id != "" {
 		s.end()
+	}
+}
+
+// unstart lets a handshake that has failed be tried again, on stdio. The mutex is held.
+func (s *session) unstart(x *exchange) {
+	if x.starts && s.state == greeting {
+		s.state = fresh
 	}
 }
 
@@ -207,6 +211,7 @@ func (s *session) claim(x *exchange) *policy.Reason {
 		return reasonSession
 	}
 	if _, used := s.calls[x.id]; used {
+		s.unstart(x)
 		return reasonIDInUse
 	}
 	s.calls[x.id] = x
@@ -224,6 +229,7 @@ func (s *session) release(x *exchange) {
 		return // it was not claimed, or is another call's by now
 	}
 	delete(s.calls, x.id)
+	s.unstart(x)
 	if t := x.frame.Get(wire.MetaProgressToken); t != nil && !x.frame.Has(wire.ParamsTask) {
 		delete(s.tokens, newIDKey(t))
 	}

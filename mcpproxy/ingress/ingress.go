@@ -6,6 +6,7 @@ package ingress
 
 import (
 	"context"
+	"sync/atomic"
 
 	"github.com/hopgate/hopgate/policy"
 )
@@ -65,14 +66,36 @@ type Message struct {
 	Raw []byte
 	// Head has the headers of an HTTP request. It is nil on stdio.
 	Head *Head
-	turn *turn // on stdio, where the order of messages means something
+	turn *turn  // on stdio, where the order of messages means something
+	gone func() // in place of turn, for a member of a batch
 }
 
 // Dispatched says that the message has gone to the upstream, or will not go, so that the next one may overtake it.
 func (m *Message) Dispatched() {
-	if m.turn != nil {
+	switch {
+	case m.gone != nil:
+		gone := m.gone
+		m.gone = nil
+		gone()
+	case m.turn != nil:
 		m.turn.pass()
 	}
+}
+
+// Members returns the messages of a batch. The batch is dispatched when all of them are: their answers may wait for what
+// the peer says next.
+func (m *Message) Members(raw [][]byte) []Message {
+	var left atomic.Int64
+	left.Store(int64(len(raw)))
+	members := make([]Message, len(raw))
+	for i := range raw {
+		members[i] = Message{Raw: raw[i], Head: m.Head, gone: func() {
+			if left.Add(-1) == 0 {
+				m.Dispatched()
+			}
+		}}
+	}
+	return members
 }
 
 // Head has the headers that the protocol defines for streamable HTTP. A header that came twice is refused before.
