@@ -1,0 +1,31 @@
+package trust
+
+// Hooks into the arithmetic and the encodings, which nothing outside needs to see.
+var (
+	// TestOnlySteps returns the table of powers, 2^(-i/256) in Q63.
+	TestOnlySteps = func() []uint64 { return steps[:] }
+
+	// TestOnlyExp2 returns 2^-x in Q63, for x in Q64.
+	TestOnlyExp2 = exp2
+
+	// TestOnlyRead reads a record and returns its encoding, or false where it is damaged.
+	TestOnlyRead = func(key, value []byte) ([]byte, bool) {
+		r, err := readRecord(key, value)
+		if err != nil {
+			return nil, false
+		}
+		return r.append(nil, key), true
+	}
+
+	// TestOnlySum returns the sum that a record ends with.
+	TestOnlySum = sum
+
+	// TestOnlyReadRules reads parameters and returns their encoding, or false where they are damaged.
+	TestOnlyReadRules = func(value []byte) ([]byte, bool) {
+		r, err := readRules(value)
+		if err != nil {
+			return nil, false
+		}
+		return r.append(nil), true
+	}
+)

@@ -1,0 +1,273 @@
+package trust_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/hopgate/hopgate/policy"
+	"github.com/hopgate/hopgate/store"
+	"github.com/hopgate/hopgate/trust"
+)
+
+// need makes the keys of a connection, tool or task that set a minimum.
+func need(score, line int) *trust.Config {
+	return &trust.Config{Trust: &trust.Minimum{Min: trust.Points(score), At: policy.Pos{File: "t.yaml", Line: line, Col: 1}}}
+}
+
+func scope(pattern string, score, line int) policy.Scope {
+	return policy.Scope{Name: policy.Pattern{Text: pattern}, Settings: policy.Settings{"trust": need(score, line)}}
+}
+
+// build makes the gate of the world's connection. It is asked through Decide, as in the proxy.
+func (w *world) build(tb testing.TB, cfg *trust.Config) {
+	tb.Helper()
+	if cfg == nil {
+		cfg = new(trust.Config)
+	}
+	spec := trust.Spec(w.Book)
+	gate, err := spec.Build(w.conn, cfg)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	w.conn.Gates = []policy.Named{{Name: spec.Name, Gate: gate}}
+}
+
+// ask returns the code of the refusal of a call, or nothing.
+func (w *world) ask(tb testing.TB, c *policy.Call) string {
+	tb.Helper()
+	v, err := w.conn.Gates[0].Gate.Check(tb.Context(), c)
+	switch {
+	case err != nil:
+		tb.Fatal(err)
+	case v.Effect == policy.Allow:
+		return ""
+	}
+	return v.Reason.Code
+}
+
+func TestGateLetsPassWhatIsTrustedEnough(t *testing.T) {
+	w := newWorld(t)
+	w.build(t, need(500, 3))
+	v, err := w.conn.Gates[0].Gate.Check(t.Context(), w.call("write"))
+	want := policy.Verdict{Effect: policy.Allow, At: policy.Pos{File: "t.yaml", Line: 3, Col: 1}, Facts: policy.Facts{Score: 500, Scored: true}}
+	if diff := cmp.Diff(want, v); diff != "" || err != nil {
+		t.Errorf("the verdict is another, error %v: %s", err, diff)
+	}
+}
+
+func TestGateRefusesWhatIsNotTrustedEnough(t *testing.T) {
+	w := newWorld(t)
+	w.build(t, need(501, 3))
+	v, err := w.conn.Gates[0].Gate.Check(t.Context(), w.call("write"))
+	switch {
+	case err != nil:
+		t.Fatal(err)
+	case v.Effect != policy.Deny || v.Reason.Code != "TRUST_TOO_LOW":
+		t.Errorf("the verdict is %v", v)
+	case v.Detail != "score 500, minimum 501" || v.At.Line != 3 || !v.Facts.Scored:
+		t.Errorf("the record says %q at %v, %v", v.Detail, v.At, v.Facts)
+	case v.Wait != 0 || v.Reason.Severity != policy.Info:
+		t.Errorf("the agent would learn %v, or lose for it (%v)", v.Wait, v.Reason.Severity)
+	}
+}
+
+func TestGateWithoutAMinimumStillStopsQuarantine(t *testing.T) {
+	w := newWorld(t)
+	w.build(t, nil)
+	w.violate(policy.High, 10)
+	if got := w.ask(t, w.call("write")); got != "" || w.score() != 0 {
+		t.Errorf("without a minimum a score of %d is refused with %q", w.score(), got)
+	}
+	if err := w.Quarantine(trust.Agent(bot)); err != nil {
+		t.Fatal(err)
+	}
+	if got := w.ask(t, w.call("write")); got != "AGENT_QUARANTINED" {
+		t.Errorf("in quarantine the answer is %q", got)
+	}
+	c := w.call("write")
+	c.Method = "notifications/cancelled"
+	if got := w.ask(t, c); got != "" {
+		t.Errorf("a cancellation is refused with %q", got)
+	}
+	if err := w.Release(trust.Agent(bot)); err != nil {
+		t.Fatal(err)
+	}
+	if got := w.ask(t, w.call("write")); got != "" {
+		t.Errorf("after the release the answer is %q", got)
+	}
+}
+
+func TestGateStopsAnUpstreamInQuarantine(t *testing.T) {
+	w := newWorld(t)
+	w.build(t, nil)
+	if err := w.Quarantine(trust.Upstream(hub)); err != nil {
+		t.Fatal(err)
+	}
+	if got := w.ask(t, w.call("write")); got != "UPSTREAM_QUARANTINED" {
+		t.Errorf("the answer is %q", got)
+	}
+}
+
+func TestGateTrustsNobodyWithoutASoundRecord(t *testing.T) {
+	cases := map[string]struct {
+		spoil         func(*testing.T, *world)
+		free, limited string // without a minimum, and with one
+	}{
+		"never registered": {func(t *testing.T, w *world) {
+			t.Helper()
+			w.state.Reopen()
+			b, err := trust.Open(&w.state, w.clock)
+			if err != nil {
+				t.Fatal(err)
+			}
+			w.Book = b
+		}, "TRUST_UNKNOWN", "TRUST_UNKNOWN"},
+		"lost": {func(t *testing.T, w *world) {
+			t.Helper()
+			w.spoil(t, "t/a/bot", nil)
+		}, "TRUST_DAMAGED", "TRUST_DAMAGED"},
+		"damaged": {func(t *testing.T, w *world) {
+			t.Helper()
+			w.spoil(t, "t/a/bot", []byte{1, 2, 3})
+		}, "TRUST_DAMAGED", "TRUST_DAMAGED"},
+		"upstream lost": {func(t *testing.T, w *world) {
+			t.Helper()
+			w.spoil(t, "t/u/hub", nil)
+		}, "TRUST_DAMAGED", "TRUST_DAMAGED"},
+		"clock 2 s behind": {func(_ *testing.T, w *world) { w.pass(-2 * time.Second) }, "", ""},
+		"clock 3 s behind": {func(_ *testing.T, w *world) { w.pass(-3 * time.Second) }, "", "TRUST_STALE"},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			c.spoil(t, w)
+			for cfg, want := range map[*trust.Config]string{nil: c.free, need(1, 3): c.limited} {
+				w.build(t, cfg)
+				if got := w.ask(t, w.call("write")); got != want {
+					t.Errorf("with %v the answer is %q, want %q", cfg, got, want)
+				}
+			}
+		})
+	}
+}
+
+func TestGateFaultsOnACallOfAnother(t *testing.T) {
+	w := newWorld(t)
+	w.build(t, nil)
+	for name, agent := range map[string]*policy.Agent{"nobody": nil, "another agent": {Name: "x"}} {
+		c := w.call("write")
+		c.Agent = agent
+		if v, err := w.conn.Gates[0].Gate.Check(t.Context(), c); err == nil || v.Effect == policy.Allow {
+			t.Errorf("a call of %s: %v, error %v", name, v, err)
+		}
+	}
+}
+
+func TestTheHighestMinimumCounts(t *testing.T) {
+	w := newWorld(t)
+	w.conn.Tools = []policy.Scope{scope("tool_*", 450, 5), scope("tool_write", 600, 6)}
+	w.conn.Tasks = []policy.Scope{scope("delete", 700, 7), scope("read", 100, 8)}
+	w.build(t, need(400, 3))
+	list := w.call("")
+	list.Method, list.Target, list.Task = "tools/list", "", ""
+	cases := map[string]struct {
+		call *policy.Call
+		want string
+		line int
+	}{
+		"a tool":            {w.call("write"), "TRUST_TOO_LOW", 6},
+		"a task":            {w.call("delete"), "TRUST_TOO_LOW", 7},
+		"the connection's":  {list, "", 3},
+		"a lower one below": {w.call("read"), "", 5},
+	}
+	for name, c := range cases {
+		v, err := w.conn.Gates[0].Gate.Check(t.Context(), c.call)
+		got := ""
+		if v.Reason != nil {
+			got = v.Reason.Code
+		}
+		if err != nil || got != c.want || v.At.Line != c.line {
+			t.Errorf("%s: %q at line %d (error %v), want %q at %d", name, got, v.At.Line, err, c.want, c.line)
+		}
+	}
+}
+
+func TestWhoHasBeenBelowIsLetInAgain25PointsAbove(t *testing.T) {
+	w := newWorld(t)
+	w.build(t, need(480, 3))
+	agent := trust.Agent(bot)
+	for _, step := range []struct {
+		score  int
+		reopen bool
+		want   string
+	}{
+		{485, false, ""},
+		{479, false, "TRUST_TOO_LOW"},
+		{480, false, "TRUST_TOO_LOW"},
+		{504, true, "TRUST_TOO_LOW"}, // also after a restart
+		{505, false, ""},
+		{480, true, ""},
+		{479, false, "TRUST_TOO_LOW"},
+	} {
+		if step.reopen {
+			w.save(t)
+			w.reopen(t)
+			w.build(t, need(480, 3))
+		}
+		if _, _, err := w.Adjust(agent, step.score); err != nil {
+			t.Fatal(err)
+		}
+		if got := w.ask(t, w.call("write")); got != step.want {
+			t.Errorf("at %d the answer is %q, want %q", step.score, got, step.want)
+		}
+	}
+	w.build(t, need(470, 3))
+	if got := w.ask(t, w.call("write")); got != "" {
+		t.Errorf("with the minimum lowered to 470, at 479, the answer is %q", got)
+	}
+}
+
+func TestExplainingLeavesNoTrace(t *testing.T) {
+	w := newWorld(t)
+	w.build(t, need(600, 3))
+	w.save(t)
+	before := w.dump(t)
+	c := w.call("write")
+	c.Trace = func(policy.Step) {}
+	if got := w.ask(t, c); got != "TRUST_TOO_LOW" {
+		t.Fatalf("the answer is %q", got)
+	}
+	w.save(t)
+	if diff := cmp.Diff(before, w.dump(t)); diff != "" {
+		t.Errorf("the question changes the state: %s", diff)
+	}
+}
+
+func TestExplainHearsOfMinimaThatAreMet(t *testing.T) {
+	w := newWorld(t)
+	w.build(t, need(400, 3))
+	var heard []policy.Step
+	c := w.call("write")
+	c.Trace = func(s policy.Step) { heard = append(heard, s) }
+	w.ask(t, c)
+	want := []policy.Step{{Check: "trust", Passed: true, Detail: "500, at least 400", At: policy.Pos{File: "t.yaml", Line: 3, Col: 1}}}
+	if diff := cmp.Diff(want, heard); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestAnAssumedScoreHoldsForEverybody(t *testing.T) {
+	w := newWorld(t)
+	for score, want := range map[int]string{399: "TRUST_TOO_LOW", 400: ""} {
+		w.Book = trust.Assume(score)
+		w.build(t, need(400, 3))
+		w.violate(policy.Critical, 1)
+		w.Register(trust.ParamsOf(nil), []string{bot}, nil)
+		if got := w.ask(t, w.call("write")); got != want {
+			t.Errorf("at %d the answer is %q, want %q", score, got, want)
+		}
+		w.Changes(func(store.Put) { t.Error("an assumption is to be stored") })
+	}
+}
