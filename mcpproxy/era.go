@@ -90,6 +90,9 @@ func (p *Proxy) nameMatches(f *wire.Frame, field wire.Member, h *ingress.Head) b
 // paramsMatch compares the headers that mirror arguments with the arguments, for the tools whose definition is known.
 // Other headers of this kind pass as they are: an intermediary must not drop them.
 func (p *Proxy) paramsMatch(c *policy.Call, h *ingress.Head) bool {
+	if slices.ContainsFunc(h.Params, func(x ingress.Param) bool { return !plain(x.Value) }) {
+		return false
+	}
 	for _, param := range p.Catalog.HeaderParams(c.Upstream, c.Target) {
 		value := c.Frame.Get(wire.ParamsArguments)
 		for _, name := range param.Path {
