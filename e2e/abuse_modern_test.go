@@ -119,15 +119,19 @@ func paramAbuses() map[string]abuse {
 		return a
 	}
 	return map[string]abuse{
-		"M81 equal":            zone(`{"region":"eu"}`, "", set("Mcp-Param-Region", "eu")),
-		"M81 missing":          zone(`{"region":"eu"}`, "HEADER_MISMATCH"),
-		"M81 different":        zone(`{"region":"eu"}`, "HEADER_MISMATCH", set("Mcp-Param-Region", "us")),
-		"M81 twice":            {send: modernCall("{}"), on: "http", edit: modernHead("tools/call", "run", set("Mcp-Param-X", "1", "1")), status: 400, code: -32020, id: "-", reason: "DUPLICATE_HEADER"},
-		"M81 of no argument":   zone(`{}`, "HEADER_MISMATCH", set("Mcp-Param-Region", "eu")),
-		"M81 none":             zone(`{}`, ""),
-		"M81 encoded":          zone(`{"region":"Zürich"}`, "", set("Mcp-Param-Region", encoded("Zürich"))),
-		"M81 not ASCII":        zone(`{"region":"Zürich"}`, "HEADER_MISMATCH", set("Mcp-Param-Region", "Zürich")),
-		"M81 of an other tool": {send: modernCall("{}"), on: "http", edit: modernHead("tools/call", "run", set("Mcp-Param-Region", "eu")), status: 200, id: "7", passes: true},
+		"M81 equal":          zone(`{"region":"eu"}`, "", set("Mcp-Param-Region", "eu")),
+		"M81 missing":        zone(`{"region":"eu"}`, "HEADER_MISMATCH"),
+		"M81 different":      zone(`{"region":"eu"}`, "HEADER_MISMATCH", set("Mcp-Param-Region", "us")),
+		"M81 twice":          {send: modernCall("{}"), on: "http", edit: modernHead("tools/call", "run", set("Mcp-Param-X", "1", "1")), status: 400, code: -32020, id: "-", reason: "DUPLICATE_HEADER"},
+		"M81 of no argument": zone(`{}`, "HEADER_MISMATCH", set("Mcp-Param-Region", "eu")),
+		"M81 none":           zone(`{}`, ""),
+		"M81 encoded":        zone(`{"region":"Zürich"}`, "", set("Mcp-Param-Region", encoded("Zürich"))),
+		"M81 not ASCII":      zone(`{"region":"Zürich"}`, "HEADER_MISMATCH", set("Mcp-Param-Region", "Zürich")),
+		"M81 of nothing, not ASCII": {
+			send: modernCall("{}"), on: "http", edit: modernHead("tools/call", "run", set("Mcp-Param-X", "Zürich")),
+			status: 400, code: -32020, id: "7", reason: "HEADER_MISMATCH",
+		},
+		"M81 of another tool": {send: modernCall("{}"), on: "http", edit: modernHead("tools/call", "run", set("Mcp-Param-Region", "eu")), status: 200, id: "7", passes: true},
 	}
 }
 
