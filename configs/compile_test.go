@@ -3,6 +3,7 @@ package configs_test
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -186,5 +187,25 @@ func TestDidYouMean(t *testing.T) {
 		if got := configs.Nearest(name, known); got != want {
 			t.Errorf("%q: got %q, want %q", name, got, want)
 		}
+	}
+}
+
+func TestPathsBecomeAbsolute(t *testing.T) {
+	here, err := filepath.Abs("conf")
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := "version: 1\nupstreams: { up: { command: [./server, ./x], dir: work } }\nstore: state\nlisten: { mcp: { tls: { cert: c, key: /k } } }\n"
+	f, err := configs.Parse(filepath.Join("conf", "hopgate.yaml"), []byte(text), world{}.options())
+	if err != nil {
+		t.Fatal(err)
+	}
+	u := f.Upstream("up")
+	got := append([]string{u.Dir, f.Store, f.Listen.MCP.TLS.Cert, f.Listen.MCP.TLS.Key}, u.Command...)
+	want := []string{
+		filepath.Join(here, "work"), filepath.Join(here, "state"), filepath.Join(here, "c"), "/k", filepath.Join(here, "server"), "./x",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("-want +got\n%s", diff)
 	}
 }
