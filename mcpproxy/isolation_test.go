@@ -75,7 +75,7 @@ func (c *client) isAsked(body, mine string) error {
 }
 
 func (c *client) echoes(body, mine string, modern bool) error {
-	var head = header("Mcp-Protocol-Version", "2025-11-25")
+	head := header("Mcp-Protocol-Version", "2025-11-25")
 	if modern {
 		head = modernHead("tools/call", "echo")
 	}

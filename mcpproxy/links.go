@@ -50,6 +50,7 @@ func (s *session) open(ctx context.Context) (upstream.Link, error) {
 		return nil, errEnded
 	}
 	s.link = link
+	clear(s.questions) // an answer to another child would be none to this one
 	select {
 	case s.renewed <- struct{}{}:
 	default:

@@ -282,3 +282,20 @@ func TestStdioAnswersOnlyRequests(t *testing.T) {
 		t.Errorf("on record is %s", got)
 	}
 }
+
+// TestStdioForgetsTheQuestionsOfADeadChild answers what a child has asked that crashed meanwhile.
+func TestStdioForgetsTheQuestionsOfADeadChild(t *testing.T) {
+	p := stdio(t, (*world).child)
+	p.initialize("2025-11-25")
+	p.say(tool("1", "ask", "{}"))
+	ask := p.hear("sampling/createMessage")
+	p.say(tool("2", "die", "{}"))
+	p.hear(`"id":2,`)
+	p.say(tool("3", "echo", "{}"))
+	p.hear(`"id":3,`)
+	p.say(answerTo(t, ask, "{}"), tool("4", "echo", "{}"))
+	p.hear(`"id":4,`)
+	if e := p.w.last(""); e.code != "ANSWER_UNASKED" {
+		t.Errorf("on record is %+v", e)
+	}
+}
