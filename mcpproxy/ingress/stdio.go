@@ -263,8 +263,10 @@ func (t turnedAway) Post(_ context.Context, m *Message, reply Reply) {
 	var f wire.Frame
 	var fault *wire.Fault
 	switch err := wire.Parse(&f, m.Raw, wire.FromAgent, &wire.DefaultLimits); {
+	case err == nil && f.Response():
+		return // an answer is not answered
 	case err == nil:
-		r.ID, r.Method = f.Get(wire.ID), f.String(wire.Method)
+		r.ID, r.Method, r.Modern = f.Get(wire.ID), f.String(wire.Method), f.Has(wire.MetaProtocolVersion)
 	case errors.As(err, &fault):
 		r.ID = fault.ID
 	}

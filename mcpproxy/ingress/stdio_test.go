@@ -1,6 +1,7 @@
 package ingress_test
 
 import (
+	"bytes"
 	"context"
 	"io"
 	"strings"
@@ -124,4 +125,16 @@ func TestStdioEndsWithItsContext(t *testing.T) {
 		<-done
 		close(block)
 	})
+}
+
+func TestStdioTurnsAwayWithoutAnsweringAnswers(t *testing.T) {
+	var out bytes.Buffer
+	in := `{"jsonrpc":"2.0","id":1,"result":{}}` + "\n" + `{"jsonrpc":"2.0","method":"notifications/x"}` + "\n" + `{"jsonrpc":"2.0","id":2,"method":"ping"}` + "\n"
+	s := ingress.Stdio{Handler: &handler{}, In: strings.NewReader(in), Out: &out}
+	if err := s.Serve(t.Context(), &ingress.Peer{Transport: "stdio"}); err != nil {
+		t.Fatal(err)
+	}
+	if got := out.String(); strings.Count(got, "\n") != 1 || !strings.Contains(got, `"id":2,"error"`) {
+		t.Errorf("got %s", got)
+	}
 }
