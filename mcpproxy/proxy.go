@@ -37,7 +37,8 @@ type Journal interface {
 	End(c *policy.Call, o *policy.Outcome, r *policy.Report)
 }
 
-// Observer learns what became of calls. It has no veto, must not block, and keeps nothing of its arguments.
+// Observer learns what became of calls, before the record of it is written, so that what it remembers becomes durable
+// with the record. It has no veto, must not block, and keeps nothing of its arguments.
 type Observer interface {
 	Observe(c *policy.Call, o *policy.Outcome, r *policy.Report)
 }
