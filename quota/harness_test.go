@@ -48,8 +48,8 @@ func buckets(texts ...string) (all []quota.Bucket) {
 
 func calls(texts ...string) (all []quota.Allowance) {
 	for i, text := range texts {
-		max, zone, _ := strings.Cut(text, " ")
-		a := quota.Allowance{Max: read[quota.Calls](max), At: line(20 + i)}
+		most, zone, _ := strings.Cut(text, " ")
+		a := quota.Allowance{Max: read[quota.Calls](most), At: line(20 + i)}
 		if zone != "" {
 			a.Zone = read[quota.Zone](zone)
 		}
@@ -220,7 +220,7 @@ func (l *link) try(tb testing.TB, tool string, at time.Time) string {
 	return l.decide(tb, l.toolCall(tb, tool, "{}", at)).code()
 }
 
-// tries makes calls until one is refused, and returns how many passed and what refused.
+// tries makes calls of a tool until one is refused, and returns how many passed and what refused.
 func (l *link) tries(tb testing.TB, tool string, at time.Time) (passed int, d *decision) {
 	tb.Helper()
 	for range 10_000 {
