@@ -23,7 +23,7 @@ type Book struct {
 	params  *Params
 	entries map[Party]*entry
 	changed []*entry
-	retuned bool // the rules are to be stored
+	tuned   bool // the rules of params are stored
 	buf     []byte
 }
 
@@ -65,7 +65,7 @@ func (b *Book) load(key string, value []byte) error {
 		if err != nil {
 			return err
 		}
-		b.params = &Params{rules: r, classes: defaultClasses()}
+		b.params, b.tuned = &Params{rules: r, classes: defaultClasses()}, true
 		return nil
 	}
 	if p, ok := partyOf(key, markPrefix); ok {
@@ -108,7 +108,7 @@ func (b *Book) Register(p *Params, agents, upstreams []string) {
 				b.touch(e)
 			}
 		}
-		b.retuned = true
+		b.tuned = false
 	}
 	b.params = p
 	for _, name := range agents {
@@ -149,8 +149,8 @@ func (b *Book) touch(e *entry) {
 func (b *Book) Changes(put func(store.Put)) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.retuned {
-		b.retuned = false
+	if !b.tuned && b.params != nil {
+		b.tuned = true
 		put(store.Put{Key: []byte(rulesKey), Value: b.params.rules.append(nil)})
 	}
 	for _, e := range b.changed {
@@ -185,7 +185,7 @@ func (b *Book) look(p Party, now int64) (s Standing, blocked bool) {
 	switch {
 	case c != Sound:
 		return Standing{Condition: c}, blocked
-	case now < t.at-late:
+	case now < t.at-late && b.clock().Unix() < t.at-late: // a call may be older than what others have done since
 		return Standing{Condition: Stale}, blocked
 	}
 	return Standing{Score: t.scoreAt(now, &params.rules), Condition: Sound}, blocked

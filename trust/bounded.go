@@ -107,6 +107,9 @@ func (d *Decimal[B]) UnmarshalText(text []byte) error {
 // SchemaTypes returns how YAML writes the value.
 func (*Decimal[B]) SchemaTypes() []string { return []string{"number"} }
 
+// SchemaTitle says what messages call a value.
+func (*Decimal[B]) SchemaTitle() string { return "a number" }
+
 // scaled returns the number in a fixed point, rounded down, or nil where the key is absent.
 func (d *Decimal[B]) scaled(one uint64) *uint64 {
 	if d == nil {

@@ -31,8 +31,8 @@ func TestExplainTellsHowAScoreHasComeAbout(t *testing.T) {
 	want := strings.TrimLeft(`
 bot  289
   500 base + 441 earned -> 941 x reliability 1.000 x leniency 0.307 (penalty 1.699)
-    -43  BAD_low x 2, last 2027-02-23 09:01:00 0000-0000-0HRV
-   -609  BAD_high 2027-02-23 09:00:00 0000-0000-0HRS
+    -43  BAD_low x 2, last 2027-02-23T09:01:00Z 0000-0000-0HRV
+   -609  BAD_high 2027-02-23T09:00:00Z 0000-0000-0HRS
   200 is reached
   reaches 700 in 14 days without new violations
   945 needs 58 more credits: at least 2 days of good work without new violations
@@ -51,7 +51,7 @@ func TestExplainOfQuarantineNamesTheWayOut(t *testing.T) {
 	want := strings.TrimLeft(`
 bot  0  (quarantined)
   500 base + 0 earned -> 500 x reliability 1.000 x leniency 1.000 (penalty 0.000)
-   -500  OPERATOR_QUARANTINED 2026-11-23 09:00:00
+   -500  OPERATOR_QUARANTINED 2026-11-23T09:00:00Z
   400 is reached only through an operator
 `, "\n")
 	x := w.explain(t, 400)
@@ -79,6 +79,13 @@ func TestExplanationsAreReadByPrograms(t *testing.T) {
 		`"causes":[],"prospects":[{"min":400,"reached":true}]}`
 	if err != nil || string(b) != want {
 		t.Errorf("the JSON is %s, want %s (error %v)", b, want, err)
+	}
+	var again trust.Explanation
+	if err := json.Unmarshal(b, &again); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(w.explain(t, 400), again); diff != "" {
+		t.Errorf("read again it is another: %s", diff)
 	}
 }
 

@@ -41,7 +41,7 @@ func (c *Cause) write(b *strings.Builder) {
 	if c.Times > 1 {
 		fmt.Fprintf(b, " x %d, last", c.Times)
 	}
-	fmt.Fprintf(b, " %s", c.Last.Format(time.DateTime))
+	fmt.Fprintf(b, " %s", c.Last.Format(time.RFC3339))
 	if c.Ref != "" {
 		fmt.Fprintf(b, " %s", c.Ref)
 	}

@@ -2,8 +2,6 @@ package trust_test
 
 import (
 	"bytes"
-	"encoding/binary"
-	"encoding/hex"
 	"testing"
 
 	"github.com/hopgate/hopgate/policy"
@@ -39,7 +37,7 @@ func FuzzRecord(f *testing.F) {
 	f.Add(whole[:len(whole)-4])
 	f.Add([]byte{})
 	f.Fuzz(func(t *testing.T, body []byte) {
-		value := binary.BigEndian.AppendUint32(bytes.Clone(body), trust.TestOnlySum(fuzzKey, body))
+		value := trust.TestOnlySeal(fuzzKey, body)
 		again, ok := trust.TestOnlyRead(fuzzKey, value)
 		if !ok {
 			return
@@ -85,19 +83,20 @@ func TestEveryFlippedBitIsDamage(t *testing.T) {
 	}
 }
 
+// FuzzRules reads any bytes as parameters, with a sum that is right. What is accepted is written as it was read.
 func FuzzRules(f *testing.F) {
 	w := newWorld(f)
 	w.Register(params(f, func(s *trust.Section) { s.Start = read[trust.StartScore](f, "1") }), nil, nil)
 	w.Changes(func(p store.Put) {
 		if string(p.Key) == "t/rules" {
-			f.Add(bytes.Clone(p.Value))
+			f.Add(bytes.Clone(p.Value[:len(p.Value)-4]))
 		}
 	})
-	f.Add([]byte{1})
-	f.Fuzz(func(t *testing.T, b []byte) {
-		again, ok := trust.TestOnlyReadRules(b)
-		if ok && !bytes.Equal(again, b) {
-			t.Fatalf("%s is read, and written as %s", hex.EncodeToString(b), hex.EncodeToString(again))
+	f.Add([]byte("010\xca\x0000000000000")) // a number with a zero too many
+	f.Fuzz(func(t *testing.T, body []byte) {
+		value := trust.TestOnlySeal([]byte("t/rules"), body)
+		if again, ok := trust.TestOnlyReadRules(value); ok && !bytes.Equal(again, value) {
+			t.Fatalf("%x is read, and written as %x", value, again)
 		}
 	})
 }

@@ -81,6 +81,7 @@ type gate struct {
 // minimum is a score that some calls need.
 type minimum struct {
 	score   int
+	part    string // of the connection; empty for all of it
 	applies func(*policy.Call) bool
 	id      uint64 // by which a record says that its party has fallen below
 	at      policy.Pos
@@ -90,7 +91,7 @@ var _ policy.Gate = (*gate)(nil)
 
 func build(b *Book, c *policy.Connection, cfg *Config) *gate {
 	g := &gate{book: b, agent: Agent(c.Agent.Name), upstream: Upstream(c.Upstream.Name), at: c.At}
-	g.add(c, cfg, "all", func(*policy.Call) bool { return true })
+	g.add(c, cfg, "", func(*policy.Call) bool { return true })
 	for _, s := range c.Tools {
 		g.add(c, policy.Setting[Config](s.Settings, gateName), "tool "+s.Name.Text, func(call *policy.Call) bool {
 			return call.Method == "tools/call" && s.Name.Match(call.Target)
@@ -110,7 +111,7 @@ func (g *gate) add(c *policy.Connection, cfg *Config, part string, applies func(
 	if cfg == nil || cfg.Trust == nil {
 		return
 	}
-	m := minimum{score: int(cfg.Trust.Min), applies: applies, at: cfg.Trust.At}
+	m := minimum{score: int(cfg.Trust.Min), part: part, applies: applies, at: cfg.Trust.At}
 	if m.at.Line == 0 {
 		m.at = c.At
 	}
@@ -181,25 +182,28 @@ func (g *gate) judge(c *policy.Call, s Standing, blocked bool) policy.Verdict {
 	}
 }
 
-// measure holds a score against the minima that apply.
+// measure holds a score against the minima that apply. It goes on behind the first that is not met, so that each remembers
+// who was below.
 func (g *gate) measure(c *policy.Call, score int, blocked bool) policy.Verdict {
-	pass := policy.Pass
+	v := policy.Pass
 	for i := range g.minima {
 		m := &g.minima[i]
 		if !m.applies(c) {
 			continue
 		}
-		if (score < m.score || blocked) && g.book.hold(g.agent, m, score, c.Trace == nil) {
-			return policy.Refuse(reasonLow, m.at, m.detail(score))
+		held := (score < m.score || blocked) && g.book.hold(g.agent, m, score, c.Trace == nil)
+		switch {
+		case v.Effect != policy.Allow:
+		case held:
+			v = policy.Refuse(reasonLow, m.at, m.detail(score))
+		case v.At.Line == 0:
+			v.At = m.at
 		}
-		if pass.At.Line == 0 {
-			pass.At = m.at
-		}
-		if c.Trace != nil {
+		if !held && c.Trace != nil {
 			c.Passed("trust", m.at, fmt.Sprintf("%d, at least %d", score, m.score))
 		}
 	}
-	return pass
+	return v
 }
 
 // detail is for the record.

@@ -124,6 +124,11 @@ func TestGateTrustsNobodyWithoutASoundRecord(t *testing.T) {
 			}
 			w.Book = b
 		}, "TRUST_UNKNOWN", "TRUST_UNKNOWN"},
+		"upstream never registered": {func(t *testing.T, w *world) {
+			t.Helper()
+			w.spoil(t, "t/m/u/hub", nil)
+			w.spoil(t, "t/u/hub", nil)
+		}, "TRUST_UNKNOWN", "TRUST_UNKNOWN"},
 		"lost": {func(t *testing.T, w *world) {
 			t.Helper()
 			w.spoil(t, "t/a/bot", nil)
@@ -269,5 +274,50 @@ func TestAnAssumedScoreHoldsForEverybody(t *testing.T) {
 			t.Errorf("at %d the answer is %q, want %q", score, got, want)
 		}
 		w.Changes(func(store.Put) { t.Error("an assumption is to be stored") })
+	}
+}
+
+func TestOperatorsSeeWhatAConnectionNeeds(t *testing.T) {
+	w := newWorld(t)
+	w.conn.Tools = []policy.Scope{scope("tool_*", 600, 5)}
+	w.conn.Tasks = []policy.Scope{scope("delete", 450, 7), {Name: policy.Pattern{Text: "read"}}}
+	w.build(t, need(400, 3))
+	at := func(line int) policy.Pos { return policy.Pos{File: "t.yaml", Line: line, Col: 1} }
+	want := func(held ...bool) []trust.Need {
+		return []trust.Need{
+			{Part: "tool tool_*", Min: 600, Held: held[0], At: at(5)},
+			{Part: "task delete", Min: 450, Held: held[1], At: at(7)},
+			{Min: 400, Held: held[2], At: at(3)},
+		}
+	}
+	if diff := cmp.Diff(want(true, false, false), w.Needs(w.conn)); diff != "" {
+		t.Errorf("at 500: %s", diff)
+	}
+	if _, _, err := w.Adjust(trust.Agent(bot), 449); err != nil {
+		t.Fatal(err)
+	}
+	w.ask(t, w.call("delete"))
+	if _, _, err := w.Adjust(trust.Agent(bot), 460); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want(true, true, false), w.Needs(w.conn)); diff != "" {
+		t.Errorf("at 460, after having been below 450: %s", diff)
+	}
+	if err := w.Quarantine(trust.Agent(bot)); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want(true, true, true), w.Needs(w.conn)); diff != "" {
+		t.Errorf("in quarantine: %s", diff)
+	}
+}
+
+func TestACallThatWasLongUnderWayIsNotStale(t *testing.T) {
+	w := newWorld(t)
+	w.build(t, need(400, 3))
+	c := w.call("write")
+	w.pass(time.Minute)
+	w.succeed("write", 1)
+	if got := w.ask(t, c); got != "" {
+		t.Errorf("the answer is %q", got)
 	}
 }

@@ -1,6 +1,9 @@
 package trust
 
-import "strings"
+import (
+	"fmt"
+	"strings"
+)
 
 // Party is who has a score: an agent or an upstream.
 type Party struct {
@@ -71,6 +74,17 @@ func (c Condition) String() string {
 
 // MarshalText writes the name of the condition.
 func (c Condition) MarshalText() ([]byte, error) { return []byte(c.String()), nil }
+
+// UnmarshalText reads the name of a condition.
+func (c *Condition) UnmarshalText(text []byte) error {
+	for x := Unknown; x <= Sound; x++ {
+		if x.String() == string(text) {
+			*c = x
+			return nil
+		}
+	}
+	return fmt.Errorf("%q is no condition", text)
+}
 
 // Standing is how far a party is trusted at a moment.
 type Standing struct {

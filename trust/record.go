@@ -91,7 +91,7 @@ func (r *record) append(dst, key []byte) []byte {
 	for i := range r.causes {
 		dst = r.causes[i].append(dst)
 	}
-	return binary.BigEndian.AppendUint32(dst, sum(key, dst[start:]))
+	return seal(dst, start, key)
 }
 
 // numbers are those of the tally without a sign, in the order of their encoding.
@@ -111,19 +111,26 @@ func (c *cause) append(dst []byte) []byte {
 	return binary.AppendVarint(dst, c.effect)
 }
 
-func sum(key, value []byte) uint32 {
-	return crc32.Update(crc32.Checksum(key, castagnoli), castagnoli, value)
+// seal appends the sum of a key and of what stands behind start.
+func seal(dst []byte, start int, key []byte) []byte {
+	return binary.BigEndian.AppendUint32(dst, crc32.Update(crc32.Checksum(key, castagnoli), castagnoli, dst[start:]))
+}
+
+// unseal cuts off the sum, and reports whether it is right.
+func unseal(b, key []byte) (body []byte, ok bool) {
+	if len(b) < 4 {
+		return nil, false
+	}
+	body = b[: len(b)-4 : len(b)-4]
+	return body, bytes.Equal(seal(body, 0, key), b)
 }
 
 var errRecord = errors.New("the record is damaged")
 
 // readRecord reads what append wrote, and nothing else: each record has one encoding.
 func readRecord(key, b []byte) (*record, error) {
-	if len(b) < 4 {
-		return nil, errRecord
-	}
-	body, end := b[:len(b)-4], b[len(b)-4:]
-	if sum(key, body) != binary.BigEndian.Uint32(end) {
+	body, ok := unseal(b, key)
+	if !ok {
 		return nil, errRecord
 	}
 	d := decoder{rest: body}

@@ -1,6 +1,7 @@
 package trust
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 
@@ -35,12 +36,14 @@ func defaultRules() rules {
 // rulesVersion is the version of their encoding, and of the formula that they are for.
 const rulesVersion = 1
 
+// append encodes the parameters behind dst, with a sum at the end.
 func (r *rules) append(dst []byte) []byte {
+	start := len(dst)
 	dst = append(dst, rulesVersion)
 	for _, x := range r.numbers() {
 		dst = binary.AppendUvarint(dst, *x)
 	}
-	return dst
+	return seal(dst, start, []byte(rulesKey))
 }
 
 // numbers are the parameters in the order of their encoding.
@@ -57,15 +60,19 @@ func (r *rules) numbers() []*uint64 {
 
 var errRules = errors.New("the parameters are damaged")
 
-// readRules reads what append wrote.
+// readRules reads what append wrote, and nothing else.
 func readRules(b []byte) (rules, error) {
-	d := decoder{rest: b}
+	body, ok := unseal(b, []byte(rulesKey))
+	if !ok {
+		return rules{}, errRules
+	}
+	d := decoder{rest: body}
 	var r rules
 	d.exactly(rulesVersion)
 	for _, x := range r.numbers() {
 		*x = d.number(1 << 62)
 	}
-	if !d.end() || !r.sound() {
+	if !d.end() || !r.sound() || !bytes.Equal(r.append(nil), b) {
 		return rules{}, errRules
 	}
 	return r, nil

@@ -49,6 +49,30 @@ func TestPowersFall(t *testing.T) {
 	}
 }
 
+// TestOftenIsNoWayAroundTime lets a day pass in steps of a second. Nothing that speaks against a party fades faster so,
+// and nothing that speaks for it slower.
+func TestOftenIsNoWayAroundTime(t *testing.T) {
+	const seconds, week, x = 86400, 7 * 86400, 1 << 49
+	down, up := uint64(x), uint64(x)
+	for range seconds {
+		down, _ = trust.TestOnlyFade(down, 1, week)
+		_, up = trust.TestOnlyFade(up, 1, week)
+	}
+	exact := math.Ldexp(math.Exp2(-1.0/7), 49)
+	if got := float64(down); got > exact || got < exact-2*seconds {
+		t.Errorf("rounded down %v is left, exact is %v", got, exact)
+	}
+	if got := float64(up); got < exact || got > exact+2*seconds {
+		t.Errorf("rounded up %v is left, exact is %v", got, exact)
+	}
+	if down, up := trust.TestOnlyFade(x, week, week); down != x/2 || up != x/2+1 {
+		t.Errorf("after a half-life %d to %d of %d are left", down, up, x)
+	}
+	if down, up := trust.TestOnlyFade(x, 64*week, week); down != 0 || up != 1 {
+		t.Errorf("after 64 half-lives %d to %d are left", down, up)
+	}
+}
+
 // TestKnownScores holds the book against what the formula gives in floating point. The allowance is full at the start, and
 // clean work is 200 calls that change something, once a day.
 func TestKnownScores(t *testing.T) {

@@ -1,0 +1,33 @@
+package trust
+
+import "github.com/hopgate/hopgate/policy"
+
+// Need is a score that a connection, or a part of it, needs.
+type Need struct {
+	Part string     `json:"part,omitempty"` // tool PATTERN or task PATTERN; empty for the whole connection
+	Min  int        `json:"min"`
+	Held bool       `json:"held,omitempty"` // the agent is kept out now
+	At   policy.Pos `json:"-"`
+}
+
+// Needs returns what a connection needs, the highest score first, and what of it keeps the agent out now. It is for
+// operators.
+func (b *Book) Needs(c *policy.Connection) []Need {
+	var all []Need
+	for i := range c.Gates {
+		g, ok := c.Gates[i].Gate.(*gate)
+		if !ok {
+			continue
+		}
+		s := b.Standing(g.agent)
+		for j := range g.minima {
+			m := &g.minima[j]
+			held := m.score > 0 || s.Condition != Stale
+			if s.Condition == Sound {
+				held = b.hold(g.agent, m, s.Score, false)
+			}
+			all = append(all, Need{Part: m.part, Min: m.score, Held: held, At: m.at})
+		}
+	}
+	return all
+}
