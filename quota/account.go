@@ -23,8 +23,15 @@ type meter struct {
 	depth   int64  // of the same
 }
 
-// arrival is when the bucket would be full if one more came now. A rate that was written anew starts with what the old one
-// left, at most with an empty bucket. A clock that was set back finds the bucket as it was.
+// adopt makes the meter one of a rate. A rate that was written anew starts with what the old one left, at most with an
+// empty bucket.
+func (m *meter) adopt(now, step, depth int64) {
+	if m.step != step || m.depth != depth {
+		m.tat, m.step, m.depth = min(m.tat, now+depth), step, depth
+	}
+}
+
+// arrival is when the bucket would be full if one more came now. A clock that was set back finds the bucket as it was.
 func (m *meter) arrival(now, step, depth int64) int64 {
 	tat := m.tat
 	if m.step != step || m.depth != depth {
@@ -83,6 +90,16 @@ func (w *window) turn(now int64) {
 		w.id, w.used, w.held, w.told = id, 0, 0, 0
 	}
 	w.until = w.per.end(w.id, w.zone).UnixNano()
+}
+
+// peek is what the window has used at a time, which may be one that somebody only asks about, and when it ends.
+func (w *window) peek(now int64) (used, held, until int64) {
+	if now < w.until {
+		return w.used, w.held, w.until
+	}
+	v := *w
+	v.turn(now)
+	return v.used, v.held, v.until
 }
 
 // gauge counts calls under way. It is not stored: a crash ends them.

@@ -150,26 +150,22 @@ type refusal struct {
 	wait int64
 }
 
-// reserve takes from all limits that the hold wants, or from none. A call that explain makes up takes nothing.
+// reserve takes from all limits that the hold wants, or from none.
 func (h *hold) reserve(c *policy.Call) policy.Verdict {
 	b := h.book
+	if c.Trace != nil {
+		return h.look(c)
+	}
 	b.mu.Lock()
+	for i := range h.taken {
+		h.taken[i].advance(h.now)
+	}
 	refused := h.full()
-	switch {
-	case c.Trace != nil:
-		steps := h.describe()
-		b.mu.Unlock()
-		h.drop()
-		for _, s := range steps {
-			c.Passed(s.Check, s.At, s.Detail)
-		}
-		return verdict(refused)
-	case refused != nil:
-		for i := range refused {
-			h.exhausted(refused[i].limit)
-		}
-	default:
+	if refused == nil {
 		h.take()
+	}
+	for i := range refused {
+		h.exhausted(refused[i].limit)
 	}
 	b.mu.Unlock()
 	h.announce()
@@ -187,6 +183,19 @@ func (h *hold) reserve(c *policy.Call) policy.Verdict {
 		h.drop()
 	}
 	return v
+}
+
+// look judges a call that explain makes up, at whatever time. It takes nothing and turns no window.
+func (h *hold) look(c *policy.Call) policy.Verdict {
+	h.book.mu.Lock()
+	refused := h.full()
+	steps := h.describe()
+	h.book.mu.Unlock()
+	h.drop()
+	for _, s := range steps {
+		c.Passed(s.Check, s.At, s.Detail)
+	}
+	return verdict(refused)
 }
 
 // full returns the limits without room. The mutex is held.

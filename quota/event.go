@@ -29,8 +29,8 @@ func (h *hold) crossed(t *taken) {
 	}
 	settled := t.window.used - t.window.held
 	reached := -1
-	for i, percent := range thresholds {
-		if settled >= scale(t.max, percent, 100) {
+	for i, amount := range t.reached {
+		if settled >= amount {
 			reached = i
 		}
 	}

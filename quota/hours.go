@@ -80,7 +80,9 @@ func (g *hours) Check(_ context.Context, c *policy.Call) (policy.Verdict, error)
 			continue
 		}
 		if s := t.open(c.Time); s != nil {
-			c.Passed("hours", s.At, t.place+": "+s.text)
+			if c.Trace != nil {
+				c.Passed("hours", s.At, t.place+": "+s.text)
+			}
 			continue
 		}
 		opens := t.opens(c.Time)

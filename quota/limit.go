@@ -33,7 +33,8 @@ type limit struct {
 	meter       *meter
 	window      *window
 	gauge       *gauge
-	exchange    exchange // of spend: from the currency of the price
+	exchange    exchange               // of spend: from the currency of the price
+	reached     [len(thresholds)]int64 // of spend: the amounts that operators are told of
 }
 
 func (l *limit) String() string { return l.place + ": " + l.text }
@@ -56,7 +57,19 @@ func (l *limit) amount(units int64) int64 {
 	}
 }
 
-// room reports whether n more fit, and how long it takes until they may where they do not.
+// advance brings the limit's counter to a time at which a call has come.
+func (l *limit) advance(now int64) {
+	switch l.kind {
+	case KindRate:
+		l.meter.adopt(now, l.step, l.depth)
+	case KindConcurrency:
+	default:
+		l.window.turn(now)
+	}
+}
+
+// room reports whether n more fit, and how long it takes until they may where they do not. It changes nothing, so that
+// asking about a time is not to be there.
 func (l *limit) room(now, n int64) (wait int64, ok bool) {
 	switch l.kind {
 	case KindRate:
@@ -65,14 +78,14 @@ func (l *limit) room(now, n int64) (wait int64, ok bool) {
 	case KindConcurrency:
 		return busyWait, l.gauge.busy < l.max
 	default:
-		l.window.turn(now)
+		used, _, until := l.window.peek(now)
 		switch {
-		case n == 0 || n <= l.max-l.window.used:
+		case n <= l.max-used:
 			return 0, true
 		case n > l.max:
 			return never, false
 		default:
-			return max(l.window.until-now, 1), false
+			return max(until-now, 1), false
 		}
 	}
 }
@@ -144,8 +157,8 @@ func (l *limit) left(now int64) int64 {
 	case KindConcurrency:
 		return max(0, l.max-l.gauge.busy)
 	default:
-		l.window.turn(now)
-		return max(0, l.max-l.window.used)
+		used, _, _ := l.window.peek(now)
+		return max(0, l.max-used)
 	}
 }
 

@@ -69,6 +69,9 @@ func (g *refusals) Check(_ context.Context, c *policy.Call) (policy.Verdict, err
 		return policy.Verdict{}, err
 	}
 	g.book.mu.Lock()
+	if c.Trace == nil {
+		g.limit.advance(now)
+	}
 	wait, ok := g.limit.room(now, 1)
 	g.book.mu.Unlock()
 	if ok {
@@ -97,6 +100,7 @@ func (b *Book) Observe(c *policy.Call, o *policy.Outcome, r *policy.Report) {
 	defer b.mu.Unlock()
 	m := b.account(agentKey(c.Agent)).findMeter(unitRefusals)
 	// An empty bucket stays empty, and does not become a debt.
-	m.tat, m.step, m.depth = max(m.tat, min(m.arrival(now, step, depth), now+depth)), step, depth
+	m.adopt(now, step, depth)
+	m.tat = max(m.tat, min(m.arrival(now, step, depth), now+depth))
 	b.touch(m.account)
 }

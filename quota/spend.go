@@ -98,6 +98,9 @@ func (p *pricing) cap(b *Book, c *policy.Connection, own *SpendKeys, r *rates) p
 			key := windowKey{kind: KindSpend, per: s.Max.per, currency: s.Max.Currency}
 			limit := m.window(&l.scope, key, zoneOf(c, s.Zone.Location), s.Max.Nanos, fmt.Sprintf("%s/%s", s.Max.Price, s.Max.per), s.At)
 			limit.exchange = exchange{1, 1}
+			for i, percent := range thresholds {
+				limit.reached[i] = scale(limit.max, percent, 100)
+			}
 			if p.price != nil {
 				var complaints policy.Complaints
 				limit.exchange, complaints = r.exchange(p.price.currency, s.Max.Currency, s.At)

@@ -1,6 +1,7 @@
 package quota_test
 
 import (
+	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -296,7 +297,8 @@ func TestWhatIsWrongWithMoney(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := x.setup.connect(newBook(t))
-			got, _ := err.(policy.Complaints)
+			var got policy.Complaints
+			errors.As(err, &got)
 			if diff := cmp.Diff(x.want, got); diff != "" {
 				t.Errorf("-want +got\n%s", diff)
 			}

@@ -85,7 +85,8 @@ func (l *limit) usage(now int64) Usage {
 		u.Unit = string(l.window.currency)
 	default:
 	}
-	u.Used, u.Reserved, u.Resets = l.window.used-l.window.held, l.window.held, at(l.window.until).In(l.window.zone)
+	used, held, until := l.window.peek(now)
+	u.Used, u.Reserved, u.Resets = used-held, held, at(until).In(l.window.zone)
 	return u
 }
 
