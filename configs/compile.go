@@ -30,6 +30,8 @@ type compiler struct {
 	gates  []policy.Spec
 	base   string          // folder of the file
 	broken map[string]bool // paths of entries that were not decoded whole; nothing is built on them
+	shared policy.Settings // of the file
+	group  groups
 	file   *File
 }
 
@@ -41,6 +43,8 @@ func (c *compiler) compile(doc *document) {
 	c.file.Limits = c.limits("limits", &doc.Limits, wire.DefaultLimits, false)
 	c.store(doc.Store)
 	c.file.Audit.Keep = c.duration("audit.keep", doc.Audit.Keep, defaultKeep, minKeep, 0)
+	c.shared = doc.Gates
+	c.groups(doc)
 	for i := range doc.Agents {
 		c.agent(&doc.Agents[i])
 	}
@@ -139,7 +143,7 @@ func (c *compiler) relative(path string, t text) string {
 }
 
 func (c *compiler) agent(a *agent) {
-	c.file.Agents = append(c.file.Agents, &Agent{Agent: &policy.Agent{Name: string(a.Name), At: a.At}, Auth: a.Auth})
+	c.file.Agents = append(c.file.Agents, &Agent{Agent: &policy.Agent{Name: string(a.Name), Team: c.team(a), Settings: a.Gates, At: a.At}, Auth: a.Auth})
 	c.file.agents[string(a.Name)] = c.file.Agents[len(c.file.Agents)-1]
 }
 
@@ -166,6 +170,7 @@ func (c *compiler) unused() {
 	if c.report.raised > 0 {
 		return
 	}
+	c.unusedGroups()
 	agents, upstreams := map[string]bool{}, map[string]bool{}
 	for _, k := range c.file.Connections {
 		agents[k.Agent.Name], upstreams[k.Upstream.Name] = true, true

@@ -57,7 +57,7 @@ func (c *compiler) connections(all []connection) {
 					continue
 				}
 				claims[p] = claim{string(k.Name), k.At}
-				if !c.broken[path] && !c.broken["upstreams."+u] {
+				if !c.broken[path] && !c.broken["upstreams."+u] && c.sound(c.file.agents[a].Agent) {
 					c.build(path, k, set, p)
 				}
 			}
@@ -112,7 +112,13 @@ func (c *compiler) overlap(path string, k *connection, p pair, first claim, take
 func (c *compiler) build(path string, k *connection, set settings, p pair) {
 	out := &policy.Connection{
 		Name: string(k.Name), Agent: c.file.agents[p.agent].Agent, Upstream: c.file.upstreams[p.upstream].Upstream,
-		Timeout: set.timeout, Limits: set.limits, Revision: c.file.Revision, At: k.At,
+		Timeout: set.timeout, Limits: set.limits, File: c.shared, Revision: c.file.Revision, At: k.At,
+	}
+	for _, config := range k.Own.Gates {
+		if s, ok := config.(policy.Scoper); ok {
+			tools, tasks := s.Scopes()
+			out.Tools, out.Tasks = append(out.Tools, tools...), append(out.Tasks, tasks...)
+		}
 	}
 	for i := range c.gates {
 		spec := &c.gates[i]

@@ -131,7 +131,10 @@ func (d *decoder) structure(n *yaml.Node, s *shape, into reflect.Value) {
 		set[f.key] = true
 		d.under("."+f.key, value, f.shape, target)
 	}
-	if s.gates != nil {
+	switch {
+	case s.place != nil:
+		d.settings(s, set, bases, into)
+	case s.gates != nil:
 		d.defaults(s, set, bases)
 	}
 	d.complete(n, s, set)
@@ -146,11 +149,29 @@ func (d *decoder) prepare(s *shape, into reflect.Value) []reflect.Value {
 	}
 	configs := make(gateConfigs, len(d.gates))
 	for i := range d.gates {
-		configs[i] = d.gates[i].Config()
+		if configs[i] = s.config(&d.gates[i]); configs[i] == nil {
+			bases = append(bases, reflect.Value{})
+			continue
+		}
 		bases = append(bases, reflect.ValueOf(configs[i]).Elem())
 	}
-	into.FieldByIndex(s.gates).Set(reflect.ValueOf(configs))
+	if s.place == nil {
+		into.FieldByIndex(s.gates).Set(reflect.ValueOf(configs))
+	}
 	return bases
+}
+
+// settings keeps the configurations of the gates that have a key in a struct besides a connection.
+func (d *decoder) settings(s *shape, set map[string]bool, bases []reflect.Value, into reflect.Value) {
+	all := policy.Settings{}
+	for i := range s.fields {
+		if f := &s.fields[i]; f.gate >= 0 && set[f.key] {
+			all[d.gates[f.gate].Name] = bases[f.gate+1].Addr().Interface()
+		}
+	}
+	if len(all) > 0 {
+		into.FieldByIndex(s.gates).Set(reflect.ValueOf(all))
+	}
 }
 
 // defaults decodes the keys that a connection takes from defaults.connection. Each connection decodes them anew, so that it

@@ -6,7 +6,7 @@
 // file has changed.
 //
 // It judges no live call, opens no listener, starts no server and keeps no state. It knows no gate by name: the keys that a
-// gate adds to a connection come from its [policy.Spec].
+// gate adds to a connection, and to agents, teams and other places, come from its [policy.Spec].
 //
 // # The language
 //
@@ -37,6 +37,10 @@
 //     the file. The value fills the other fields, or the one that is tagged yaml:",value".
 //   - map[string]T, written as a mapping, where the order does not matter.
 //   - *T, which stays nil where the key is absent.
+//
+// A gate has keys in other places too, where its Spec says so: the configuration that ConfigOn returns adds its keys there.
+// In the configuration of a gate, a field of type [policy.Settings] tagged yaml:",inline" place:"tool" (or "task") makes such a
+// place, and takes what the keys of other gates say in it.
 //
 // yaml:"key,required" makes a key mandatory. A struct field tagged yaml:",inline" adds its own fields to those around it.
 // Other exported fields without a yaml tag are left alone, save one: a field named At of type [policy.Pos] tells where the

@@ -19,8 +19,9 @@ type File struct {
 	Source      []byte // the text that it was read from, references unresolved
 	Revision    string // SHA-256 of Source in hexadecimal; it does not cover what references stand for
 	Listen      Listen
-	Limits      wire.Limits // of messages on no connection
-	Agents      []*Agent    // in the order of the file, like all that follows
+	Limits      wire.Limits     // of messages on no connection
+	Settings    policy.Settings // keys of gates at the top of the file
+	Agents      []*Agent        // in the order of the file, like all that follows
 	Upstreams   []*Upstream
 	Connections []*policy.Connection // one for each pair of agent and upstream
 	Store       string               // state directory, absolute; empty for the platform's

@@ -9,16 +9,19 @@ import (
 // document is the whole file.
 type document struct {
 	At          policy.Pos
-	Version     count        `yaml:"version,required" doc:"Version of this language: 1."`
-	Listen      listen       `yaml:"listen" doc:"Where agents reach Hopgate."`
-	Limits      limits       `yaml:"limits" doc:"Bounds of every message in either direction."`
-	Agents      []agent      `yaml:"agents" doc:"Who may call. Keys are minted with 'hopgate agents add' and are not kept here."`
-	Upstreams   []upstream   `yaml:"upstreams" doc:"What may be called: MCP servers, started here or reached over HTTP."`
-	Connections []connection `yaml:"connections" doc:"Which agent may call which upstream, and for what. Nothing is allowed that no connection grants."`
-	Defaults    defaults     `yaml:"defaults" doc:"What holds where nothing else is written."`
-	Store       text         `yaml:"store" doc:"State directory: badger:///absolute/path, or a path relative to this file. Default: the platform's state directory."`
-	Audit       audit        `yaml:"audit" doc:"The journal of decisions."`
-	Tests       []test       `yaml:"tests" doc:"Calls and what must become of them. They run at every load; a failing test refuses the file."`
+	Version     count           `yaml:"version,required" doc:"Version of this language: 1."`
+	Listen      listen          `yaml:"listen" doc:"Where agents reach Hopgate."`
+	Limits      limits          `yaml:"limits" doc:"Bounds of every message in either direction."`
+	Agents      []agent         `yaml:"agents" doc:"Who may call. Keys are minted with 'hopgate agents add' and are not kept here."`
+	Teams       []team          `yaml:"teams" doc:"Agents that share limits, by the key team of each."`
+	Orgs        []org           `yaml:"orgs" doc:"Organisations: teams that share limits, by the key org of each."`
+	Upstreams   []upstream      `yaml:"upstreams" doc:"What may be called: MCP servers, started here or reached over HTTP."`
+	Connections []connection    `yaml:"connections" doc:"Which agent may call which upstream, and for what. Nothing is allowed that no connection grants."`
+	Defaults    defaults        `yaml:"defaults" doc:"What holds where nothing else is written."`
+	Store       text            `yaml:"store" doc:"State directory: badger:///absolute/path, or a path relative to this file. Default: the platform's state directory."`
+	Audit       audit           `yaml:"audit" doc:"The journal of decisions."`
+	Tests       []test          `yaml:"tests" doc:"Calls and what must become of them. They run at every load; a failing test refuses the file."`
+	Gates       policy.Settings `yaml:",inline" place:"file"`
 }
 
 // listen says where agents reach Hopgate.
@@ -60,21 +63,39 @@ type limits struct {
 
 // agent is one entry of agents.
 type agent struct {
-	Name name `yaml:",key"`
-	At   policy.Pos
-	Auth Auth `yaml:"auth,required,scalar" doc:"How the agent proves who it is: key (an API key), or local (the OS user on stdio)."`
+	Name  name `yaml:",key"`
+	At    policy.Pos
+	Auth  Auth            `yaml:"auth,required,scalar" doc:"How the agent proves who it is: key (an API key), or local (the OS user on stdio)."`
+	Team  *word           `yaml:"team" doc:"Team whose limits the agent shares."`
+	Gates policy.Settings `yaml:",inline" place:"agent"`
+}
+
+// team is one entry of teams.
+type team struct {
+	Name  name `yaml:",key"`
+	At    policy.Pos
+	Org   *word           `yaml:"org" doc:"Organisation whose limits the team shares."`
+	Gates policy.Settings `yaml:",inline" place:"team"`
+}
+
+// org is one entry of orgs.
+type org struct {
+	Name  name `yaml:",key"`
+	At    policy.Pos
+	Gates policy.Settings `yaml:",inline" place:"org"`
 }
 
 // upstream is one entry of upstreams.
 type upstream struct {
 	Name    name `yaml:",key"`
 	At      policy.Pos
-	Command []argument `yaml:"command" doc:"Program and arguments of a server to start, without a shell. A program with a slash in it is relative to this file."`
-	Env     []variable `yaml:"env" doc:"Environment of the server, besides PATH, HOME and LANG."`
-	Dir     text       `yaml:"dir" doc:"Working directory of the server, relative to this file."`
-	URL     text       `yaml:"url" doc:"Address of a server to reach over streamable HTTP: http(s)://HOST[:PORT]/PATH."`
-	Headers []header   `yaml:"headers" doc:"Headers of every request to the server, such as its credentials."`
-	Tasks   []task     `yaml:"tasks" doc:"Types of work and the tools that do it. The first one that names a tool classifies it; the others are unclassified."`
+	Command []argument      `yaml:"command" doc:"Program and arguments of a server to start, without a shell. A program with a slash in it is relative to this file."`
+	Env     []variable      `yaml:"env" doc:"Environment of the server, besides PATH, HOME and LANG."`
+	Dir     text            `yaml:"dir" doc:"Working directory of the server, relative to this file."`
+	URL     text            `yaml:"url" doc:"Address of a server to reach over streamable HTTP: http(s)://HOST[:PORT]/PATH."`
+	Headers []header        `yaml:"headers" doc:"Headers of every request to the server, such as its credentials."`
+	Tasks   []task          `yaml:"tasks" doc:"Types of work and the tools that do it. The first one that names a tool classifies it; the others are unclassified."`
+	Gates   policy.Settings `yaml:",inline" place:"upstream"`
 }
 
 func (upstream) SchemaOneOf() []string { return []string{"command", "url"} }

@@ -64,6 +64,7 @@ func Parse(path string, data []byte, o Options) (*File, error) {
 		Path: path, Source: data, Revision: hex.EncodeToString(sum[:]),
 		agents: map[string]*Agent{}, upstreams: map[string]*Upstream{}, connections: map[pair]*policy.Connection{},
 	}}
+	c.file.Settings = doc.Gates
 	c.compile(&doc)
 	found := r.finish()
 	if r.raised > 0 {

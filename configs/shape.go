@@ -52,8 +52,9 @@ type shape struct {
 	scalar *field // the field that a scalar stands for; its shape is of kindText where the struct reads the scalar itself
 	oneOf  []string
 	needs  map[string][]string
-	at     []int // where the position goes, nil for nowhere; also of scalars that are structs
-	gates  []int // where the configurations of the gates go, nil for nowhere
+	at     []int         // where the position goes, nil for nowhere; also of scalars that are structs
+	gates  []int         // where the configurations of the gates go, nil for nowhere
+	place  *policy.Place // what the struct is to the gates, where it is not a connection
 }
 
 // field is one key of a mapping.
@@ -74,6 +75,7 @@ var (
 	typeSecret   = reflect.TypeFor[Secret]()
 	typeJSON     = reflect.TypeFor[jsonObject]()
 	typeGates    = reflect.TypeFor[gateConfigs]()
+	typeSettings = reflect.TypeFor[policy.Settings]()
 	typeText     = reflect.TypeFor[encoding.TextUnmarshaler]()
 )
 
@@ -243,8 +245,15 @@ func (b shaper) collect(s *shape, t reflect.Type, base []int, gate int) error {
 		index := append(slices.Clone(base), f.Index...)
 		switch {
 		case options == "key" || options == "value":
-		case options == "inline" && f.Type == typeGates:
+		case options == "inline" && (f.Type == typeGates || f.Type == typeSettings):
 			s.gates = index
+			if f.Type == typeSettings {
+				place, ok := places[f.Tag.Get("place")]
+				if !ok {
+					return fmt.Errorf("field %s has no place", f.Name)
+				}
+				s.place = &place
+			}
 			if err := b.collectGates(s); err != nil {
 				return err
 			}
@@ -262,10 +271,29 @@ func (b shaper) collect(s *shape, t reflect.Type, base []int, gate int) error {
 	return nil
 }
 
-// collectGates adds the keys that gates have in a connection.
+// places are what the tag place of a field of type policy.Settings may say.
+var places = map[string]policy.Place{
+	"file": policy.OnFile, "agent": policy.OnAgent, "team": policy.OnTeam, "org": policy.OnOrg,
+	"upstream": policy.OnUpstream, "tool": policy.OnTool, "task": policy.OnTask,
+}
+
+// config makes an empty configuration of a gate for a struct of a shape, or nil where the gate has no keys there.
+func (s *shape) config(g *policy.Spec) any {
+	if s.place == nil {
+		return g.Config()
+	}
+	return g.ConfigOn(*s.place)
+}
+
+// collectGates adds the keys that gates have in a struct.
 func (b shaper) collectGates(s *shape) error {
-	for i, g := range b.gates {
-		t := reflect.TypeOf(g.Config())
+	for i := range b.gates {
+		g := &b.gates[i]
+		config := s.config(g)
+		if config == nil && s.place != nil {
+			continue
+		}
+		t := reflect.TypeOf(config)
 		if t == nil || t.Kind() != reflect.Pointer || t.Elem().Kind() != reflect.Struct {
 			return fmt.Errorf("gate %s: its configuration is %v, not a pointer to a struct", g.Name, t)
 		}

@@ -13,7 +13,7 @@ import (
 func (c *compiler) upstream(u *upstream) {
 	name := string(u.Name)
 	path := "upstreams." + name
-	out := &Upstream{Upstream: &policy.Upstream{Name: name, At: u.At}, Dir: c.relative(path+".dir", u.Dir)}
+	out := &Upstream{Upstream: &policy.Upstream{Name: name, Settings: u.Gates, At: u.At}, Dir: c.relative(path+".dir", u.Dir)}
 	c.command(path, u, out)
 	c.url(path, u, out)
 	c.headers(path, u, out)

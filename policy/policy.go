@@ -127,7 +127,7 @@ type Call struct {
 	Task       string // type of the tool
 	Round      int    // above 0: a retry with answers to what the upstream asked (MCP 2026-07-28, multi round-trip requests), of a call that is on record and was charged
 	Origin     Origin
-	Trace      func(Step) // set by explain alone; see Passed
+	Trace      func(Step) // set for calls that nobody makes, by explain and tests: gates judge them and use nothing up; see Passed
 }
 
 // Origin says how a call came in. All of it is for the record; only Key is proof of anything.

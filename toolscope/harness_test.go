@@ -42,10 +42,10 @@ func expr(text string) toolscope.Expr {
 	return toolscope.Expr{Text: text, At: policy.Pos{File: "t.yaml", Line: 50, Col: 11}}
 }
 
-func tasks(names ...string) []toolscope.TaskName {
-	all := []toolscope.TaskName{}
+func tasks(names ...string) []toolscope.Task {
+	all := []toolscope.Task{}
 	for _, name := range names {
-		all = append(all, toolscope.TaskName{Text: name, At: policy.Pos{File: "t.yaml", Line: 60, Col: 1}})
+		all = append(all, toolscope.Task{Name: toolscope.TaskName{Text: name, At: policy.Pos{File: "t.yaml", Line: 60, Col: 1}}})
 	}
 	return all
 }

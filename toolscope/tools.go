@@ -82,8 +82,8 @@ func (s *scope) usable(c *condition, tool, task string, def *definition) refusal
 // doesTask reports whether the connection does a type of task. A pos is where tasks are listed if it does not.
 func (s *scope) doesTask(task string) (policy.Pos, bool) {
 	for i := range s.tasks {
-		if s.tasks[i].Text == task {
-			return s.tasks[i].At, true
+		if s.tasks[i].Name.Text == task {
+			return s.tasks[i].Name.At, true
 		}
 	}
 	if len(s.tasks) > 0 {

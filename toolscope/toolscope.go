@@ -24,7 +24,7 @@ import (
 type Config struct {
 	Tools     []Tool           `yaml:"tools" doc:"Tools that may be called: names with * for any run of characters, or {name, when}. Where several entries match a tool, one of them must grant the call. Without tools and tasks there are none; with tasks alone, all tools of those tasks."`
 	Deny      []policy.Pattern `yaml:"deny" doc:"Tools that may not be called, whatever else grants them. Names with * for any run of characters."`
-	Tasks     []TaskName       `yaml:"tasks" doc:"Task types that may be done, from the tasks of the upstream, or unclassified for tools that no task names. Where tools are given too, a tool must satisfy both."`
+	Tasks     []Task           `yaml:"tasks" doc:"Task types that may be done, from the tasks of the upstream, or unclassified for tools that no task names. Where tools are given too, a tool must satisfy both."`
 	When      Expr             `yaml:"when" doc:"Condition in CEL on every tool call, over args, tool.name, tool.task, agent.name, client.name and now."`
 	Resources []policy.Pattern `yaml:"resources" doc:"URIs of resources that may be read, with * for any run of characters. In a pattern with a path, a * before the path does not reach into it."`
 	Prompts   []policy.Pattern `yaml:"prompts" doc:"Prompts that may be used. Names with * for any run of characters."`
@@ -37,10 +37,35 @@ type Config struct {
 
 // Tool grants tools: all calls, or those whose arguments satisfy a condition.
 type Tool struct {
-	Name policy.Pattern `yaml:"name,scalar,required" doc:"Name of the tool, with * for any run of characters."`
-	When Expr           `yaml:"when" doc:"Condition in CEL on the call, over args, tool.name, tool.task, agent.name, client.name and now."`
-	At   policy.Pos
+	Name  policy.Pattern  `yaml:"name,scalar,required" doc:"Name of the tool, with * for any run of characters."`
+	When  Expr            `yaml:"when" doc:"Condition in CEL on the call, over args, tool.name, tool.task, agent.name, client.name and now."`
+	Gates policy.Settings `yaml:",inline" place:"tool"` // what other gates ask of calls of these tools
+	At    policy.Pos
 }
+
+// Task grants a task type.
+type Task struct {
+	Name  TaskName        `yaml:"name,scalar,required" doc:"Name of the task type."`
+	Gates policy.Settings `yaml:",inline" place:"task"` // what other gates ask of calls of this type
+	At    policy.Pos
+}
+
+// Scopes returns the tools and task types that other gates have keys on; see [policy.Scoper].
+func (c *Config) Scopes() (tools, tasks []policy.Scope) {
+	for i := range c.Tools {
+		if t := &c.Tools[i]; len(t.Gates) > 0 {
+			tools = append(tools, policy.Scope{Name: t.Name, Settings: t.Gates})
+		}
+	}
+	for i := range c.Tasks {
+		if t := &c.Tasks[i]; len(t.Gates) > 0 {
+			tasks = append(tasks, policy.Scope{Name: policy.Pattern{Text: t.Name.Text, At: t.Name.At}, Settings: t.Gates})
+		}
+	}
+	return tools, tasks
+}
+
+var _ policy.Scoper = (*Config)(nil)
 
 // TaskName names a task type of the upstream.
 type TaskName struct {
@@ -124,7 +149,7 @@ type scope struct {
 
 	tools []rule // nil: the connection has no such key
 	deny  []policy.Pattern
-	tasks []TaskName // nil: the connection has no such key
+	tasks []Task     // nil: the connection has no such key
 	when  *condition // on every tool call; nil for none
 
 	resources []uriRule
@@ -154,7 +179,7 @@ func build(l *language, cat *Catalog, c *policy.Connection, cfg *Config) (policy
 	}
 	var wrong policy.Complaints
 	for i := range cfg.Tasks {
-		wrong = append(wrong, unknownTask(c.Upstream, &cfg.Tasks[i])...)
+		wrong = append(wrong, unknownTask(c.Upstream, &cfg.Tasks[i].Name)...)
 	}
 	for _, p := range cfg.Resources {
 		r, complaint := newURIRule(p)
