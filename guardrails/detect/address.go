@@ -1,0 +1,318 @@
+package detect
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"strings"
+)
+
+// email decides about the @ at i.
+func (c *candidate) email(i int) int {
+	t := c.t
+	lo := i
+	for lo > 0 && (is(t[lo-1], isAlnum|isHigh) || strings.IndexByte("._%+-'", t[lo-1]) >= 0) && i-lo < 65 {
+		lo--
+	}
+	for lo < i && strings.IndexByte(".-'+%", t[lo]) >= 0 {
+		lo++
+	}
+	hi, dot := i+1, -1
+	for hi < len(t) && (is(t[hi], isAlnum|isHigh) || t[hi] == '-' || t[hi] == '.' && hi+1 < len(t) && is(t[hi+1], isAlnum|isHigh)) && hi-i < 255 {
+		if t[hi] == '.' {
+			dot = hi
+		}
+		hi++
+	}
+	if lo == i || dot < i+2 || hi-dot < 3 || !topLevel(t[dot+1:hi]) {
+		return i + 1
+	}
+	if lo > 0 && (t[lo-1] == '/' && lo > 1 && t[lo-2] == '/' || t[lo-1] == ':' && hi < len(t) && t[hi] == '/' || t[lo-1] == '@') || hi < len(t) && t[hi] == ':' && hi+1 < len(t) && (t[hi+1] == '~' || t[hi+1] == '/') {
+		return i + 1
+	}
+	if host := t[i+1 : hi]; foldEqual(t[lo:i], "git") || reserved(host) {
+		return i + 1
+	}
+	c.found("EMAIL_ADDRESS", 95, lo, hi)
+	return hi
+}
+
+// topLevel wants letters, or an encoded name.
+func topLevel(t []byte) bool {
+	if foldPrefix(t, "xn--") {
+		return true
+	}
+	for _, b := range t {
+		if !is(b, isLetter|isHigh) {
+			return false
+		}
+	}
+	switch strings.ToLower(string(t[:min(len(t), 8)])) {
+	case "go", "js", "ts", "py", "json", "html", "css", "png", "jpg", "svg", "local", "service", "md", "txt", "sh", "git", "lock", "target", "timer", "socket", "internal":
+		return string(t) == "go" && false
+	}
+	return true
+}
+
+// reserved holds for hosts that documentation uses for nobody: RFC 2606.
+func reserved(host []byte) bool {
+	return foldSuffix(host, ".invalid") || foldSuffix(host, ".test") || foldEqual(host, "example.com") || foldEqual(host, "example.org") || foldEqual(host, "example.net") || foldSuffix(host, ".localhost")
+}
+
+// address decides about IP and MAC addresses around the word t[word:end]; 0 means that it is neither.
+func (c *candidate) address(word, end int) int {
+	t := c.t
+	if end < len(t) && t[end] == '.' && end-word <= 4 {
+		if next := c.ipv4(word); next > 0 {
+			return next
+		}
+		return c.ciscoMAC(word)
+	}
+	if end < len(t) && (t[end] == ':' || t[end] == '-') || word > 0 && (t[word-1] == ':' || t[word-1] == '-') {
+		return c.colons(word)
+	}
+	return 0
+}
+
+func (c *candidate) ipv4(lo int) int {
+	t := c.t
+	var octet [4]int
+	hi := lo
+	for k := range 4 {
+		start := hi
+		for hi < len(t) && is(t[hi], isDigit) && hi-start < 3 {
+			octet[k] = octet[k]*10 + digit(t[hi])
+			hi++
+		}
+		if hi == start || octet[k] > 255 || hi-start > 1 && t[start] == '0' {
+			return 0
+		}
+		if k < 3 {
+			if hi >= len(t) || t[hi] != '.' {
+				return 0
+			}
+			hi++
+		}
+	}
+	if hi < len(t) && (is(t[hi], isAlnum) || t[hi] == '.' && hi+1 < len(t) && is(t[hi+1], isDigit)) || lo > 0 && (t[lo-1] == '.' || t[lo-1] == '-' && lo > 1 && is(t[lo-2], isAlnum) || t[lo-1] == '@' && lo > 1 && is(t[lo-2], isAlnum)) {
+		return 0
+	}
+	before := t[max(0, lo-14):lo]
+	if foldContains(before, "version") || foldContains(before, "section") || foldSuffix(before, " v") || foldContains(before, "upgraded") {
+		return hi
+	}
+	return c.host(lo, hi, ipv4Class(octet))
+}
+
+// class of an address: who it can be.
+type class uint8
+
+const (
+	nobody class = iota // unspecified, loopback, multicast, documentation
+	local               // a private network
+	public
+)
+
+func ipv4Class(o [4]int) class {
+	switch {
+	case o[0] == 0, o[0] == 127, o[0] >= 224, o[0] == 192 && o[1] == 0 && o[2] == 2, o[0] == 198 && o[1] == 51 && o[2] == 100, o[0] == 203 && o[1] == 0 && o[2] == 113:
+		return nobody
+	case o[0] == 10, o[0] == 172 && o[1]&^15 == 16, o[0] == 192 && o[1] == 168, o[0] == 169 && o[1] == 254:
+		return local
+	}
+	return public
+}
+
+// host reports an address. A private one is somebody's only where it is named as an address; nobody's only where the
+// text is nothing else.
+func (c *candidate) host(lo, hi int, k class) int {
+	if hi+1 < len(c.t) && c.t[hi] == '/' && is(c.t[hi+1], isDigit) {
+		hi = run(c.t, hi+1, isDigit)
+	}
+	ctx := context{}
+	switch {
+	case k == public:
+		if !ctx.against(c, lo) {
+			c.found("IP_ADDRESS", 85, lo, hi)
+		}
+	case c.alone(lo, hi), k == local && c.labelled(&ctx, c.e.labels.ids["IP_ADDRESS"], lo, hi) > 0:
+		c.found("IP_ADDRESS", 40, lo, hi)
+	}
+	return hi
+}
+
+// ciscoMAC is the form 0123.4567.89ab.
+func (c *candidate) ciscoMAC(lo int) int {
+	t := c.t
+	if lo+14 > len(t) || lo > 0 && (t[lo-1] == '.' || is(t[lo-1], isAlnum)) || lo+14 < len(t) && is(t[lo+14], isAlnum) {
+		return 0
+	}
+	for i := range 14 {
+		if b := t[lo+i]; (i == 4 || i == 9) != (b == '.') || b != '.' && !is(b, isHex) {
+			return 0
+		}
+	}
+	c.found("MAC_ADDRESS", 80, lo, lo+14)
+	return lo + 14
+}
+
+// colons reads MAC addresses and IPv6 addresses.
+func (c *candidate) colons(word int) int {
+	t := c.t
+	lo := word
+	for lo > 0 && (is(t[lo-1], isHex) || t[lo-1] == ':' || t[lo-1] == '-') && word-lo < 40 {
+		lo--
+	}
+	if n := c.mac(lo); n > 0 {
+		return n
+	}
+	for lo < word && t[lo] == '-' {
+		lo++
+	}
+	hi := lo
+	n, double := 0, 0
+	for hi < len(t) && (is(t[hi], isHex) || t[hi] == ':' || t[hi] == '.') && hi-lo < 48 {
+		if t[hi] == ':' {
+			n++
+			if hi+1 < len(t) && t[hi+1] == ':' {
+				double++
+			}
+		}
+		hi++
+	}
+	for hi > lo && (t[hi-1] == '.' || t[hi-1] == ':' && (hi-2 < lo || t[hi-2] != ':')) {
+		hi--
+	}
+	if n < 2 || double > 1 || double == 0 && n != 7 && !(n == 6 && bytes.IndexByte(t[lo:hi], '.') > 0) || hi < len(t) && is(t[hi], isLetter) || lo > 0 && is(t[lo-1], isAlnum) {
+		return 0
+	}
+	k, ok := ipv6Class(t[lo:hi])
+	if !ok {
+		return 0
+	}
+	if hi+1 < len(t) && t[hi] == '%' {
+		hi = run(t, hi+1, isAlnum)
+	}
+	return c.host(lo, hi, k)
+}
+
+func ipv6Class(v []byte) (class, bool) {
+	digits := 0
+	for part := range bytes.SplitSeq(v, []byte(":")) {
+		if bytes.IndexByte(part, '.') >= 0 {
+			continue
+		}
+		if len(part) > 4 {
+			return nobody, false
+		}
+		digits += len(part)
+	}
+	if bytes.HasSuffix(v, []byte("::")) && digits < 3 || digits == 0 {
+		return nobody, digits > 2
+	}
+	switch {
+	case foldEqual(v, "::1"), foldPrefix(v, "ff"), foldPrefix(v, "2001:db8:"):
+		return nobody, true
+	case foldPrefix(v, "fe80:"), foldPrefix(v, "fc"), foldPrefix(v, "fd"), bytes.HasPrefix(v, []byte("::")):
+		return local, true
+	}
+	return public, true
+}
+
+// mac reads six pairs with one separator.
+func (c *candidate) mac(lo int) int {
+	t := c.t
+	for lo < len(t) && (t[lo] == ':' || t[lo] == '-') {
+		lo++
+	}
+	if lo+17 > len(t) || lo > 0 && (is(t[lo-1], isAlnum) || t[lo-1] == ':' && lo > 1 && is(t[lo-2], isHex)) {
+		return 0
+	}
+	sep := t[lo+2]
+	if sep != ':' && sep != '-' {
+		return 0
+	}
+	zero := true
+	for i := range 17 {
+		b := t[lo+i]
+		if i%3 == 2 && b != sep || i%3 != 2 && !is(b, isHex) {
+			return 0
+		}
+		zero = zero && (i%3 == 2 || b == t[lo])
+	}
+	if lo+17 < len(t) && (is(t[lo+17], isAlnum) || t[lo+17] == sep && lo+18 < len(t) && is(t[lo+18], isHex)) {
+		return 0
+	}
+	if !zero {
+		c.found("MAC_ADDRESS", 85, lo, lo+17)
+	}
+	return lo + 17
+}
+
+const base58 = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
+
+// bitcoin holds for addresses whose checksum is right: base58check, or bech32 (BIP 173, BIP 350).
+func bitcoin(v []byte) bool {
+	if foldPrefix(v, "bc1") && len(v) >= 42 && len(v) <= 62 {
+		return bech32(v)
+	}
+	if len(v) < 26 || len(v) > 35 || v[0] != '1' && v[0] != '3' {
+		return false
+	}
+	var raw [25]byte
+	for _, b := range v {
+		carry := strings.IndexByte(base58, b)
+		if carry < 0 {
+			return false
+		}
+		for i := len(raw) - 1; i >= 0; i-- {
+			carry += int(raw[i]) * 58
+			raw[i] = byte(carry)
+			carry >>= 8
+		}
+		if carry != 0 {
+			return false
+		}
+	}
+	first := sha256.Sum256(raw[:21])
+	second := sha256.Sum256(first[:])
+	return bytes.Equal(second[:4], raw[21:])
+}
+
+func bech32(v []byte) bool {
+	const alphabet = "qpzry9x8gf2tvdw0s3jn54khce6mua7l"
+	gen := [5]uint32{0x3b6a57b2, 0x26508e6d, 0x1ea119fa, 0x3d4233dd, 0x2a1462b3}
+	sum := uint32(1)
+	step := func(x uint32) {
+		top := sum >> 25
+		sum = sum&0x1ffffff<<5 ^ x
+		for i, g := range gen {
+			if top>>i&1 == 1 {
+				sum ^= g
+			}
+		}
+	}
+	for _, x := range []uint32{3, 3, 0, 2, 3} { // the prefix "bc", expanded
+		step(x)
+	}
+	for _, b := range v[3:] {
+		x := strings.IndexByte(alphabet, lower(b))
+		if x < 0 {
+			return false
+		}
+		step(uint32(x))
+	}
+	return sum == 1 || sum == 0x2bc830a3
+}
+
+// ethereum holds for 0x and 40 hexadecimal digits that are no repetition.
+func ethereum(v []byte) bool {
+	if len(v) != 42 || v[0] != '0' || lower(v[1]) != 'x' {
+		return false
+	}
+	for _, b := range v[2:] {
+		if !is(b, isHex) {
+			return false
+		}
+	}
+	return entropy(v[2:]) > 2.5
+}

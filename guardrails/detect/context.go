@@ -1,0 +1,185 @@
+package detect
+
+import (
+	"bytes"
+	"slices"
+)
+
+// context is what surrounds one candidate, worked out when first asked for.
+type context struct {
+	ready    bool
+	field    labelSet // by the leaf's names and the column's header
+	near     [128]uint8
+	said     labelSet // words before or after
+	other    bool     // the words say that it is an order, a part, a version
+	hasField bool
+}
+
+const (
+	reachBefore = 64
+	reachAfter  = 24
+)
+
+func (x *context) load(c *candidate, lo, hi int) {
+	if x.ready {
+		return
+	}
+	x.ready = true
+	l := c.names
+	for _, name := range [3][]byte{l.Field, l.Label, l.Parent} {
+		if len(name) > 0 {
+			x.field = x.field.or(c.e.facts(c.s, name).labels)
+		}
+	}
+	if head := columnHeader(c.t, lo); len(head) > 0 {
+		x.field = x.field.or(c.e.labels.of(c.s, head, true))
+	}
+	before := c.t[max(0, lo-reachBefore):lo]
+	if i := bytes.LastIndexByte(before, '\n'); i >= 0 && len(bytes.TrimSpace(before[i:])) > 0 {
+		before = before[i:]
+	}
+	c.e.labels.each(c.s, before, true, func(id, end int) {
+		x.said.add(id)
+		// Nearer words count more.
+		x.near[id] = uint8(max(1, 10-(len(c.s.around)-end)/5))
+	})
+	x.other = notPersonal(c.s.around)
+	after := c.t[hi:min(len(c.t), hi+reachAfter)]
+	c.e.labels.each(c.s, after, true, func(id, _ int) {
+		if !x.said.has(id) {
+			x.said.add(id)
+			x.near[id] = 1
+		}
+	})
+}
+
+// maybeLabelled is the cheap question before a check digit is worked out.
+func (c *candidate) maybeLabelled(x *context, id, lo, hi int) bool {
+	x.load(c, lo, hi)
+	return x.field.has(id) || x.said.has(id)
+}
+
+// labelled says how strongly the surroundings name the entity: 0 is not at all.
+func (c *candidate) labelled(x *context, id, lo, hi int) uint8 {
+	x.load(c, lo, hi)
+	switch {
+	case x.field.has(id):
+		return 12
+	case x.said.has(id):
+		return x.near[id]
+	}
+	return 0
+}
+
+// against holds where the words before name something that is not a person's.
+func (x *context) against(c *candidate, lo int) bool {
+	x.load(c, lo, lo)
+	return x.other
+}
+
+// notPersonal looks for words, squeezed, that make a number an order, a part or a release.
+func notPersonal(words []byte) bool {
+	words = words[max(0, len(words)-28):]
+	for _, w := range [...]string{
+		"_order_", "_invoice_", "_invoice_id_", "_sku_", "_part_no_", "_tracking_", "_isbn_", "_version_", "_section_", "_ref_", "_case_", "_ticket_", "_build_", "_serial_", "_issue_", "_revision_", "_ean_", "_upc_",
+	} {
+		if bytes.Contains(words, []byte(w)) {
+			return true
+		}
+	}
+	return false
+}
+
+// columnHeader finds the name over a cell of a table: CSV, TSV, or Markdown.
+func columnHeader(t []byte, at int) []byte {
+	line := bytes.LastIndexByte(t[:at], '\n') + 1
+	if line == 0 || at-line > 2048 {
+		return firstCell(t, line, at)
+	}
+	head := t[:min(len(t), 2048)]
+	if t[line] == '|' {
+		// The block of lines that begin with a bar; its first line is the header, unless the cell has a name in its row.
+		top := line
+		for top > 0 {
+			up := bytes.LastIndexByte(t[:top-1], '\n') + 1
+			if up >= top || t[up] != '|' || line-up > 16<<10 {
+				break
+			}
+			top = up
+		}
+		head = t[top:min(len(t), top+2048)]
+	}
+	if i := bytes.IndexByte(head, '\n'); i >= 0 {
+		head = head[:i]
+	}
+	for _, sep := range [...]byte{'|', '\t', ',', ';'} {
+		if n := bytes.Count(t[line:at], []byte{sep}); bytes.IndexByte(head, sep) >= 0 && bytes.Count(head, []byte{sep}) >= n {
+			cell := nthCell(head, sep, n)
+			if row := firstCell(t, line, at); sep == '|' && (foldEqual(cell, "value") || foldEqual(cell, "wert")) {
+				return row
+			}
+			return cell
+		}
+	}
+	return nil
+}
+
+func nthCell(line []byte, sep byte, n int) []byte {
+	for range n {
+		i := bytes.IndexByte(line, sep)
+		if i < 0 {
+			return nil
+		}
+		line = line[i+1:]
+	}
+	if i := bytes.IndexByte(line, sep); i >= 0 {
+		line = line[:i]
+	}
+	return bytes.Trim(line, " \t\"'\r")
+}
+
+// firstCell is the name at the begin of a row: "| name | value |".
+func firstCell(t []byte, line, at int) []byte {
+	if line >= len(t) || t[line] != '|' {
+		return nil
+	}
+	return bytes.TrimSpace(nthCell(t[line+1:at], '|', 0))
+}
+
+// wholeValue finds what only its field's name makes personal: names, addresses, days of birth.
+func (e *Engine) wholeValue(s *Scratch, t []byte, leaf int, tr *trail, l labelSet) {
+	if l.empty() || len(t) > 200 || len(t) < 3 {
+		return
+	}
+	for _, entity := range [...]string{"NAME", "STREET_ADDRESS", "DATE_OF_BIRTH", "CVV", "PIN", "SALARY", "HEALTH", "RELIGION", "CARD_EXPIRY", "US_BANK_NUMBER"} {
+		if l.has(e.labels.ids[entity]) && fits(entity, t) {
+			s.add(leaf, tr, Finding{Rule: "pii-" + entity, Entity: entity, Kind: PII, Confidence: 75, Start: 0, End: len(t)})
+			return
+		}
+	}
+}
+
+// fits holds the value of a field to the least that its kind of value has.
+func fits(entity string, t []byte) bool {
+	sh := shapeOf(t)
+	if commonWord(t) || isPlaceholder(t) {
+		return false
+	}
+	switch entity {
+	case "NAME":
+		return sh.digit == 0 && (sh.upper > 0 || sh.other > 0) && sh.mark <= 3 && sh.space <= 4
+	case "STREET_ADDRESS":
+		return sh.digit > 0 && sh.letter() > 3 && sh.space > 0 && !bytes.Contains(t, []byte("://"))
+	case "DATE_OF_BIRTH", "CARD_EXPIRY":
+		return sh.digit >= 3 && len(t) <= 24 && (sh.mark > 0 || sh.space > 0 || sh.digit == 8)
+	case "CVV":
+		return sh.digit == len(t) && (len(t) == 3 || len(t) == 4)
+	case "PIN":
+		return sh.digit == len(t) && len(t) >= 4 && len(t) <= 8
+	case "SALARY":
+		return sh.digit >= 4
+	case "US_BANK_NUMBER":
+		return sh.digit == len(t) && len(t) >= 8 && len(t) <= 17
+	}
+	return sh.letter() > 2 && !slices.Contains(t, '_')
+}

@@ -1,0 +1,249 @@
+package detect
+
+import (
+	"bytes"
+	"compress/gzip"
+	"compress/zlib"
+	"io"
+	"unicode/utf8"
+)
+
+const minRun = 16
+
+// runs finds stretches of base64 and hexadecimal and scans what they decode to. It samples every twelfth byte, so that
+// a stretch of minRun cannot slip through.
+func (e *Engine) runs(s *Scratch, text []byte, pieces []piece, tr *trail, depth int) {
+	k := 0
+	for i := minRun - 4; i < len(text); i += minRun - 4 {
+		if !is(text[i], isBase64) {
+			continue
+		}
+		lo, hi := i, i+1
+		for lo > 0 && is(text[lo-1], isBase64) {
+			lo--
+		}
+		hi = run(text, hi, isBase64)
+		if hi-lo < minRun {
+			continue
+		}
+		for int(pieces[k].hi) <= lo {
+			k++
+		}
+		p := pieces[k]
+		e.encoded(s, text[p.lo:p.hi], lo-int(p.lo), hi-int(p.lo), p, tr, depth)
+		i = max(i, hi)
+	}
+}
+
+// encoded decides about one stretch of t.
+func (e *Engine) encoded(s *Scratch, t []byte, lo, hi int, p piece, tr *trail, depth int) {
+	leaf := int(p.leaf)
+	e.longToken(s, t, lo, hi, leaf, tr)
+	if depth == maxDepth {
+		return
+	}
+	v := t[lo:hi]
+	lv := &s.levels[depth]
+	via, out := stepHex, lv.view[:0]
+	ok := false
+	if out, ok = unhex(out, v); !ok {
+		via = stepBase64
+		for hi < len(t) && (t[hi] == '\n' || t[hi] == '\r') && hi-lo >= 60 {
+			next := run(t, hi+1, isBase64|isSpace)
+			if next-hi < 8 {
+				break
+			}
+			hi = next
+		}
+		for hi < len(t) && t[hi] == '=' {
+			hi++
+		}
+		if out, ok = unbase64(out[:0], t[lo:hi]); !ok && lo > 0 {
+			// What looks like the begin may belong to a path or a name before it.
+			if i := bytes.LastIndexByte(v, '/'); i > 0 && len(v)-i > minRun {
+				lo += i + 1
+				out, ok = unbase64(out[:0], t[lo:hi])
+			}
+		}
+	}
+	lv.view = out
+	if !ok {
+		return
+	}
+	lv.spans.reset(hi)
+	lv.spans.mark(0, lo, true)
+	if plain, packed := inflate(out, s.budget.bytes); packed {
+		if plain == nil {
+			s.add(leaf, tr, Finding{Rule: "budget", Entity: "unread", Kind: Unread, Confidence: 100, Start: lo, End: hi})
+			return
+		}
+		lv.view = plain
+	}
+	if readable(lv.view) {
+		e.descend(s, lv.view, &lv.spans, p, tr, depth, via, len(t))
+	}
+}
+
+// unhex decodes pairs; a checksum decodes to noise and is given up after a few bytes.
+func unhex(dst, v []byte) ([]byte, bool) {
+	if len(v)%2 != 0 {
+		return dst, false
+	}
+	for i := 0; i < len(v); i += 2 {
+		if !is(v[i], isHex) || !is(v[i+1], isHex) {
+			return dst, false
+		}
+		dst = append(dst, nibble(v[i])<<4|nibble(v[i+1]))
+		if i == 14 && !promising(dst) {
+			return dst, false
+		}
+	}
+	return dst, true
+}
+
+func nibble(b byte) byte {
+	if is(b, isDigit) {
+		return b - '0'
+	}
+	return lower(b) - 'a' + 10
+}
+
+// unbase64 decodes either alphabet, with or without padding, over line ends.
+func unbase64(dst, v []byte) ([]byte, bool) {
+	acc, n := uint32(0), 0
+	checked := false
+	for _, b := range v {
+		x := sixBits(b)
+		if x < 0 {
+			if b == '=' || is(b, isSpace) {
+				continue
+			}
+			return dst, false
+		}
+		acc = acc<<6 | uint32(x)
+		if n++; n == 4 {
+			dst = append(dst, byte(acc>>16), byte(acc>>8), byte(acc))
+			acc, n = 0, 0
+			if !checked && len(dst) >= 9 {
+				checked = true
+				if !promising(dst) {
+					return dst, false
+				}
+			}
+		}
+	}
+	switch n {
+	case 2:
+		dst = append(dst, byte(acc>>4))
+	case 3:
+		dst = append(dst, byte(acc>>10), byte(acc>>2))
+	}
+	return dst, n != 1 && len(dst) >= 8
+}
+
+func sixBits(b byte) int {
+	switch {
+	case is(b, isUpper):
+		return int(b - 'A')
+	case is(b, isLower):
+		return int(b-'a') + 26
+	case is(b, isDigit):
+		return int(b-'0') + 52
+	case b == '+' || b == '-':
+		return 62
+	case b == '/' || b == '_':
+		return 63
+	}
+	return -1
+}
+
+// promising looks at the first bytes of something decoded: text, or a known kind of archive.
+func promising(v []byte) bool {
+	if bytes.HasPrefix(v, []byte{0x1f, 0x8b}) || v[0] == 0x78 && (v[1] == 0x01 || v[1] == 0x9c || v[1] == 0xda || v[1] == 0x5e) {
+		return true
+	}
+	bad := 0
+	for _, b := range v {
+		if b < 0x20 && !is(b, isSpace) || b == 0x7f {
+			bad++
+		}
+	}
+	return bad == 0 && (utf8.Valid(v) || utf8.Valid(v[:len(v)-1]) || utf8.Valid(v[:len(v)-2]) || utf8.Valid(v[:len(v)-3]))
+}
+
+// readable wants 85 in 100 printable bytes.
+func readable(v []byte) bool {
+	good := 0
+	for _, b := range v {
+		if b >= 0x20 && b != 0x7f || is(b, isSpace) {
+			good++
+		}
+	}
+	return len(v) >= 8 && good*100 >= 85*len(v) && utf8.Valid(v[:max(0, len(v)-3)]) || len(v) >= 8 && good == len(v) && !bytes.ContainsFunc(v, func(r rune) bool { return r >= 0x80 })
+}
+
+// inflate unpacks gzip and zlib, within the budget and a ratio of a hundred. It returns nil where it does not fit.
+func inflate(v []byte, budget int) (plain []byte, packed bool) {
+	if len(v) < 12 {
+		return nil, false
+	}
+	var r io.ReadCloser
+	var err error
+	switch {
+	case v[0] == 0x1f && v[1] == 0x8b:
+		r, err = gzip.NewReader(bytes.NewReader(v))
+	case v[0] == 0x78 && (v[1] == 0x01 || v[1] == 0x9c || v[1] == 0xda || v[1] == 0x5e):
+		r, err = zlib.NewReader(bytes.NewReader(v))
+	default:
+		return nil, false
+	}
+	if err != nil {
+		return nil, false
+	}
+	limit := min(max(0, budget), maxRatio*len(v)+1024)
+	plain, err = io.ReadAll(io.LimitReader(r, int64(limit)+1))
+	_ = r.Close() // nothing is flushed: the reader only owns memory
+	if len(plain) > limit {
+		return nil, true
+	}
+	if err != nil && len(plain) == 0 {
+		return nil, false
+	}
+	return plain, true
+}
+
+// longToken knows tokens without a fixed begin: Discord's bots, keys of two parts.
+func (e *Engine) longToken(s *Scratch, t []byte, lo, hi, leaf int, tr *trail) {
+	n := hi - lo
+	if n == 34 && (t[lo] == 'S' && t[lo+1] == 'K' || t[lo] == 'A' && t[lo+1] == 'C') && (hexRun(t[lo+2:hi]) || repeats(t[lo+2:hi])) {
+		s.add(leaf, tr, Finding{Rule: "twilio-id", Entity: "twilio-id", Kind: Secret, Confidence: 90, Start: lo, End: hi})
+		return
+	}
+	if hi >= len(t) || t[hi] != '.' {
+		return
+	}
+	two := run(t, hi+1, isBase64)
+	f := Finding{Kind: Secret, Confidence: 85, Start: lo}
+	switch {
+	case n >= 23 && n <= 28 && two-hi == 7 && two < len(t) && t[two] == '.' && (t[lo] == 'M' || t[lo] == 'N' || t[lo] == 'O' || t[lo] == 'A'):
+		end := run(t, two+1, isBase64)
+		if end-two < 27 {
+			return
+		}
+		f.Rule, f.Entity, f.End = "discord-bot-token", "discord-bot-token", end
+	case n == 32 && two-hi == 17 && hexRun(t[lo:hi]):
+		f.Rule, f.Entity, f.End = "two-part-key", "generic-secret", two
+	default:
+		return
+	}
+	s.add(leaf, tr, f)
+}
+
+func hexRun(v []byte) bool {
+	for _, b := range v {
+		if !is(b, isHex) {
+			return false
+		}
+	}
+	return true
+}

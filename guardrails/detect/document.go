@@ -1,0 +1,261 @@
+package detect
+
+import "bytes"
+
+// document gathers the leaves of a JSON text into one page, with the names that belong to each.
+type document struct {
+	in     []byte
+	out    []byte
+	spans  *offsets
+	pieces []piece
+	leaves []Leaf // the names; Text stays empty
+	leaf   int32
+	head   [][]byte // names of columns
+}
+
+const jsonDepth = 64
+
+// nested reads a leaf that holds JSON: each member is scanned with its names.
+func (e *Engine) nested(s *Scratch, t []byte, leaf int, tr *trail, depth int) {
+	lv := &s.levels[depth]
+	if len(t) > 2*maxView {
+		return // its plain bytes were scanned
+	}
+	lv.spans.reset(len(t))
+	d := &lv.doc
+	d.in, d.out, d.spans, d.pieces, d.leaf, d.head = t, lv.view[:0], &lv.spans, d.pieces[:0], int32(leaf), nil
+	d.leaves = d.leaves[:0]
+	end, ok := d.value(d.blank(0), Leaf{}, 0)
+	lv.view = d.out
+	if !ok || d.blank(end) != len(t) || len(d.pieces) == 0 || !s.spend(len(d.out), leaf, tr, len(t)) {
+		return
+	}
+	outer := s.members
+	s.members = d.leaves
+	lv.trail = trail{&lv.spans, tr, stepJSON}
+	e.page(s, d.out, d.pieces, &lv.trail, depth+1)
+	e.siblings(s, d, &lv.trail, depth+1)
+	s.members = outer
+}
+
+func (d *document) blank(i int) int { return run(d.in, i, isSpace) }
+
+// value reads one value and returns where it ends.
+func (d *document) value(i int, names Leaf, depth int) (int, bool) {
+	if i >= len(d.in) || depth > jsonDepth {
+		return i, false
+	}
+	switch d.in[i] {
+	case '{':
+		return d.object(i+1, names, depth)
+	case '[':
+		return d.array(i+1, names, depth)
+	case '"':
+		lo := len(d.out)
+		end, ok := d.text(i)
+		d.piece(lo, names)
+		return end, ok
+	}
+	end := i
+	for end < len(d.in) && (is(d.in[end], isAlnum) || d.in[end] == '-' || d.in[end] == '+' || d.in[end] == '.') {
+		end++
+	}
+	if is(d.in[i], isDigit) || d.in[i] == '-' {
+		lo := len(d.out)
+		d.number(i, end)
+		d.piece(lo, names)
+	}
+	return end, end > i
+}
+
+// number writes a number as the integer it is: 4.111e15 and 4111.0 hide nothing.
+func (d *document) number(i, end int) {
+	v := d.in[i:end]
+	d.spans.mark(len(d.out), i, true)
+	mantissa, exp := v, 0
+	if e := bytes.IndexAny(v, "eE"); e > 0 {
+		mantissa = v[:e]
+		for _, b := range bytes.TrimLeft(v[e+1:], "+") {
+			if !is(b, isDigit) || exp > 40 {
+				exp = -1
+				break
+			}
+			exp = exp*10 + digit(b)
+		}
+	}
+	dot := bytes.IndexByte(mantissa, '.')
+	if dot < 0 && exp == 0 || exp < 0 {
+		d.out = append(d.out, v...)
+		return
+	}
+	whole, part := mantissa, []byte(nil)
+	if dot >= 0 {
+		whole, part = mantissa[:dot], bytes.TrimRight(mantissa[dot+1:], "0")
+	}
+	if len(part) > exp {
+		d.out = append(d.out, v...)
+		return
+	}
+	d.out = append(append(d.out, whole...), part...)
+	for range exp - len(part) {
+		d.out = append(d.out, '0')
+	}
+}
+
+func (d *document) piece(lo int, names Leaf) {
+	if len(d.out) > lo {
+		d.pieces = append(d.pieces, piece{int32(lo), int32(len(d.out)), d.leaf, ^int32(len(d.leaves))})
+		d.leaves = append(d.leaves, names)
+	}
+	d.spans.mark(len(d.out), d.spans.end, true)
+	d.out = append(d.out, 0)
+}
+
+// text unescapes a string into the page.
+func (d *document) text(i int) (int, bool) {
+	t := d.in
+	i++
+	d.spans.mark(len(d.out), i, false)
+	for i < len(t) {
+		n := bytes.IndexByte(t[i:], '"')
+		if n < 0 {
+			return len(t), false
+		}
+		if b := bytes.IndexByte(t[i:i+n], '\\'); b >= 0 {
+			n = b
+		}
+		d.out = append(d.out, t[i:i+n]...)
+		i += n
+		if t[i] == '"' {
+			return i + 1, true
+		}
+		if i+1 >= len(t) {
+			return len(t), false
+		}
+		d.spans.mark(len(d.out), i, true)
+		var size int
+		if d.out, size = unescapeJSON(d.out, t[i:]); size == 0 {
+			return i, false
+		}
+		i += size
+		d.spans.mark(len(d.out), i, false)
+	}
+	return i, false
+}
+
+// unescapeJSON writes what the escape at the begin of t stands for.
+func unescapeJSON(dst, t []byte) ([]byte, int) {
+	switch t[1] {
+	case 'b':
+		return append(dst, '\b'), 2
+	case 'f':
+		return append(dst, '\f'), 2
+	case 'r':
+		return append(dst, '\r'), 2
+	}
+	if t[1] == 'x' {
+		return dst, 0
+	}
+	r, n := escape(t)
+	if n == 0 {
+		return dst, 0
+	}
+	return appendRune(dst, r), n
+}
+
+// object reads members. A "name" beside a "value" labels it.
+func (d *document) object(i int, above Leaf, depth int) (int, bool) {
+	var label []byte
+	for i = d.blank(i); i < len(d.in) && d.in[i] != '}'; {
+		if d.in[i] != '"' {
+			return i, false
+		}
+		lo := len(d.out)
+		end, ok := d.text(i)
+		if !ok {
+			return end, false
+		}
+		key := d.in[i+1 : end-1]
+		d.piece(lo, Leaf{Name: true})
+		if i = d.blank(end); i >= len(d.in) || d.in[i] != ':' {
+			return i, false
+		}
+		i = d.blank(i + 1)
+		names := Leaf{Field: key, Parent: above.Field}
+		if labelled := labelsValue(key); labelled {
+			names.Label = label
+		}
+		from := i
+		if i, ok = d.value(i, names, depth+1); !ok {
+			return i, false
+		}
+		if namesValue(key) && d.in[from] == '"' {
+			label = d.in[from+1 : i-1]
+		}
+		if i = d.blank(i); i < len(d.in) && d.in[i] == ',' {
+			i = d.blank(i + 1)
+		}
+	}
+	return i + 1, i < len(d.in)
+}
+
+func namesValue(key []byte) bool {
+	for _, w := range [...]string{"name", "key", "label", "field", "title", "header", "id", "type", "parameter", "variable", "property", "attribute", "column"} {
+		if foldEqual(key, w) {
+			return true
+		}
+	}
+	return false
+}
+
+func labelsValue(key []byte) bool {
+	for _, w := range [...]string{"value", "val", "content", "data", "text", "default", "answer", "string", "stringvalue"} {
+		if foldEqual(key, w) {
+			return true
+		}
+	}
+	return false
+}
+
+// array reads elements. They take the name of the array; in rows, the column's; in pairs, the element's before.
+func (d *document) array(i int, names Leaf, depth int) (int, bool) {
+	first := i
+	column, before := 0, []byte(nil)
+	for i = d.blank(i); i < len(d.in) && d.in[i] != ']'; column++ {
+		own := names
+		switch {
+		case len(names.Label) > 0:
+		case column < len(d.head) && depth > 1 && d.in[i] != '[' && d.in[i] != '{':
+			own.Label = d.head[column]
+		case column == 1:
+			own.Label = before
+		}
+		from, ok := i, false
+		if i, ok = d.value(i, own, depth+1); !ok {
+			return i, false
+		}
+		before = nil
+		if d.in[from] == '"' && i-from < 40 {
+			before = d.in[from+1 : i-1]
+		}
+		if i = d.blank(i); i < len(d.in) && d.in[i] == ',' {
+			i = d.blank(i + 1)
+		}
+	}
+	if foldEqual(names.Field, "columns") || foldEqual(names.Field, "headers") || foldEqual(names.Field, "fields") || foldEqual(names.Field, "header") {
+		d.columns(d.in[first:min(i, len(d.in))])
+	}
+	return i + 1, i < len(d.in)
+}
+
+// columns remembers the names of a result's columns, if they are plain strings.
+func (d *document) columns(list []byte) {
+	d.head = d.head[:0]
+	for part := range bytes.SplitSeq(list, []byte(",")) {
+		part = bytes.TrimSpace(part)
+		if len(part) < 2 || part[0] != '"' || len(d.head) == 64 {
+			return
+		}
+		d.head = append(d.head, bytes.Trim(part, `"`))
+	}
+}

@@ -1,0 +1,286 @@
+package detect
+
+import "bytes"
+
+// Instructions addressed to a model are scored: words of certain kinds near each other say more than any of them alone.
+
+// sort of a phrase.
+type sort8 uint8
+
+const (
+	override  sort8 = iota // verbs that set something aside
+	scope                  // what came before, everything
+	order                  // instructions, rules
+	disclose               // verbs that give something away
+	inner                  // the system prompt and its kin
+	template               // role markers of chat formats
+	address                // somebody speaks to a model
+	conceal                // the user is not to know
+	send                   // verbs that carry something out
+	source                 // what is worth carrying out, said in general
+	loot                   // what only a thief asks for: key files, password files
+	sink                   // where to
+	toolFirst              // which tool to use, and when
+	persist                // from now on
+	notice                 // forged authority
+	persona                // talk of jailbreaks
+	container              // where people do not look
+	whole                  // a sentence that needs no company
+	turned                 // words spelled backwards or by ROT13
+	quoting                // words of people who talk about attacks
+	tool                   // the name of another upstream's tool
+	sorts
+)
+
+// phrase is a literal with its sort.
+type phrase struct {
+	text string
+	sort sort8
+}
+
+// phraseHit is a phrase found in a leaf.
+type phraseHit struct {
+	rule       uint16
+	start, end int32
+}
+
+// toolPhrase stands for names of tools, which have no row in the table.
+const toolPhrase = 0xFFFF
+
+const (
+	nearReach   = 72
+	wideReach   = 280
+	injectFloor = 50
+)
+
+func (e *Engine) sortOf(h phraseHit) sort8 {
+	if h.rule == toolPhrase {
+		return tool
+	}
+	return e.phrases[h.rule].sort
+}
+
+// judge scores the phrases found in one leaf and forgets them.
+func (e *Engine) judge(s *Scratch, text []byte, p piece, tr *trail) {
+	if len(s.phrases) == 0 {
+		return
+	}
+	t := text[p.lo:p.hi]
+	if s.turns(e) {
+		e.turn(s, t, int(p.leaf), tr)
+	}
+	if b := e.weighPhrases(s, t, tr); b.score >= injectFloor {
+		s.add(int(p.leaf), tr, Finding{Rule: "injected-instructions", Entity: b.entity, Kind: Injection, Confidence: uint8(min(b.score, 99)), Start: b.start, End: b.end})
+	}
+	s.phrases = s.phrases[:0]
+}
+
+func (s *Scratch) turns(e *Engine) bool {
+	for _, h := range s.phrases {
+		if e.sortOf(h) == turned {
+			return true
+		}
+	}
+	return false
+}
+
+// verdict is the best that was found in one leaf.
+type verdict struct {
+	score      int
+	entity     string
+	start, end int
+}
+
+// weighPhrases slides over the phrases; at each one it asks what stands close by, and what not far.
+func (e *Engine) weighPhrases(s *Scratch, t []byte, tr *trail) verdict {
+	var near, wide tally
+	var best verdict
+	kept := s.phrases[:0]
+	talk := 0
+	for _, h := range s.phrases {
+		k := e.sortOf(h)
+		if k == quoting {
+			talk++
+		}
+		if k == turned || !e.counts(t, h, k) {
+			continue
+		}
+		kept = append(kept, h)
+	}
+	ni, wi, personas := 0, 0, 0
+	for i, h := range kept {
+		k := e.sortOf(h)
+		if k == persona {
+			personas++
+		}
+		near[k]++
+		wide[k]++
+		for ; kept[ni].start < h.end-nearReach; ni++ {
+			near[e.sortOf(kept[ni])]--
+		}
+		for ; kept[wi].start < h.end-wideReach; wi++ {
+			wide[e.sortOf(kept[wi])]--
+		}
+		score, entity := assess(&near, &wide)
+		if score <= best.score {
+			continue
+		}
+		start, end := int(kept[min(wi, i)].start), int(h.end)
+		if tr == nil || tr.via != stepRevealed {
+			score -= discount(t, int(kept[min(ni, i)].start), end, talk)
+		}
+		if score > best.score {
+			best = verdict{score, entity, start, end}
+		}
+	}
+	if p := personaScore(personas, len(t)); p > best.score && len(kept) > 0 {
+		best = verdict{p - 20*min(talk, 1), "jailbreak", int(kept[0].start), int(kept[len(kept)-1].end)}
+	}
+	return best
+}
+
+// personaScore: the talk that precedes a jailbreak is long and repeats itself.
+func personaScore(n, size int) int {
+	switch {
+	case n >= 5:
+		return 80
+	case n >= 3 && size < 4096:
+		return 60
+	case n == 2 && size < 400:
+		return 52
+	}
+	return 0
+}
+
+type tally [sorts]int16
+
+func (y *tally) has(k sort8) bool { return y[k] > 0 }
+
+// assess is the grammar.
+func assess(near, wide *tally) (score int, entity string) {
+	best := func(n int, name string) {
+		if n > score {
+			score, entity = n, name
+		}
+	}
+	exfil := near.has(send) && (near.has(loot) && (wide.has(sink) || wide.has(conceal)) || near.has(source) && wide.has(sink))
+	steer := wide.has(address) || wide.has(notice) || wide.has(container) || wide.has(template)
+	if near.has(whole) {
+		best(75, "override")
+	}
+	if near.has(override) && (near.has(scope) && near.has(order) || near.has(inner)) {
+		best(80, "override")
+	}
+	if near.has(override) && (near.has(order) || near.has(scope)) && (near.has(send) || near.has(disclose) || near.has(persist) || near.has(notice)) {
+		best(65, "override")
+	}
+	if near.has(disclose) && near.has(inner) {
+		best(70, "prompt-leak")
+	}
+	if exfil {
+		best(62, "exfiltration")
+	}
+	if near.has(loot) && (near.has(send) || near.has(conceal) || steer) {
+		best(60, "exfiltration")
+	}
+	if wide.has(conceal) && (wide.has(send) || wide.has(toolFirst) || wide.has(loot) || wide.has(source) || wide.has(notice) || wide.has(tool)) {
+		best(65, "concealment")
+	}
+	if near.has(toolFirst) && (steer || wide.has(loot) || wide.has(send) && wide.has(sink) || wide.has(conceal) || wide.has(tool)) {
+		best(60, "tool-steering")
+	}
+	if wide.has(tool) && (near.has(toolFirst) || near.has(persist) || steer && (near.has(send) || near.has(disclose))) {
+		best(60, "tool-steering")
+	}
+	if wide.has(address) && (near.has(override) || near.has(disclose) && (near.has(inner) || near.has(source)) || near.has(send) && (near.has(source) || near.has(sink)) || wide.has(conceal)) {
+		best(60, "addressed")
+	}
+	if near.has(persist) && (near.has(inner) || near.has(override) || near.has(conceal) || near.has(loot) || near.has(notice) && wide.has(send)) {
+		best(58, "persistence")
+	}
+	if near.has(template) && (near.has(notice) || near.has(template) && near[template] > 1 || wide.has(override) || wide.has(disclose) || wide.has(send)) {
+		best(55, "forged-role")
+	}
+	if score > 0 && (wide.has(container) || wide.has(template) || wide.has(conceal)) {
+		score += 15
+	}
+	return score, entity
+}
+
+// counts holds for verbs only where somebody commands: at the begin of a sentence, or after a word that leads there.
+func (e *Engine) counts(t []byte, h phraseHit, k sort8) bool {
+	s, end := int(h.start), int(h.end)
+	switch k {
+	case override, disclose:
+		return wholeWord(t, s, end) && commands(t, s)
+	case send:
+		return wholeWord(t, s, end)
+	case scope, order, source, notice, persona, address:
+		return (s == 0 || !is(t[s-1], isAlnum)) || !is(t[s], isAlnum)
+	}
+	return true
+}
+
+// commands looks at what stands before a verb.
+func commands(t []byte, at int) bool {
+	i := at
+	for i > 0 && is(t[i-1], isSpace) {
+		i--
+	}
+	if i == 0 || !is(t[i-1], isAlnum) {
+		return true
+	}
+	lo := runBack(t, i, isAlnum)
+	for _, w := range [...]string{
+		"and", "then", "please", "must", "now", "just", "also", "you", "to", "should", "instead", "simply", "or", "but", "can", "will", "shall", "immediately", "first", "next", "always", "not", "kindly", "page", "tool", "so",
+		"y", "et", "und", "e", "puis", "por", "favor", "bitte", "sie", "ahora", "luego", "let", "could", "would", "us", "me",
+	} {
+		if foldEqual(t[lo:i], w) {
+			return true
+		}
+	}
+	return false
+}
+
+// discount is for text that quotes an attack to talk about it.
+func discount(t []byte, start, end, talk int) int {
+	quoted := openQuote(t, start) && closeQuote(t, end)
+	switch {
+	case quoted && talk > 0:
+		return 60
+	case quoted && end-start < len(t)*3/4:
+		return 45
+	case talk > 1:
+		return 40
+	case talk == 1:
+		return 15
+	}
+	return 0
+}
+
+func openQuote(t []byte, at int) bool {
+	for i := at - 1; i >= max(0, at-12); i-- {
+		switch t[i] {
+		case '\'', '"', '`':
+			return i == 0 || !is(t[i-1], isAlnum)
+		case '.', '\n', '>', ':':
+			return false
+		}
+		if bytes.HasPrefix(t[i:], []byte("“")) {
+			return true
+		}
+	}
+	return false
+}
+
+func closeQuote(t []byte, at int) bool {
+	for i := at; i < min(len(t), at+40); i++ {
+		if t[i] == '\'' && (i+1 == len(t) || !is(t[i+1], isAlnum)) || t[i] == '"' || t[i] == '`' || bytes.HasPrefix(t[i:], []byte("”")) {
+			return true
+		}
+		if t[i] == '\n' {
+			return false
+		}
+	}
+	return false
+}

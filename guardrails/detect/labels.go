@@ -1,0 +1,222 @@
+package detect
+
+import (
+	"math/bits"
+	"strings"
+)
+
+// labelled says with which words people name an entity. Words are in lower case, without accents, divided by single
+// blanks; phrases by commas. Phrases of six letters and more are also found inside longer words.
+type labelled struct{ entity, phrases string }
+
+func labelTable() []labelled {
+	return []labelled{
+		{"CREDIT_CARD", "credit card,card number,card no,cardnumber,card,cc,ccnum,visa,mastercard,amex,kreditkarte,kreditkartennummer,carte bancaire,tarjeta,carta di credito,pan"},
+		{"IBAN_CODE", "iban,bank account,kontonummer,payout account,account number"},
+		{"SWIFT_BIC", "swift,bic,swift code"},
+		{"US_SSN", "ssn,social security,socialsecurity,ssns,social sec,soc sec"},
+		{"US_ITIN", "itin,taxpayer id,taxpayer identification,tax payer,individual taxpayer"},
+		{"US_EIN", "ein,employer identification,employer id,fein"},
+		{"ABA_ROUTING_NUMBER", "aba,routing,routing number,rtn,transit number,bankrouting"},
+		{"US_BANK_NUMBER", "bank account,account number,account no,acct,acct no,checking,savings,checking account,account num,bank acct,accountnumber,konto"},
+		{"US_PASSPORT", "passport,passport number,passport no,us passport,travel document"},
+		{"US_DRIVER_LICENSE", "driver license,drivers license,driver s license,driving license,driver licence,license number,dl number,dl no,dl,dln,drivers lic,driverlicense,license"},
+		{"US_NPI", "npi,provider npi,national provider,provider identifier,provider id"},
+		{"MEDICAL_LICENSE", "dea,dea number,dea registration,medical license,prescriber"},
+		{"US_MBI", "mbi,medicare beneficiary,beneficiary id,medicare id,medicare number,hicn"},
+		{"CA_SIN", "sin,social insurance,nas,numero d assurance sociale,sin number"},
+		{"UK_NHS", "nhs,nhs number,national health service,health service number"},
+		{"UK_NINO", "nino,ni number,national insurance,ni no"},
+		{"UK_UTR", "utr,unique taxpayer reference,self assessment"},
+		{"UK_DRIVING_LICENCE", "driving licence,dvla,licence number"},
+		{"UK_PASSPORT", "uk passport,british passport,hm passport,passport,passports"},
+		{"UK_POSTCODE", "postcode,post code,postal code,address,delivery,shipping,zip"},
+		{"UK_VEHICLE_REGISTRATION", "vehicle,registration,number plate,licence plate,reg,vrn,car reg,vehicles,plate"},
+		{"AU_ABN", "abn,australian business number"},
+		{"AU_ACN", "acn,australian company number"},
+		{"AU_TFN", "tfn,tax file number,tax file"},
+		{"AU_MEDICARE", "medicare,medicare number,medicare card,medicare no"},
+		{"VIN", "vin,vehicle,vehicle identification,chassis,vehicle id,fahrgestellnummer,frame number"},
+		{"IMEI", "imei,device id,handset"},
+		{"ICCID", "iccid,sim card,sim"},
+		{"IMSI", "imsi"},
+		{"DE_TAX_ID", "steuer id,steuerid,steueridentifikationsnummer,idnr,tax id,identifikationsnummer,steuerliche identifikation,steuer identifikation"},
+		{"DE_TAX_NUMBER", "steuernummer,steuer nr,st nr,finanzamt"},
+		{"DE_SOCIAL_SECURITY", "rvnr,svnr,rentenversicherungsnummer,sozialversicherungsnummer,versicherungsnummer,sv nummer"},
+		{"DE_HEALTH_INSURANCE", "kvnr,krankenversicherung,krankenversichertennummer,versichertennummer,egk,krankenkasse,gesundheitskarte"},
+		{"DE_ID_CARD", "personalausweis,ausweis,ausweisnummer,npa,ausweis nr"},
+		{"DE_PASSPORT", "reisepass,passnummer,pass nr"},
+		{"DE_VAT_ID", "ust id,ustidnr,ust idnr,umsatzsteuer id,umsatzsteuer identifikationsnummer,vat,mwst"},
+		{"DE_FUEHRERSCHEIN", "fuhrerschein,fuhrerscheinnummer,fahrerlaubnis,fuehrerschein"},
+		{"DE_LANR", "lanr,arztnummer,arzt nr,lebenslange arztnummer"},
+		{"DE_BSNR", "bsnr,betriebsstattennummer,betriebsstatte,praxisnummer"},
+		{"DE_PLZ", "plz,postleitzahl,wohnort,anschrift"},
+		{"DE_KFZ", "kennzeichen,kfz,kfz kennzeichen,nummernschild,zulassung,fahrzeug"},
+		{"DE_HANDELSREGISTER", "handelsregister,amtsgericht,registergericht,hrb,hra"},
+		{"FR_NIR", "nir,numero secu,securite sociale,numero de securite sociale,insee,num secu,nss"},
+		{"ES_NIF", "nif,dni,documento nacional"},
+		{"ES_NIE", "nie,identificacion de extranjero"},
+		{"ES_PASSPORT", "pasaporte,numero de pasaporte"},
+		{"IT_FISCAL_CODE", "codice fiscale,c f,cf,fiscal code"},
+		{"IT_VAT_CODE", "partita iva,p iva,piva"},
+		{"IT_DRIVER_LICENSE", "patente,patente di guida"},
+		{"IT_IDENTITY_CARD", "carta d identita,carta identita,identita,cie"},
+		{"IT_PASSPORT", "passaporto"},
+		{"PL_PESEL", "pesel"},
+		{"PL_NIP", "nip"},
+		{"PL_REGON", "regon"},
+		{"NL_BSN", "bsn,burgerservicenummer,sofinummer,citizen service number"},
+		{"BE_NRN", "nrn,rijksregisternummer,national register,rijksregister,registre national,niss,insz"},
+		{"SE_PERSONNUMMER", "personnummer,pnr,personal identity number,samordningsnummer,svensk id"},
+		{"SE_ORGANISATIONSNUMMER", "organisationsnummer,orgnr,org nr,orgnummer,foretagsnummer"},
+		{"FI_PERSONAL_IDENTITY_CODE", "hetu,henkilotunnus,personbeteckning"},
+		{"NO_FNR", "fodselsnummer,fnr,personnummer"},
+		{"DK_CPR", "cpr,cpr nummer,cpr nr,personnummer"},
+		{"IS_KENNITALA", "kennitala"},
+		{"CH_AHV", "ahv,ahv nummer,avs,ahvn13,ahv nr,sozialversicherungsnummer,navs"},
+		{"AT_SVNR", "svnr,sozialversicherungsnummer,sv nummer"},
+		{"PT_NIF", "nif,contribuinte,numero de contribuinte"},
+		{"IE_PPS", "pps,ppsn,pps number"},
+		{"CZ_RODNE_CISLO", "rodne cislo,rc,rodne"},
+		{"RO_CNP", "cnp,cod numeric personal"},
+		{"BG_EGN", "egn"},
+		{"GR_AFM", "afm"},
+		{"HR_OIB", "oib"},
+		{"EE_LT_ID", "isikukood,asmens kodas,personal code"},
+		{"LU_ID", "matricule,cns number"},
+		{"HU_TAJ", "taj,taj szam"},
+		{"IN_AADHAAR", "aadhaar,uidai,aadhar"},
+		{"IN_PAN", "pan,permanent account number,in pan,pan number,pan no"},
+		{"IN_GSTIN", "gstin,gst,gst number"},
+		{"IN_VOTER", "voter,epic,voter id,elector,vote"},
+		{"IN_PASSPORT", "indian passport,passport"},
+		{"IN_VEHICLE_REGISTRATION", "rto,vehicle,registration"},
+		{"SG_NRIC_FIN", "nric,fin"},
+		{"SG_UEN", "uen,unique entity number"},
+		{"BR_CPF", "cpf,cadastro de pessoas"},
+		{"BR_CNPJ", "cnpj"},
+		{"AR_CUIT", "cuit,cuil"},
+		{"CL_RUT", "rut"},
+		{"MX_CURP", "curp"},
+		{"MX_RFC", "rfc"},
+		{"KR_RRN", "rrn,resident registration number,resident registration"},
+		{"KR_FRN", "frn,foreigner registration"},
+		{"KR_BRN", "brn,business registration number"},
+		{"KR_PASSPORT", "korean passport,passport"},
+		{"KR_DRIVER_LICENSE", "korean driver"},
+		{"JP_MY_NUMBER", "my number,mynumber,individual number"},
+		{"CN_RESIDENT_ID", "resident identity,chinese id,shenfenzheng"},
+		{"TW_NATIONAL_ID", "taiwan id,national id"},
+		{"HK_ID", "hkid,hong kong id"},
+		{"TH_TNIN", "tnin,thai national id,thai id"},
+		{"PH_TIN", "tin,bir,tax id,taxpayer id"},
+		{"MY_NRIC", "mykad,nric,ic number"},
+		{"ID_NIK", "nik,ktp"},
+		{"ZA_ID_NUMBER", "south african id,sa id,rsa id,id number,identity number,smart id"},
+		{"NG_NIN", "nin,nimc,national identification number,national identity number"},
+		{"NG_VEHICLE_REGISTRATION", "plate number,plates,plate"},
+		{"TR_NATIONAL_ID", "tckn,tc kimlik,tc kimlik no,tc no,kimlik no,turkish id,kimlik numarasi"},
+		{"TR_LICENSE_PLATE", "plaka,plakasi,license plate,plate"},
+		{"IL_ID", "teudat zehut,israeli id"},
+		{"AE_EMIRATES_ID", "emirates id,eid"},
+		{"EMAIL_ADDRESS", "email,e mail,mail"},
+		{"PHONE_NUMBER", "phone,telephone,tel,mobile,cell,cellphone,fax,call,whatsapp,telefon,handy,movil,telefono,celular,contact number,phone number,number is,msisdn,sms"},
+		{"IP_ADDRESS", "ip,ipv4,ipv6,ip address,client ip,remote addr,address,prefix,route,addr,cidr,subnet,network"},
+		{"MAC_ADDRESS", "mac,mac address,hardware address,hw address,bssid,ethernet"},
+		{"CRYPTO", "wallet,btc,bitcoin,eth,ethereum,crypto,wallet address"},
+		{"DATE_OF_BIRTH", "dob,date of birth,birth date,birthdate,birthday,born,geburtsdatum,date de naissance,fecha de nacimiento,data di nascita,geboortedatum,data de nascimento,fodelsedatum,geburtstag,born on"},
+		{"NAME", "first name,last name,full name,firstname,lastname,fullname,surname,given name,family name,middle name,vorname,nachname,prenom,nom de famille,apellido,apellidos,nombre completo,cognome,sobrenome,patient name,customer name,cardholder,cardholder name,maiden name,achternaam,voornaam,fornamn,efternamn,nazwisko"},
+		{"STREET_ADDRESS", "street address,address line1,address line2,address line 1,address line,street,home address,billing address,shipping address,mailing address,postal address,strasse,adresse,direccion,indirizzo,endereco,straat"},
+		{"CVV", "cvv,cvc,cvv2,card verification,security code,csc"},
+		{"PIN", "pin,pin code,card pin"},
+		{"SALARY", "salary,base salary,gehalt,salaire,salario,annual income"},
+		{"HEALTH", "diagnosis,diagnoses,diagnose,medical condition,icd10,blood type,disability,allergies"},
+		{"RELIGION", "religion,ethnicity,race,sexual orientation,political party,union membership"},
+		{"CARD_EXPIRY", "card expiry,expiry date,exp date,card exp,expiration date"},
+	}
+}
+
+// labelSet is a set of entities.
+type labelSet [2]uint64
+
+func (s *labelSet) add(id int)            { s[id>>6] |= 1 << (id & 63) }
+func (s labelSet) has(id int) bool        { return s[id>>6]>>(id&63)&1 != 0 }
+func (s labelSet) empty() bool            { return s[0]|s[1] == 0 }
+func (s labelSet) or(t labelSet) labelSet { return labelSet{s[0] | t[0], s[1] | t[1]} }
+
+func (s labelSet) count() int { return bits.OnesCount64(s[0]) + bits.OnesCount64(s[1]) }
+
+// labels finds the phrases in names and in the words before a value.
+type labels struct {
+	find *automaton
+	id   []uint8 // by literal
+	ids  map[string]int
+}
+
+func newLabels() (*labels, error) {
+	l := &labels{ids: map[string]int{}}
+	var literals []string
+	for i, e := range labelTable() {
+		l.ids[e.entity] = i
+		for p := range strings.SplitSeq(e.phrases, ",") {
+			words := strings.ReplaceAll(p, " ", "_")
+			if len(words) < 6 {
+				words = "_" + words + "_"
+			}
+			literals = append(literals, words)
+			l.id = append(l.id, uint8(i))
+			if joined := strings.ReplaceAll(p, " ", ""); joined != p && len(joined) >= 6 {
+				literals = append(literals, joined)
+				l.id = append(l.id, uint8(i))
+			}
+		}
+	}
+	var err error
+	l.find, err = newAutomaton(literals)
+	return l, err
+}
+
+// of returns what a name says. In running text the words are looked up as they stand; in names, capitals begin words.
+func (l *labels) of(s *Scratch, t []byte, name bool) labelSet {
+	var out labelSet
+	l.each(s, t, name, func(id, _ int) { out.add(id) })
+	return out
+}
+
+// each calls f for each entity named in t, in order, with where the phrase ends among the squeezed bytes.
+func (l *labels) each(s *Scratch, t []byte, name bool, f func(id, end int)) {
+	s.around = squeezeWords(s.around[:0], t, name)
+	l.find.find(s.around, &s.squeeze)
+	for _, stream := range s.squeeze {
+		for _, h := range stream {
+			f(int(l.id[h.lit]), int(h.end))
+		}
+	}
+}
+
+// squeezeWords writes words in lower case, without accents, each followed by one underscore.
+func squeezeWords(dst, t []byte, name bool) []byte {
+	dst = append(dst, '_')
+	for i := 0; i < len(t); i++ {
+		b := t[i]
+		switch {
+		case is(b, isAlnum):
+			if name && i > 0 && is(b, isUpper) && (is(t[i-1], isLower) || i+1 < len(t) && is(t[i+1], isLower) && is(t[i-1], isUpper)) {
+				dst = append(dst, '_')
+			}
+			dst = append(dst, lower(b))
+		case b >= 0xC0 && i+1 < len(t):
+			if base := latinBase(t[i], t[i+1]); base != 0 {
+				dst = append(dst, base)
+			}
+			i++
+		case b >= 0x80:
+		case dst[len(dst)-1] != '_':
+			dst = append(dst, '_')
+		}
+	}
+	if dst[len(dst)-1] != '_' {
+		dst = append(dst, '_')
+	}
+	return dst
+}

@@ -1,0 +1,337 @@
+package detect
+
+// groups is a run of letters and digits, divided by single separators, around a digit.
+type groups struct {
+	n          int
+	start, end [12]int // of each group in the text
+	off        [13]int // where each group begins in norm
+	sep        [12]byte
+	norm       [64]byte // the groups without separators, in capitals
+}
+
+const (
+	maxGroups = 10
+	maxNorm   = 60
+)
+
+// marks looks for personal data: it stops at every digit and @ that begins something.
+func (e *Engine) marks(s *Scratch, text []byte, pieces []piece, tr *trail) {
+	k := 0
+	for i := 0; i < len(text); {
+		if kindOf[text[i]]&isMark == 0 {
+			i++
+			continue
+		}
+		for int(pieces[k].hi) <= i {
+			k++
+		}
+		p := pieces[k]
+		t := text[p.lo:p.hi]
+		c := candidate{e: e, s: s, t: t, leaf: int(p.leaf), tr: tr, names: s.names(p)}
+		i = int(p.lo) + c.at(i-int(p.lo))
+	}
+}
+
+// candidate is the place in one leaf that is being looked at.
+type candidate struct {
+	e     *Engine
+	s     *Scratch
+	t     []byte
+	leaf  int
+	tr    *trail
+	names *Leaf
+}
+
+func (c *candidate) found(entity string, confidence uint8, lo, hi int) {
+	c.s.add(c.leaf, c.tr, Finding{Rule: "pii-" + entity, Entity: entity, Kind: PII, Confidence: confidence, Start: lo, End: hi})
+}
+
+// at decides about the mark at i and returns where to go on.
+func (c *candidate) at(i int) int {
+	if c.t[i] == '@' {
+		return c.email(i)
+	}
+	word := runBack(c.t, i, isAlnum)
+	end := run(c.t, i, isAlnum)
+	if end-word > 24 {
+		return max(c.long(word, end), i+1)
+	}
+	if next := c.address(word, end); next > 0 {
+		return next
+	}
+	return c.grouped(word, end)
+}
+
+// long looks at one run of more than 24 letters and digits: wallets and account numbers, nothing else.
+func (c *candidate) long(word, end int) int {
+	if n := end - word; n > 90 || word > 0 && (c.t[word-1] == '/' && n > 44 || c.t[word-1] == '+') || end < len(c.t) && (c.t[end] == '+' || c.t[end] == '/' && n > 44 || c.t[end] == '=') {
+		return end
+	}
+	v := c.t[word:end]
+	switch {
+	case bitcoin(v):
+		c.found("CRYPTO", 95, word, end)
+	case ethereum(v):
+		c.found("CRYPTO", 85, word, end)
+	case len(v) <= 34 && ibanText(v):
+		c.found("IBAN_CODE", 98, word, end)
+	}
+	return end
+}
+
+// grouped reads the groups around one word and asks every form of their length.
+func (c *candidate) grouped(word, end int) int {
+	g := &c.s.groups
+	if !c.read(word, end) {
+		return end
+	}
+	last := g.end[g.n-1]
+	if c.plus(word) {
+		return last
+	}
+	ctx := context{}
+	for from := 0; from < g.n; from++ {
+		if from > 0 && g.start[from-1] >= end && g.n > 1 && from > 6 {
+			break
+		}
+		for to := g.n; to > from; to-- {
+			if c.try(&ctx, from, to) {
+				return max(end, g.end[to-1])
+			}
+		}
+	}
+	return end
+}
+
+// read fills the groups: at most one short word before, then what follows while single separators join it.
+func (c *candidate) read(word, end int) bool {
+	g, t := &c.s.groups, c.t
+	g.n = 0
+	if first := c.wordBefore(word); first >= 0 {
+		if again := c.wordBefore(first); again >= 0 && word-first <= 4 {
+			c.push(again, runEnd(t, again))
+		}
+		c.push(first, runEnd(t, first))
+	}
+	c.push(word, end)
+	for g.n < maxGroups {
+		at := g.end[g.n-1]
+		if at+1 >= len(t) || !separator(t[at]) || !is(t[at+1], isAlnum) {
+			break
+		}
+		stop := run(t, at+1, isAlnum)
+		if stop-at-1 > 20 || !c.joinable(at+1, stop) || !c.push(at+1, stop) {
+			break
+		}
+	}
+	return g.off[g.n] >= 5
+}
+
+func runEnd(t []byte, at int) int { return run(t, at, isAlnum) }
+
+func separator(b byte) bool { return b == ' ' || b == '-' || b == '.' || b == '/' || b == ':' }
+
+// joinable holds for groups with a digit, and for short words in capitals or single letters.
+func (c *candidate) joinable(lo, hi int) bool {
+	letters := hi - lo
+	for _, b := range c.t[lo:hi] {
+		if is(b, isDigit) {
+			return true
+		}
+	}
+	return letters <= 3
+}
+
+// wordBefore returns the begin of a word of one to three letters that a blank or dash joins to what begins at word.
+func (c *candidate) wordBefore(word int) int {
+	if word < 2 || c.t[word-1] != ' ' && c.t[word-1] != '-' {
+		return -1
+	}
+	lo := runBack(c.t, word-1, isAlnum)
+	if n := word - 1 - lo; n == 0 || n > 3 {
+		return -1
+	}
+	for _, b := range c.t[lo : word-1] {
+		if !is(b, isLetter) {
+			return -1
+		}
+	}
+	return lo
+}
+
+func (c *candidate) push(lo, hi int) bool {
+	g := &c.s.groups
+	n := g.off[g.n]
+	if g.n == 0 {
+		n = 0
+		g.off[0] = 0
+	}
+	if n+hi-lo > maxNorm {
+		return false
+	}
+	for i, b := range c.t[lo:hi] {
+		if is(b, isLower) {
+			b -= 'a' - 'A'
+		}
+		g.norm[n+i] = b
+	}
+	g.start[g.n], g.end[g.n] = lo, hi
+	if lo > 0 {
+		g.sep[g.n] = c.t[lo-1]
+	}
+	g.n++
+	g.off[g.n] = n + hi - lo
+	return true
+}
+
+// try asks whether the groups from..to are something.
+func (c *candidate) try(ctx *context, from, to int) bool {
+	g := &c.s.groups
+	n := g.norm[g.off[from]:g.off[to]]
+	lo, hi := g.start[from], g.end[to-1]
+	if len(n) < 5 {
+		return false
+	}
+	if len(n) >= 12 && len(n) <= 19 && c.card(from, to, n) {
+		c.found("CREDIT_CARD", 95, lo, hi)
+		return true
+	}
+	if len(n) >= 15 && len(n) <= 34 && to-from > 1 && ibanGroups(g, from, to) && iban(n) {
+		c.found("IBAN_CODE", 98, lo, hi)
+		return true
+	}
+	if len(n) >= 15 && to-from == 1 && iban(n) && c.clear(lo, hi) {
+		c.found("IBAN_CODE", 98, lo, hi)
+		return true
+	}
+	if len(n) < len(c.e.forms.byLength) && c.form(ctx, from, to, n) {
+		return true
+	}
+	return c.national(ctx, from, to, n)
+}
+
+// form picks the best form: one that a label names before one that speaks for itself, before one that stands alone.
+func (c *candidate) form(ctx *context, from, to int, n []byte) bool {
+	g := &c.s.groups
+	letters, digits := uint32(0), uint32(0)
+	for i, b := range n {
+		if is(b, isDigit) {
+			digits |= 1 << i
+		} else {
+			letters |= 1 << i
+		}
+	}
+	lo, hi := g.start[from], g.end[to-1]
+	layout := uint64(0)
+	for i := from; i < to; i++ {
+		layout = layout<<4 | uint64(g.end[i]-g.start[i])&15
+	}
+	var best *compiledForm
+	rank := uint8(0)
+	for i := range c.e.forms.byLength[len(n)] {
+		f := &c.e.forms.byLength[len(n)][i]
+		if f.letters&digits != 0 || f.digits&letters != 0 {
+			continue
+		}
+		if to-from > 1 && !hasLayout(f.layouts, layout) {
+			continue
+		}
+		if r := c.rank(ctx, f, to-from > 1, lo, hi, n); r > rank {
+			best, rank = f, r
+		}
+	}
+	if best == nil {
+		return false
+	}
+	c.found(best.entity, rank, lo, hi)
+	return true
+}
+
+func hasLayout(layouts []uint64, layout uint64) bool {
+	for _, l := range layouts {
+		if l == layout {
+			return true
+		}
+	}
+	return false
+}
+
+// rank returns the confidence of one form, or 0.
+func (c *candidate) rank(ctx *context, f *compiledForm, grouped bool, lo, hi int, n []byte) uint8 {
+	need := f.bare
+	if grouped {
+		need = f.grouped
+	}
+	if need == needLabel && !f.alone && !c.maybeLabelled(ctx, f.id, lo, hi) {
+		return 0
+	}
+	if f.check != nil && !f.check(n) || !c.clear(lo, hi) {
+		return 0
+	}
+	if near := c.labelled(ctx, f.id, lo, hi); near > 0 {
+		r := 80 + near
+		if f.check != nil {
+			r += 4
+		}
+		return r
+	}
+	switch {
+	case need == needNothing && !ctx.against(c, lo):
+		r := uint8(72)
+		if f.check != nil {
+			r += 4
+		}
+		if f.alone && grouped {
+			r-- // a weaker check than its rivals'
+		}
+		return r
+	case f.alone && c.alone(lo, hi):
+		if f.check != nil {
+			return 45
+		}
+		return 40
+	}
+	return 0
+}
+
+// alone holds where the leaf is the value and nothing names it.
+func (c *candidate) alone(lo, hi int) bool {
+	l := c.names
+	return len(trimmed(c.t, 0, lo)) == 0 && len(trimmed(c.t, hi, len(c.t))) == 0 && len(l.Field) == 0 && len(l.Label) == 0 && !l.Name
+}
+
+func trimmed(t []byte, lo, hi int) []byte {
+	for lo < hi && is(t[lo], isSpace) {
+		lo++
+	}
+	for lo < hi && is(t[hi-1], isSpace) {
+		hi--
+	}
+	return t[lo:hi]
+}
+
+// clear holds unless the value is a part of something longer: a decimal, a path, a host name, an identifier.
+func (c *candidate) clear(lo, hi int) bool {
+	t := c.t
+	if lo > 0 {
+		switch b := t[lo-1]; {
+		case is(b, isAlnum), b == '_' && lo > 1 && is(t[lo-2], isAlnum):
+			return false
+		case (b == '.' || b == '-' || b == '/' || b == ':' || b == '+' || b == ',') && lo > 1 && is(t[lo-2], isDigit):
+			return false
+		case b == '-' && lo > 1 && is(t[lo-2], isAlnum), b == '#', b == '$' && lo > 1, b == '%':
+			return false
+		}
+	}
+	if hi < len(t) {
+		switch b := t[hi]; {
+		case is(b, isAlnum), b == '_', b == '%':
+			return false
+		case (b == '.' || b == '-' || b == '/' || b == ':' || b == ',') && hi+1 < len(t) && is(t[hi+1], isDigit) && !(b == ',' || b == '.' && hi+2 < len(t)):
+			return false
+		case b == '-' && hi+1 < len(t) && is(t[hi+1], isAlnum), b == '@':
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,170 @@
+package detect
+
+import "strings"
+
+// plus reads a number in international form from the word at lo, with a + before it: E.164.
+func (c *candidate) plus(word int) bool {
+	t, g := c.t, &c.s.groups
+	lo := word
+	if lo > 0 && t[lo-1] == '(' {
+		lo--
+	}
+	if lo == 0 || t[lo-1] != '+' || lo > 1 && is(t[lo-2], isAlnum|isBase64) {
+		return false
+	}
+	n, hi := 0, word
+	var digits [16]byte
+	for i := word; i < len(t) && i < word+28; i++ {
+		switch {
+		case is(t[i], isDigit):
+			if n == len(digits) {
+				return false
+			}
+			digits[n] = t[i]
+			n++
+			hi = i + 1
+		case strings.IndexByte(" -.()/", t[i]) < 0 || i+1 < len(t) && strings.IndexByte(" -./", t[i]) >= 0 && strings.IndexByte(" -./", t[i+1]) >= 0:
+			i = len(t)
+		}
+	}
+	if n < 8 || n > 15 || !countryCode(digits[:n]) || hi < len(t) && is(t[hi], isAlnum) {
+		return false
+	}
+	g.end[g.n-1] = max(g.end[g.n-1], hi)
+	c.found("PHONE_NUMBER", 90, lo-1, hi)
+	return true
+}
+
+// countryCode checks the code and the length of what follows.
+func countryCode(d []byte) bool {
+	if d[0] == '0' {
+		return false
+	}
+	if d[0] == '1' {
+		return len(d) == 11 && d[1] >= '2' && d[4] >= '2'
+	}
+	if d[0] == '7' {
+		return len(d) == 11
+	}
+	switch string(d[:2]) {
+	case "20", "27", "30", "31", "32", "33", "34", "36", "39", "40", "41", "43", "44", "45", "46", "47", "48", "49", "51", "52", "53", "54", "55", "56", "57", "58", "60", "61", "62", "63", "64", "65", "66",
+		"81", "82", "84", "86", "90", "91", "92", "93", "94", "95", "98":
+		return len(d) >= 9
+	}
+	switch d[0] {
+	case '2', '3', '4', '5', '6', '8', '9':
+		return len(d) >= 9
+	}
+	return false
+}
+
+// national decides about what a form's table cannot say: telephone numbers in national form, plates, registers.
+func (c *candidate) national(ctx *context, from, to int, n []byte) bool {
+	g := &c.s.groups
+	lo, hi := g.start[from], g.end[to-1]
+	switch {
+	case c.phone(ctx, from, to, n):
+		if lo > 0 && c.t[lo-1] == '(' {
+			lo--
+		}
+		c.found("PHONE_NUMBER", 75, lo, hi)
+	case register(n) && to-from <= 2:
+		c.found("DE_HANDELSREGISTER", 80, lo, hi)
+	case c.plate(ctx, from, to, n):
+		c.found("DE_KFZ", 45, lo, hi)
+	case c.birthday(ctx, from, to, n):
+		c.found("DATE_OF_BIRTH", 80, lo, hi)
+	case c.account(ctx, from, to, n):
+		c.found("US_BANK_NUMBER", 80, lo, hi)
+	case c.licence(ctx, from, to, n):
+		c.found("US_DRIVER_LICENSE", 75, lo, hi)
+	default:
+		return false
+	}
+	return true
+}
+
+// phone is a North American number written as one, or a number with separators that is called one.
+func (c *candidate) phone(ctx *context, from, to int, n []byte) bool {
+	g := &c.s.groups
+	if len(n) < 7 || len(n) > 12 || shapeOf(n).digit != len(n) {
+		return false
+	}
+	lo, hi := g.start[from], g.end[to-1]
+	layout := uint64(0)
+	for i := from; i < to; i++ {
+		layout = layout<<4 | uint64(g.end[i]-g.start[i])&15
+		if i > from && g.sep[i] != '-' && g.sep[i] != ' ' && g.sep[i] != '.' {
+			return false
+		}
+	}
+	paren := lo > 0 && c.t[lo-1] == '('
+	if layout == 0x334 && n[0] >= '2' && n[3] >= '2' && (g.sep[from+1] == '-' || paren) && c.clear(lo, hi) {
+		return !ctx.against(c, lo)
+	}
+	id := c.e.labels.ids["PHONE_NUMBER"]
+	if len(n) == 7 && to-from == 2 && from == 0 && paren0(c.t, lo) {
+		return false
+	}
+	if !c.clear(lo, hi) || !c.maybeLabelled(ctx, id, lo, hi) || dateGroups(g, from, to) {
+		return false
+	}
+	return to-from > 1 && len(n) >= 8 || len(n) >= 9 && (n[0] == '0' || ctx.field.has(id)) || len(n) == 10 && n[0] >= '2' || to-from == 2 && layout == 0x34
+}
+
+func paren0(t []byte, lo int) bool { return lo > 0 && t[lo-1] == ')' }
+
+// dateGroups holds for 2026-11-16 and 16.11.2026.
+func dateGroups(g *groups, from, to int) bool {
+	if to-from != 3 {
+		return false
+	}
+	a, b, c := g.end[from]-g.start[from], g.end[from+1]-g.start[from+1], g.end[from+2]-g.start[from+2]
+	return b <= 2 && (a == 4 && c <= 2 || a <= 2 && (c == 4 || c == 2))
+}
+
+// register is an entry of a German commercial register.
+func register(n []byte) bool {
+	return len(n) >= 4 && len(n) <= 9 && n[0] == 'H' && n[1] == 'R' && (n[2] == 'A' || n[2] == 'B') && shapeOf(n[3:]).digit == len(n)-3
+}
+
+// plate is a German plate: one to three letters, one or two letters, up to four digits.
+func (c *candidate) plate(ctx *context, from, to int, n []byte) bool {
+	g := &c.s.groups
+	if to-from != 3 || shapeOf(n).mark > 0 {
+		return false
+	}
+	a, b, d := n[:g.off[from+1]-g.off[from]], n[g.off[from+1]-g.off[from]:g.off[from+2]-g.off[from]], n[g.off[from+2]-g.off[from]:]
+	if len(a) > 3 || len(b) > 2 || len(d) > 4 || shapeOf(a).digit+shapeOf(b).digit > 0 || shapeOf(d).digit != len(d) {
+		return false
+	}
+	lo, hi := g.start[from], g.end[to-1]
+	return c.alone(lo, hi) || c.labelled(ctx, c.e.labels.ids["DE_KFZ"], lo, hi) > 0
+}
+
+// birthday is a date that is called one.
+func (c *candidate) birthday(ctx *context, from, to int, n []byte) bool {
+	g := &c.s.groups
+	if !dateGroups(g, from, to) || shapeOf(n).digit != len(n) {
+		return false
+	}
+	return c.labelled(ctx, c.e.labels.ids["DATE_OF_BIRTH"], g.start[from], g.end[to-1]) > 0
+}
+
+// account is a number of a bank account: digits that are called one.
+func (c *candidate) account(ctx *context, from, to int, n []byte) bool {
+	g := &c.s.groups
+	if to-from != 1 || len(n) < 8 || len(n) > 17 || shapeOf(n).digit != len(n) || !c.clear(g.start[from], g.end[from]) {
+		return false
+	}
+	return c.labelled(ctx, c.e.labels.ids["US_BANK_NUMBER"], g.start[from], g.end[from]) > 0
+}
+
+// licence is a driver's licence of a form that the table does not hold: letters and digits that are called one.
+func (c *candidate) licence(ctx *context, from, to int, n []byte) bool {
+	g := &c.s.groups
+	if to-from != 1 || len(n) < 6 || len(n) > 16 || shapeOf(n).digit < 4 || !c.clear(g.start[from], g.end[from]) {
+		return false
+	}
+	return c.labelled(ctx, c.e.labels.ids["US_DRIVER_LICENSE"], g.start[from], g.end[from]) > 4
+}

@@ -1,0 +1,116 @@
+package detect
+
+import "strings"
+
+// phrases returns what the scoring knows. Text is in lower case; letters with accents are folded before they get here.
+func phrases() []phrase {
+	var all []phrase
+	for _, p := range phraseTable() {
+		for text := range strings.SplitSeq(p.texts, ";") {
+			all = append(all, phrase{text, p.sort})
+		}
+	}
+	for _, w := range turnedWords() {
+		all = append(all, phrase{rot13(w), turned}, phrase{reversed(w), turned})
+	}
+	return all
+}
+
+func turnedWords() []string {
+	return []string{"ignore", "instructions", "system prompt", "reveal", "read_secret", "disregard", "customer email", "previous", "administrator", "attacker", "then load ", "credentials", "send the"}
+}
+
+func rot13(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r >= 'a' && r <= 'z' {
+			return 'a' + (r-'a'+13)%26
+		}
+		return r
+	}, s)
+}
+
+func reversed(s string) string {
+	r := []rune(s)
+	for i, j := 0, len(r)-1; i < j; i, j = i+1, j-1 {
+		r[i], r[j] = r[j], r[i]
+	}
+	return string(r)
+}
+
+func phraseTable() []struct {
+	sort  sort8
+	texts string
+} {
+	return []struct {
+		sort  sort8
+		texts string
+	}{
+		{override, "ignore;disregard;forget;override;set aside;do not follow;don't follow;stop following;bypass;neglect;overlook;discard;abandon;nullify;do not obey;pay no attention to;throw away;cancel all;supersede;unlearn"},
+		{override, "ignorez;oubliez;ignora;ignorar;olvida;olvide;olvidar;ignoriere;ignorieren;vergiss;vergessen;vergesst;dimentica;dimenticate;ignorate;esqueca;esquecer;negeer;vergeet;zignoruj;ignoruj;zapomnij;ignorera;glem;lupakan;abaikan;mepriser;disattendi"},
+		{scope, "previous;prior;above;earlier;preceding;everything you;anything you;all the;all of the;your ;any of the;existing;former;initial;original;these;those;all other;beforehand;other instructions"},
+		{scope, "precedent;precedente;anterior;vorherig;bisherig;obig;vorige;eerdere;poprzedni;tidigare;sebelumnya;todas las;toutes les;tutte le;todas as;alle "},
+		{order, "instruction;directive;rules;guideline;directions;commands;constraint;restriction;told;orders;policies;safeguard;protocols;guardrail;programming;safety;conditioning;the above;moderation"},
+		{order, "instruccion;instrucoes;instrucao;istruzion;anweisung;instructies;consigne;regeln;reglas;regles;regras;regole;instrukcj;anvisning;instruksi;directives;directrices;ordini"},
+		{disclose, "reveal;show me;show us;print;output;display;repeat;leak;expose;disclose;tell me;what is your;what's your;what are your;what were your;give me;give us;recite;spell out;translate your;encode your;summarize your;summarise your;write out;list your;share your;dump;echo;describe your;include any;append the;append your;state your;paste;reproduce;what does your;return your;what was your;show your;provide your;quote your;copy your;what is the;say your"},
+		{disclose, "affichez;revelez;montrez;copiez;repetez;muestra;muestrame;revela;revele;zeige;zeigen;gib;verrate;mostre;mostra;rivela;toon;onthul;pokaz;ujawnij;tampilkan;imprime;imprima"},
+		{inner, "system prompt;hidden prompt;initial instruction;initial prompt;your instructions;your prompt;internal canary;hidden instruction;developer message;private rules;secret instruction;original instruction;your rules;your guidelines;initialization string;hidden system;system message;hidden rules;your directives;your initial;system instruction;your system;the prompt above;preprompt;pre-prompt;your configuration;your programming;above this line;confidential instructions;your secret;your training;your hidden;secret-looking values;base prompt;those instructions"},
+		{inner, "invite systeme;prompt systeme;prompt del sistema;systemprompt;system-prompt;prompt do sistema;prompt di sistema;systeem prompt;instrucciones del sistema;instructions systeme;systemanweisung;mensaje del sistema;regles privees"},
+		{template, "<|im_start|>;<|im_end|>;[inst];[/inst];<<sys>>;<</sys>>;<|system|>;<|user|>;<|assistant|>;<start_of_turn>;<end_of_turn>;<|endoftext|>;<|eot_id|>;<|start_header_id|>;<|begin_of_text|>;\"role\":\"system\";\"role\": \"system\";\"role\":\"assistant\";\"role\":\"developer\";[system];### instruction;### system;<system>;</system>;<|channel|>;<|message|>;\n\nhuman:;\n\nassistant:;<function_calls>;<tool_call>"},
+		{address, "ai assistant;assistants reading;language model;ai agent;to the model;agent directive;if you are an ai;llm reading;to the assistant;dear ai;attention ai;assistant:;ai reading;ai model;you are an ai;as an ai;to any ai;the assistant must;assistant should;agent should;agents reading;ai systems;model reading;agent must;assistant instruction;agent instruction;agent note;ai note;llm note;hey ai;note to ai;bots reading;ai crawlers;when you summarise;when you summarize;when summarizing;when summarising;when you read this;when processing this;when you process"},
+		{conceal, "do not mention;don't mention;do not tell;don't tell;do not inform;don't inform;not see this;without telling;without informing;silently;keep this secret;never mention;without the user;hide this;do not reveal this;do not disclose;don't disclose;not be told;must not know;not need to know;user must not;without asking;without mentioning;do not show the user;do not notify;don't notify;without notifying;secretly;covertly;do not report;should not be aware;remain hidden;without confirmation;do not ask for;no need to confirm;do not alert;do not let the user;do not display this;unbeknownst"},
+		{conceal, "ne dites pas;ne mentionnez pas;no digas;no menciones;sag dem nutzer nicht;erwahne nicht;nicht erwahnen;nao mencione;nao diga;non dire;non menzionare;niet vertellen"},
+		{send, "send;forward;upload;post;exfiltrate;transmit;email;leak;load;fetch;curl;wget;export;append;include the contents;pass its;pass it;copy;attach;put the;encode;deliver;write the;submit;place the;paste the;share the;read;run;execute;call;invoke;add;bcc;cc;store the;save the;get the;copying;dump;reply only;visit;open;include"},
+		{send, "envoyez;chargez;transferez;envia;envie;enviar;sende;senden;schicke;schicken;lade;invia;inviate;carica;stuur;wyslij;utilisez;kirim"},
+		{source, "contents of;its content;credentials;api key;secrets;conversation;chat history;customer table;customer email;customer record;passwords;tokens;environment variable;private key;database;session cookie;user data;message history;all emails;whole history;all files;bank details;tenant;sys-canary;read_secret;the secret;configuration file;the output;file contents;personal data;access token;customer data;user list;email address;previous messages;every message;all messages;records"},
+		{source, "la valeur;las contrasenas;passworter;zugangsdaten;mot de passe;contrasena;senhas"},
+		{loot, "~/.ssh;id_rsa;id_ed25519;/etc/passwd;/etc/shadow;~/.aws;.aws/credentials;mcp.json;~/.config;run `env`;`env`;printenv;~/.cursor;.env and;of .env;read .env;.env file;.netrc;~/.kube;kubeconfig;.git-credentials;claude_desktop_config;~/.bash_history;~/.npmrc;wallet.dat;keychain;~/.gnupg;.docker/config;.zsh_history;/proc/self/environ;| sh`;| bash`;rm -rf"},
+		{sink, "http://;https://;attacker;webhook;recipient;external server;`feedback`;`sidenote`;`metadata`;argument;evil;ftp://;![;address below;our server;this server;pastebin;remote server;remote host;to the following;parameter;bcc;drop@;collect."},
+		{toolFirst, "before using this tool;before any other tool;before using any other tool;before calling;first call;must call;you must use;always call;always use;use the `;call the `;invoke the `;always run;before you use;prior to using;whenever this tool;each time you use;before every;after every;must first;in order to use;before responding;to use this tool;this tool requires;before answering;prior to calling;must be called;instead of calling;approve the next;approve all pending;skip approval;bypass approval;auto-approve;auto approve"},
+		{persist, "from now on;remember permanently;permanently remember;in all future;from this point;always remember;rest of this;in every future;remember that;for all subsequent;going forward you;until told otherwise;from here on;rest of the conversation;remember this for"},
+		{persist, "memorisez;a partir de maintenant;ab sofort;von nun an;a partir de ahora;d'ora in poi;a partir de agora;vanaf nu;toujours administrateur;recuerda siempre;desormais"},
+		{notice, "new instructions;important>;system:;system override;admin override;urgent system;system notice;[tool output];override mode;developer mode;debug mode;god mode;maintenance mode;system mode;security notice;compliance notice;*** ;an administrator;is authorized;i am the developer;security audit;system update;new rules;updated instructions;priority instruction;real instructions;actual instructions;new task;root access;sudo;admin:;administrator access;mandatory;compliance requirement;you must;additional instruction;special instruction"},
+		{persona, "do anything now;dan mode;jailbreak;jailbroken;no restrictions;unfiltered;uncensored;without any restriction;any restrictions;no rules;stay in character;break character;immoral;amoral;unethical;pretend to be;you are now;you are going to;you're going to;you will act;act as ;roleplay;role-play;role play;character named;broken free;openai;chatgpt;content polic;never refuse;cannot refuse;can't refuse;not refuse;any moral;ethical guidelines;ethics;no warnings;disclaimer;hypothetical;confidant;always answers;free of the;norms;swear;profanit;nsfw;explicit content;illegal;as an ai language;language model;do not say;in character;respond as;both responses;no limits;no limitation;without limits;evil;machiavellian;token system;tokens;unlimited;bypass;no filter;censorship;morals;inappropriate;regardless of;obey;dystopian;alternate universe;simulate;simulator;fictional;two responses;will answer any;answer every;you must;your creator"},
+		{container, "<!--;display:none;display: none;font-size:0;font-size: 0;visibility:hidden;visibility: hidden;[//]: #;[comment]: #;aria-hidden;opacity:0;color:white;color:#fff"},
+		{quoting, "phrases like;example;quotes;quoted;documentation;fixture;detector;unit test;training material;postmortem;red-team;red team;release notes;changelog;regression test;the phrase;attack phrase;recognize attacks;benchmark;researchers;prompt-injection;prompt injection;workshop;quiz;trainer note;guidance describes;explainer;as a literal;refused;risky;awareness;such as;guardrail blocked;literal string;corpora;discussion of;allowlist;so-called;test data;sample transcript;lesson;classify it;threat pattern;to refuse;requires approval;this is documentation;blocked it"},
+		{whole, "ignore all instructions;ignore the above;ignore the previous;ignore previous;ignore all previous;disregard the above;forget everything;forget all of your;ignore your previous;ignore everything;ignore all prior;ignore any previous;ignore the instructions;ignore your instructions;ignore these instructions;forget your instructions;disregard all;do not follow your;forget previous;new system prompt:;ignore prior;disregard previous;disregard any;ignore all rules;ignore the rules;forget the rules;forget about all those rules;ignore preceding"},
+	}
+}
+
+// squeezedPhrases are for text without blanks or with too many of them. l, i and 1 are one letter there: i.
+func squeezedPhrases() []phrase {
+	var all []phrase
+	for _, w := range []string{
+		"ignoreallprevious", "ignorepreviousinstructions", "ignoretheabove", "ignoreallprior", "disregardallprevious", "disregardprevious", "forgetpreviousrules", "forgetallprevious", "forgetyourinstructions", "forgeteverything",
+		"revealthesystem", "revealthehidden", "revealyoursystem", "systemprompt", "hiddenprompt", "hiddensystemprompt", "ignoreyourinstructions", "overrideyour", "previousinstructions", "priorinstructions", "internalcanary",
+		"sendcustomeremails", "toattacker", "attackerevil", "evilinvalid", "bypassapproval", "approvethenexttool", "approveallpending", "exportthedatabase", "databasecredentials", "readsecret", "exportcredentials", "sendthesecrets", "senduserdata",
+		"donottelltheuser", "donotmentionthis", "developermode", "norestrictions", "doanythingnow", "rememberpermanently", "isanadministrator", "deleteeveryrecord", "deleteallrecords", "sendcredentials", "sendpasswords", "secretlookingvalues",
+		"sendsecretsto", "revealsecrets", "exfiltrate", "leakthe", "dumpthedatabase", "fetchtenant", "anothertenant", "thenload", "includethecontents", "runhttprequest", "executecommand", "toolcall", "sendallcustomer", "uploadthe", "revealthe",
+	} {
+		all = append(all, phrase{string(squeezeText(nil, []byte(w))), whole})
+	}
+	return all
+}
+
+func texts(p []phrase) []string {
+	out := make([]string, len(p))
+	for i := range p {
+		out[i] = p[i].text
+	}
+	return out
+}
+
+// foreignLiterals are whole sentences in scripts other than Latin, as they stand.
+func foreignLiterals() []string {
+	return strings.Split("忽略之前|忽略以上|忽略所有|忽略先前|忽略前面|忽略上述|无视之前|无视以上|無視之前|忽視之前|請忽略|请忽略|忘记之前|忘记所有|忘記之前|系统提示|系統提示|显示你的指令|不要告诉用户|泄露|"+
+		"以前の指示|これまでの指示|前の指示|上記の指示|指示を無視|指示は無視|命令を無視|システムプロンプト|ユーザーに伝え|ユーザーには言わ|"+
+		"이전 지시|이전의 지시|이전 지침|지시를 무시|지시사항을 무시|명령을 무시|지침을 무시|시스템 프롬프트|사용자에게 알리지|"+
+		"игнорируй|Игнорируй|Игнорируйте|игнорируйте|предыдущие инструкции|предыдущих инструкций|Забудь|забудь все|системный промпт|системную подсказку|системные инструкции|не говори пользователю|не сообщай|"+
+		"تجاهل|التعليمات السابقة|موجه النظام|لا تخبر المستخدم|"+
+		"पिछले निर्देश|पिछले सभी निर्देश|अनदेखा कर|अनदेखी कर|निर्देशों को|सिस्टम प्रॉम्प्ट|"+
+		"התעלם|ההוראות הקודמות|"+
+		"αγνόησε|Αγνόησε|προηγούμενες οδηγίες|"+
+		"ละเว้นคำสั่ง|คำสั่งก่อนหน้า|เพิกเฉย|"+
+		"bỏ qua|hướng dẫn trước|Bỏ qua|"+
+		"ігноруй|Ігноруй|попередні інструкції|"+
+		"önceki talimat|talimatları yok say|görmezden gel", "|")
+}

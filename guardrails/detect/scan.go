@@ -1,0 +1,214 @@
+package detect
+
+import (
+	"cmp"
+	"slices"
+)
+
+// Scratch is the memory of one scan, to be used again by the same goroutine. A clean text allocates nothing once the
+// scratch has grown to its size.
+type Scratch struct {
+	text       []byte
+	pieces     []piece
+	leaves     []Leaf
+	found      []placed
+	levels     [maxDepth + 1]level
+	match      matcher
+	cache      nameCache
+	nowhere    Leaf
+	budget     budget
+	groups     groups
+	phrases    []phraseHit
+	around     []byte // a name or the words around a candidate, squeezed
+	squeeze    hits
+	turnedText []byte
+	turnedHits hits
+	members    []Leaf // names of the members of the document being read
+}
+
+// NewScratch returns an empty scratch.
+func NewScratch() *Scratch { return &Scratch{nowhere: Leaf{Name: true}} }
+
+// piece is the part of a page that one leaf fills.
+type piece struct {
+	lo, hi, leaf int32
+	name         int32 // of the leaf whose names apply: an index of the leaves, or the complement of one of the members
+}
+
+// noName is for text that nothing names.
+const noName = -1 << 31
+
+// placed is a finding in its leaf.
+type placed struct {
+	leaf int
+	f    Finding
+}
+
+// level is the memory of one depth of views.
+type level struct {
+	hits  hits
+	view  []byte
+	spans offsets
+	trail trail
+	doc   document
+}
+
+const (
+	// pageText is how much small text is gathered before it is scanned in one pass.
+	pageText = 32 << 10
+	// ownPage is the size from which a leaf is scanned where it stands.
+	ownPage = 1 << 10
+)
+
+// Scan looks into every leaf and calls emit for each finding, leaf by leaf and in order of Start. The texts must not
+// change meanwhile. A text that cannot be read to its end within the bounds gives a finding of kind Unread.
+func (e *Engine) Scan(s *Scratch, leaves []Leaf, emit func(leaf int, f Finding)) {
+	s.leaves, s.found = leaves, s.found[:0]
+	s.budget = newBudget(leaves)
+	s.text, s.pieces = s.text[:0], s.pieces[:0]
+	for i := range leaves {
+		t := leaves[i].Text
+		if len(t) == 0 {
+			continue
+		}
+		if len(t) >= ownPage {
+			own := [1]piece{{0, int32(len(t)), int32(i), int32(i)}}
+			e.page(s, t, own[:], nil, 0)
+			continue
+		}
+		if len(s.text)+len(t) > pageText {
+			e.flush(s)
+		}
+		lo := int32(len(s.text))
+		s.text = append(append(s.text, t...), 0)
+		s.pieces = append(s.pieces, piece{lo, lo + int32(len(t)), int32(i), int32(i)})
+	}
+	e.flush(s)
+	s.leaves = nil
+	if len(s.found) > 0 {
+		s.settle(emit)
+	}
+}
+
+func (e *Engine) flush(s *Scratch) {
+	if len(s.pieces) > 0 {
+		e.page(s, s.text, s.pieces, nil, 0)
+		s.text, s.pieces = s.text[:0], s.pieces[:0]
+	}
+}
+
+// page scans text that holds one or more leaves, or a view of one.
+func (e *Engine) page(s *Scratch, text []byte, pieces []piece, tr *trail, depth int) {
+	e.words.find(text, &s.levels[depth].hits)
+	e.literals(s, text, pieces, tr, depth)
+	e.marks(s, text, pieces, tr)
+	for _, p := range pieces {
+		if p.name != noName {
+			e.byName(s, text[p.lo:p.hi], p, tr)
+		}
+	}
+	e.views(s, text, pieces, tr, depth)
+}
+
+// literals decides about everything the automaton found.
+func (e *Engine) literals(s *Scratch, text []byte, pieces []piece, tr *trail, depth int) {
+	k := 0
+	s.phrases = s.phrases[:0]
+	for _, stream := range s.levels[depth].hits {
+		for _, h := range stream {
+			for pieces[k].hi < h.end {
+				e.judge(s, text, pieces[k], tr)
+				k++
+			}
+			p := pieces[k]
+			a := &e.anchors[h.lit]
+			end := int(h.end - p.lo)
+			e.literal(s, text[p.lo:p.hi], end-int(a.size), end, a, int(p.leaf), tr)
+		}
+	}
+	e.judge(s, text, pieces[k], tr)
+}
+
+func (e *Engine) literal(s *Scratch, t []byte, at, end int, a *anchor, leaf int, tr *trail) {
+	switch a.kind {
+	case anchorWord:
+		if lo, hi, c := e.names.assigned(t, at, end, a.grade); c > 0 {
+			s.add(leaf, tr, Finding{Rule: "named-secret", Entity: "generic-secret", Kind: Secret, Confidence: c, Start: lo, End: hi})
+		}
+	case anchorToken:
+		r := &e.tokens[a.rule]
+		if lo, hi := r.verify(&s.match, t, at); hi > lo {
+			s.add(leaf, tr, Finding{Rule: r.name, Entity: r.name, Kind: Secret, Confidence: 95, Start: lo, End: hi})
+		}
+	case anchorStructure:
+		r := &e.structures[a.rule]
+		if lo, hi := r.find(t, at, end); hi > lo {
+			s.add(leaf, tr, Finding{Rule: r.name, Entity: r.entity, Kind: Secret, Confidence: 92, Start: lo, End: hi})
+		}
+	case anchorPhrase:
+		s.phrases = append(s.phrases, phraseHit{rule: a.rule, start: int32(at), end: int32(end)})
+	case anchorKnown:
+		s.add(leaf, tr, Finding{Rule: "known-value", Entity: e.known[a.rule].Name, Kind: Secret, Confidence: 100, Start: at, End: end})
+	case anchorTool:
+		if wholeWord(t, at, end) {
+			s.phrases = append(s.phrases, phraseHit{rule: toolPhrase, start: int32(at), end: int32(end)})
+		}
+	case anchorUser:
+		u := &e.users[a.rule]
+		if lo, hi := u.verify(&s.match, t, at, end); hi > lo {
+			s.add(leaf, tr, Finding{Rule: u.Name, Entity: u.Entity, Kind: u.Kind, Confidence: 95, Start: lo, End: hi})
+		}
+	}
+	if s.match.over {
+		s.match.over = false
+		s.add(leaf, tr, Finding{Rule: "steps", Entity: "unread", Kind: Unread, Confidence: 100, Start: at, End: end})
+	}
+}
+
+// names returns what is known about the place of a piece.
+func (s *Scratch) names(p piece) *Leaf {
+	switch {
+	case p.name == noName:
+		return &s.nowhere
+	case p.name < 0:
+		return &s.members[^p.name]
+	}
+	return &s.leaves[p.name]
+}
+
+// add maps a finding to the plain bytes of its leaf and keeps it.
+func (s *Scratch) add(leaf int, tr *trail, f Finding) {
+	for ; tr != nil; tr = tr.up {
+		f.Start, f.End = tr.spans.raw(f.Start, f.End)
+		f.Via = f.Via.under(tr.via)
+	}
+	s.found = append(s.found, placed{leaf, f})
+}
+
+// settle leaves one finding for one thing, and hands them out in order.
+func (s *Scratch) settle(emit func(int, Finding)) {
+	slices.SortStableFunc(s.found, func(a, b placed) int {
+		return cmp.Or(cmp.Compare(a.leaf, b.leaf), cmp.Compare(b.f.Confidence, a.f.Confidence), cmp.Compare(a.f.Kind, b.f.Kind), cmp.Compare(b.f.End-b.f.Start, a.f.End-a.f.Start))
+	})
+	kept := s.found[:0]
+	for _, p := range s.found {
+		if !slices.ContainsFunc(kept[max(0, len(kept)-64):], p.coveredBy) {
+			kept = append(kept, p)
+		}
+	}
+	slices.SortStableFunc(kept, func(a, b placed) int {
+		return cmp.Or(cmp.Compare(a.leaf, b.leaf), cmp.Compare(a.f.Start, b.f.Start), cmp.Compare(a.f.Kind, b.f.Kind))
+	})
+	for _, p := range kept {
+		emit(p.leaf, p.f)
+	}
+}
+
+// coveredBy holds where a surer finding of the same kind, or a secret, says the same.
+func (p placed) coveredBy(q placed) bool {
+	if p.leaf != q.leaf || p.f.Start >= q.f.End || q.f.Start >= p.f.End {
+		return false
+	}
+	inside := p.f.Start >= q.f.Start && p.f.End <= q.f.End
+	return p.f.Kind == q.f.Kind || q.f.Kind == Secret && p.f.Kind == PII && inside
+}

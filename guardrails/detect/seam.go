@@ -1,0 +1,188 @@
+package detect
+
+import "unicode/utf8"
+
+// What was cut in two is put together again: lines inside one text, and neighbours inside one document. Only what
+// crosses the cut counts.
+
+const seamReach = 160
+
+func appendRune(dst []byte, r rune) []byte { return utf8.AppendRune(dst, r) }
+
+// seams looks at line ends and at marks of emphasis that stand inside a word or between two halves of a number.
+func (e *Engine) seams(s *Scratch, t []byte, leaf int, tr *trail, depth int) {
+	for i := 0; i < len(t); i++ {
+		if triggers[t[i]]&(seesLine|seesMarks) == 0 {
+			continue
+		}
+		hi := i + 1
+		for hi < len(t) && hi < i+4 && (t[hi] == t[i] || t[i] == '\n' && t[hi] == '\r') {
+			hi++
+		}
+		lo := i
+		if lo > 0 && t[lo-1] == '\r' {
+			lo--
+		}
+		if t[i] == '_' && hi-i < 2 || hi-i > 3 {
+			i = hi - 1
+			continue
+		}
+		if torn(t[max(0, lo-40):lo], t[hi:min(len(t), hi+40)]) {
+			e.across(s, t, lo, hi, leaf, tr, depth)
+		}
+		i = hi - 1
+	}
+}
+
+// torn holds where two ends may be halves of one thing: the words that meet hold a digit or an @.
+func torn(a, b []byte) bool {
+	if len(a) < 2 || len(b) < 2 {
+		return false
+	}
+	blank := is(a[len(a)-1], isSpace)
+	if blank {
+		a = a[:len(a)-1]
+		if !is(a[len(a)-1], isAlnum) {
+			return false
+		}
+	}
+	if !tokenByte(a[len(a)-1]) || !tokenByte(b[0]) {
+		return false
+	}
+	lo, hi := len(a), 0
+	for lo > 0 && tokenByte(a[lo-1]) {
+		lo--
+	}
+	for hi < len(b) && tokenByte(b[hi]) {
+		hi++
+	}
+	x, y := shapeOf(a[lo:]), shapeOf(b[:hi])
+	at := contains(a[lo:], '@') || contains(b[:hi], '@')
+	switch {
+	case at:
+		return !blank
+	case blank:
+		return x.digit > 0 && y.digit > 0
+	case x.digit > 0 && y.digit > 0:
+		return len(a)-lo+hi >= 8
+	}
+	return (x.digit > 0 || y.digit > 0 || x.upper > 0 && x.lower > 0 && x.changes > 2) && len(a)-lo+hi >= 14
+}
+
+func contains(t []byte, c byte) bool {
+	for _, b := range t {
+		if b == c {
+			return true
+		}
+	}
+	return false
+}
+
+func tokenByte(b byte) bool {
+	return is(b, isAlnum) || b == '_' || b == '-' || b == '.' || b == '@' || b == '+' || b == '/' || b == '=' || b == '%'
+}
+
+// across scans the text around a cut without the bytes lo..hi.
+func (e *Engine) across(s *Scratch, t []byte, lo, hi, leaf int, tr *trail, depth int) {
+	lv := &s.levels[depth]
+	from, to := max(0, lo-seamReach), min(len(t), hi+seamReach)
+	lv.spans.reset(len(t))
+	out := lv.view[:0]
+	lv.spans.mark(0, from, false)
+	out = append(out, t[from:lo]...)
+	cut := len(out)
+	lv.spans.mark(cut, hi, false)
+	for i := hi; i < to; i++ {
+		if mark := t[i] == t[lo] && t[lo] != '\n' && (i+1 < to && t[i+1] == t[lo] || t[i-1] == t[lo]); mark {
+			continue
+		}
+		lv.spans.mark(len(out), i, false)
+		out = append(out, t[i])
+	}
+	lv.view = out
+	before := len(s.found)
+	e.flat(s, out, leaf, nil, depth)
+	kept := s.found[:before]
+	for _, p := range s.found[before:] {
+		if p.f.Start >= cut || p.f.End <= cut {
+			continue
+		}
+		p.f.Start, p.f.End = lv.spans.raw(p.f.Start, p.f.End)
+		p.f.Via = p.f.Via.under(stepUnwrapped)
+		for up := tr; up != nil; up = up.up {
+			p.f.Start, p.f.End = up.spans.raw(p.f.Start, p.f.End)
+			p.f.Via = p.f.Via.under(up.via)
+		}
+		kept = append(kept, p)
+	}
+	s.found = kept
+}
+
+// flat scans a short text in one reading.
+func (e *Engine) flat(s *Scratch, out []byte, leaf int, tr *trail, depth int) {
+	own := [1]piece{{0, int32(len(out)), int32(leaf), noName}}
+	e.words.find(out, &s.levels[depth+1].hits)
+	e.literals(s, out, own[:], tr, depth+1)
+	e.marks(s, out, own[:], tr)
+}
+
+// siblings joins values that stand beside each other in a document: neighbours, and neighbours of one name.
+func (e *Engine) siblings(s *Scratch, d *document, tr *trail, depth int) {
+	last := -1
+	var byField [4]int
+	n := 0
+	for k := range d.pieces {
+		l := &d.leaves[^d.pieces[k].name]
+		if l.Name {
+			continue
+		}
+		if last >= 0 {
+			e.join(s, d, last, k, tr, depth)
+		}
+		for j := range min(n, len(byField)) {
+			if o := byField[j]; o != last && string(d.leaves[^d.pieces[o].name].Field) == string(l.Field) {
+				e.join(s, d, o, k, tr, depth)
+				byField[j] = k
+				n--
+				break
+			}
+		}
+		byField[n%len(byField)] = k
+		n++
+		last = k
+	}
+}
+
+// join scans the end of one piece with the begin of the next.
+func (e *Engine) join(s *Scratch, d *document, a, b int, tr *trail, depth int) {
+	p, q := d.pieces[a], d.pieces[b]
+	x, y := d.out[max(p.lo, p.hi-seamReach):p.hi], d.out[q.lo:min(q.hi, q.lo+seamReach)]
+	if depth >= maxDepth || !torn(x, y) && !prose(x, y) {
+		return
+	}
+	lv := &s.levels[depth]
+	out := append(append(lv.view[:0], x...), y...)
+	lv.view = out
+	cut := len(x)
+	before := len(s.found)
+	e.flat(s, out, int(p.leaf), nil, depth)
+	fresh := len(s.found)
+	for i := before; i < fresh; i++ {
+		f := s.found[i].f
+		if f.Start >= cut || f.End <= cut {
+			continue
+		}
+		f.Via = f.Via.under(stepSeam)
+		left, right := f, f
+		left.Start, left.End = int(p.hi)-cut+f.Start, int(p.hi)
+		right.Start, right.End = int(q.lo), int(q.lo)+f.End-cut
+		s.add(int(p.leaf), tr, left)
+		s.add(int(q.leaf), tr, right)
+	}
+	s.found = append(s.found[:before], s.found[fresh:]...)
+}
+
+// prose holds where both sides are running text.
+func prose(a, b []byte) bool {
+	return len(a) >= 24 && len(b) >= 12 && shapeOf(a).space >= 3 && shapeOf(b).space >= 1
+}

@@ -1,0 +1,159 @@
+package detect
+
+// odd holds for text that no one writes: single letters divided by blanks, digits for letters, no blanks at all.
+func odd(t []byte) bool {
+	t = t[:min(len(t), 320)]
+	words, singles, mixed, longest, upTo4 := 0, 0, 0, 0, 0
+	for i := 0; i < len(t); {
+		if !is(t[i], isAlnum) {
+			i++
+			continue
+		}
+		lo := i
+		letters, digits, inner := 0, 0, 0
+		for i < len(t) && is(t[i], isAlnum) {
+			if is(t[i], isDigit) {
+				digits++
+				if letters > 0 && i+1 < len(t) && is(t[i+1], isLetter) {
+					inner++
+				}
+			} else {
+				letters++
+			}
+			i++
+		}
+		n := i - lo
+		words++
+		longest = max(longest, n)
+		if n == 1 {
+			singles++
+		}
+		if n <= 4 {
+			upTo4++
+		}
+		if digits > 0 && letters > 0 && (inner > 0 || is(t[lo], isDigit)) {
+			mixed++
+		}
+	}
+	return longest >= 30 || singles >= 10 && singles*2 > words || mixed >= 4 && mixed*5 > words*2 || mixed >= 3 && upTo4*10 >= words*9
+}
+
+// squeezeText writes letters only, in lower case, digits as the letters they stand for, and l as i.
+func squeezeText(dst, t []byte) []byte {
+	for _, b := range t {
+		if c := leet(b); c != 0 {
+			dst = append(dst, c)
+		}
+	}
+	return dst
+}
+
+func leet(b byte) byte {
+	switch b = lower(b); {
+	case b == 'l' || b == '1' || b == '!' || b == '|':
+		return 'i'
+	case is(b, isLower):
+		return b
+	}
+	switch b {
+	case '0':
+		return 'o'
+	case '3':
+		return 'e'
+	case '4', '@':
+		return 'a'
+	case '5', '$':
+		return 's'
+	case '7':
+		return 't'
+	case '8':
+		return 'b'
+	}
+	return 0
+}
+
+// squeeze looks for instructions in odd text.
+func (e *Engine) squeeze(s *Scratch, t []byte, leaf int, tr *trail, depth int) {
+	lv := &s.levels[depth]
+	lv.spans.reset(len(t))
+	out := lv.view[:0]
+	for i, b := range t {
+		if c := leet(b); c != 0 {
+			lv.spans.mark(len(out), i, true)
+			out = append(out, c)
+		}
+	}
+	lv.view = out
+	e.compact.find(out, &lv.hits)
+	first, last, n := -1, 0, 0
+	for _, stream := range lv.hits {
+		for _, h := range stream {
+			if first < 0 {
+				first = int(h.end) - int(e.compact.size[h.lit])
+			}
+			last = int(h.end)
+			n++
+		}
+	}
+	if first < 0 {
+		return
+	}
+	below := trail{&lv.spans, tr, stepSqueezed}
+	s.add(leaf, &below, Finding{Rule: "injected-instructions", Entity: "obfuscated", Kind: Injection, Confidence: uint8(min(60+10*n, 95)), Start: first, End: last})
+}
+
+// turn reads text that was written by ROT13 or backwards; it is asked only where such a word was seen.
+func (e *Engine) turn(s *Scratch, t []byte, leaf int, tr *trail) {
+	if len(t) > 64<<10 {
+		t = t[:64<<10]
+	}
+	own := s.phrases
+	s.phrases = nil
+	for _, back := range [2]bool{false, true} {
+		s.turnedText = turnText(s.turnedText[:0], t, back)
+		e.words.find(s.turnedText, &s.turnedHits)
+		s.phrases = s.phrases[:0]
+		for _, stream := range s.turnedHits {
+			for _, h := range stream {
+				if a := &e.anchors[h.lit]; a.kind == anchorPhrase && e.phrases[a.rule].sort != turned {
+					s.phrases = append(s.phrases, phraseHit{a.rule, h.end - int32(a.size), h.end})
+				}
+			}
+		}
+		if b := e.weighPhrases(s, s.turnedText, nil); b.score >= injectFloor {
+			s.add(leaf, tr, Finding{Rule: "injected-instructions", Entity: b.entity, Kind: Injection, Confidence: uint8(min(b.score, 99)), Start: 0, End: len(t), Via: Via(stepTurned)})
+		}
+	}
+	s.phrases = own
+}
+
+func turnText(dst, t []byte, back bool) []byte {
+	if back {
+		for i := len(t) - 1; i >= 0; i-- {
+			dst = append(dst, t[i])
+		}
+		return dst
+	}
+	for _, b := range t {
+		switch {
+		case is(b, isLower):
+			b = 'a' + (b-'a'+13)%26
+		case is(b, isUpper):
+			b = 'A' + (b-'A'+13)%26
+		}
+		dst = append(dst, b)
+	}
+	return dst
+}
+
+// strange looks for whole sentences in other scripts.
+func (e *Engine) strange(s *Scratch, t []byte, leaf int, tr *trail) {
+	e.foreign.find(t, &s.turnedHits)
+	for _, stream := range s.turnedHits {
+		for _, h := range stream {
+			end := int(h.end)
+			s.add(leaf, tr, Finding{Rule: "injected-instructions", Entity: "override", Kind: Injection, Confidence: 70, Start: end - int(e.foreign.size[h.lit]), End: end})
+			return
+		}
+	}
+}

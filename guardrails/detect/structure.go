@@ -1,0 +1,394 @@
+package detect
+
+import (
+	"bytes"
+	"strings"
+)
+
+// structure is a secret that its surroundings give away: a header, a connection string, a key file.
+type structure struct {
+	name, entity string
+	anchor       string
+	find         func(t []byte, s, e int) (lo, hi int) // hi < 0: no
+}
+
+// structures returns the rules. Anchors are in lower case.
+func structures() []structure {
+	return []structure{
+		{"private-key-block", "private-key", "-----begin", pemBlock},
+		{"private-key-block", "private-key", "ls0tls1crudj", base64Block},
+		{"putty-key", "private-key", "putty-user-key-file-", puttyKey},
+		{"jwt", "jwt", "eyj", jwt},
+		{"url-credentials", "url-credentials", "://", urlCredentials},
+		{"curl-user", "basic-auth", "curl ", curlUser},
+		{"flag-password", "password", " -p", flagPassword},
+		{"flag-password", "password", "-password ", flagWord},
+		{"flag-password", "password", "-pass ", flagWord},
+		{"flag-password", "password", "-user ", flagUser},
+		{"netrc", "password", "machine ", netrc},
+		{"authorization-header", "authorization", "authorization", authorization},
+		{"header-token", "authorization", "-token: ", headerToken},
+		{"npm-auth", "npm-token", "_authtoken", npmAuth},
+		{"npm-auth", "npm-token", "_auth", npmAuth},
+		{"password-hash", "password-hash", "$2", bcrypt},
+		{"password-hash", "password-hash", "$1$", crypt},
+		{"password-hash", "password-hash", "$5$", crypt},
+		{"password-hash", "password-hash", "$6$", crypt},
+		{"password-hash", "password-hash", "$8$", crypt},
+		{"password-hash", "password-hash", "$9$", crypt},
+		{"password-hash", "password-hash", "$y$", crypt},
+		{"password-hash", "password-hash", "$apr1$", crypt},
+		{"password-hash", "password-hash", "$krb5", crypt},
+		{"password-hash", "password-hash", "$argon2", crypt},
+		{"password-hash", "password-hash", "pbkdf2_", pbkdf2},
+		{"password-hash", "password-hash", "{ssha", ssha},
+		{"signed-url", "signed-url", "sig=", signedURL},
+		{"signed-url", "signed-url", "x-amz-signature=", signedURL},
+		{"extended-private-key", "wallet-key", "xprv", extendedKey},
+		{"filezilla-password", "password", "<pass", xmlPass},
+	}
+}
+
+var base64Set = setOf("+/=-_", "az", "AZ", "09")
+
+func runSet(t []byte, at int, s *set) int {
+	for at < len(t) && s.has(t[at]) {
+		at++
+	}
+	return at
+}
+
+// pemBlock takes a private key from its first line to its last, or to where the body ends.
+func pemBlock(t []byte, s, e int) (lo, hi int) {
+	head := t[e:min(len(t), e+64)]
+	i := bytes.Index(head, []byte("-----"))
+	if i < 0 || !foldContains(head[:i], "private key") {
+		return 0, -1
+	}
+	body := e + i + 5
+	rest := t[body:min(len(t), body+16<<10)]
+	if j := bytes.Index(rest, []byte("-----END")); j >= 16 {
+		hi = body + j + 8
+		if k := bytes.Index(t[hi:min(len(t), hi+64)], []byte("-----")); k >= 0 {
+			hi += k + 5
+		}
+		return s, hi
+	}
+	n := 0
+	for j, b := range rest {
+		if base64Set.has(b) {
+			n++
+		} else if !is(b, isSpace) && b != '\\' && b != '"' && b != '\'' && b != ',' && b != ':' {
+			rest = rest[:j]
+			break
+		}
+	}
+	if n < 20 {
+		return 0, -1
+	}
+	return s, body + len(rest)
+}
+
+// base64Block is a PEM block that was encoded once more.
+func base64Block(t []byte, s, e int) (lo, hi int) {
+	hi = runSet(t, e, &base64Set)
+	if hi-s < 60 {
+		return 0, -1
+	}
+	return s, hi
+}
+
+func puttyKey(t []byte, s, e int) (lo, hi int) {
+	if i := bytes.Index(t[e:], []byte("Private-Lines:")); i >= 0 {
+		return s, min(len(t), e+i+2048)
+	}
+	return 0, -1
+}
+
+// jwt wants a header that decodes to an object and a second part; "alg": "none" signs nothing.
+func jwt(t []byte, s, _ int) (lo, hi int) {
+	if s > 0 && is(t[s-1], isAlnum) || !bytes.HasPrefix(t[s:], []byte("ey")) {
+		return 0, -1
+	}
+	first := run(t, s, isBase64)
+	if first-s < 16 || first >= len(t) || t[first] != '.' {
+		return 0, -1
+	}
+	second := runSet(t, first+1, &base64Set)
+	if second-first < 12 {
+		return 0, -1
+	}
+	hi = second
+	if hi < len(t) && t[hi] == '.' {
+		hi = runSet(t, hi+1, &base64Set)
+	}
+	if hi-s < 60 {
+		return 0, -1
+	}
+	return s, hi
+}
+
+// urlCredentials finds user:password@ after a scheme.
+func urlCredentials(t []byte, s, e int) (lo, hi int) {
+	if s == 0 || !is(t[s-1], isAlnum) {
+		return 0, -1
+	}
+	end, colon, at := e, -1, -1
+	for end < len(t) && end < e+512 {
+		b := t[end]
+		if is(b, isSpace) || strings.IndexByte("/\"'`<>\\?#,)]", b) >= 0 && (at >= 0 || b != '/' && b != '?' && b != '#') || b == '/' && colon < 0 {
+			break
+		}
+		switch {
+		case b == ':' && colon < 0:
+			colon = end
+		case b == '@' && colon >= 0:
+			at = end
+		}
+		end++
+	}
+	if at < 0 || at-colon < 4 || at+2 > end {
+		return 0, -1
+	}
+	pass, user := t[colon+1:at], t[e:colon]
+	if isPlaceholder(pass) || commonWord(pass) || foldEqual(pass, "pass") || foldEqual(user, "user") && foldEqual(pass, "password") || bytes.ContainsAny(pass, "{}<>|$(") && !bytes.ContainsAny(pass, "0123456789") || bytes.IndexByte(pass, '/') >= 0 {
+		return 0, -1
+	}
+	if s := shapeOf(pass); s.letter() == 0 && len(pass) < 6 {
+		return 0, -1 // a port, and an address after it
+	}
+	return e, at
+}
+
+// curlUser finds the credentials of -u and --user.
+func curlUser(t []byte, _, e int) (lo, hi int) {
+	line := t[e:min(len(t), e+2048)]
+	for i := 0; i+3 < len(line); i++ {
+		if line[i] != '-' || i > 0 && !is(line[i-1], isSpace) {
+			continue
+		}
+		j := i
+		switch {
+		case bytes.HasPrefix(line[i:], []byte("--user")):
+			j += 6
+		case bytes.HasPrefix(line[i:], []byte("-u")):
+			j += 2
+		default:
+			continue
+		}
+		if lo, hi := userPass(line, j); hi > 0 {
+			return e + lo, e + hi
+		}
+	}
+	return 0, -1
+}
+
+func userPass(line []byte, j int) (lo, hi int) {
+	for j < len(line) && (line[j] == ' ' || line[j] == '=') {
+		j++
+	}
+	if j >= len(line) {
+		return 0, -1
+	}
+	stop := byte(' ')
+	if line[j] == '"' || line[j] == '\'' {
+		stop = line[j]
+		j++
+	}
+	e := j
+	for e < len(line) && line[e] != stop && line[e] != '\n' && !(stop == ' ' && (line[e] == '"' || line[e] == '\'')) {
+		e++
+	}
+	v := line[j:e]
+	c := bytes.IndexByte(v, ':')
+	if c < 0 || len(v)-c-1 < 3 && (c < 4 || stop == ' ' && len(v)-c-1 > 0) {
+		return 0, -1
+	}
+	pass := v[c+1:]
+	if len(pass) == 0 {
+		pass = v[:c]
+	}
+	if isPlaceholder(pass) || pass[0] == '$' || commonWord(pass) || bytes.IndexByte(pass, '[') >= 0 && bytes.IndexByte(pass, ']') >= 0 {
+		return 0, -1
+	}
+	return j, e
+}
+
+// flagPassword is the -p of psexec, mysql and docker login; it needs the user beside it.
+func flagPassword(t []byte, s, e int) (lo, hi int) {
+	if e >= len(t) || t[e] != ' ' && t[e] != '=' {
+		return 0, -1
+	}
+	before := t[max(0, s-48):s]
+	if !foldContains(before, " -u ") && !foldContains(before, "login") && !foldContains(before, "-user") {
+		return 0, -1
+	}
+	return flagValue(t, e+1)
+}
+
+func flagWord(t []byte, s, e int) (lo, hi int) {
+	if s == 0 || t[s-1] != '-' && !is(t[s-1], isSpace) {
+		return 0, -1
+	}
+	return flagValue(t, e)
+}
+
+func flagValue(t []byte, at int) (lo, hi int) {
+	lo, hi, _ = valueAt(t, at, linkAssign)
+	v := t[lo:hi]
+	if len(v) < 5 || v[0] == '$' || v[0] == '-' || isPlaceholder(v) || commonWord(v) || isReference(v) {
+		return 0, -1
+	}
+	if s := shapeOf(v); s.digit+s.mark == 0 && s.upper == 0 {
+		return 0, -1
+	}
+	return lo, hi
+}
+
+func flagUser(t []byte, _, e int) (lo, hi int) {
+	if lo, hi := userPass(t[e:min(len(t), e+256)], 0); hi > 0 {
+		return e + lo, e + hi
+	}
+	return 0, -1
+}
+
+func netrc(t []byte, _, e int) (lo, hi int) {
+	rest := t[e:min(len(t), e+512)]
+	l := bytes.Index(rest, []byte("login "))
+	p := bytes.Index(rest, []byte("password "))
+	if l < 0 || p < 0 || p < l {
+		return 0, -1
+	}
+	lo = e + p + len("password ")
+	hi = lo
+	for hi < len(t) && !is(t[hi], isSpace) {
+		hi++
+	}
+	if hi-lo < 4 || isPlaceholder(t[lo:hi]) {
+		return 0, -1
+	}
+	return lo, hi
+}
+
+// authorization reads the header's credential, whatever its scheme.
+func authorization(t []byte, _, e int) (lo, hi int) {
+	lo, hi, via, _ := valueAfter(t, e)
+	if via != linkAssign && via != linkArg {
+		return 0, -1
+	}
+	v := t[lo:hi]
+	if i := bytes.IndexByte(v, ' '); i > 0 && i < 16 {
+		v, lo = v[i+1:], lo+i+1
+	}
+	if len(v) < 10 || isPlaceholder(v) || bytes.IndexByte(v, ' ') >= 0 || identifier(v) && len(v) < 20 {
+		return 0, -1
+	}
+	if weigh(v) < tokenLike && !bytes.HasSuffix(v, []byte("=")) {
+		return 0, -1
+	}
+	return lo, hi
+}
+
+func headerToken(t []byte, _, e int) (lo, hi int) {
+	lo, hi, _ = valueAt(t, e, linkAssign)
+	v := t[lo:hi]
+	s := shapeOf(v)
+	if len(v) < 8 || isPlaceholder(v) || s.digit == 0 || s.letter() == 0 || weigh(v) == noSecret {
+		return 0, -1
+	}
+	return lo, hi
+}
+
+func npmAuth(t []byte, s, e int) (lo, hi int) {
+	if s > 0 && is(t[s-1], isAlnum) {
+		return 0, -1
+	}
+	lo, hi, via, _ := valueAfter(t, e)
+	if via != linkAssign || weigh(t[lo:hi]) < tokenLike {
+		return 0, -1
+	}
+	return lo, hi
+}
+
+var cryptSet = setOf("./$,=*@:-_+", "az", "AZ", "09")
+
+func bcrypt(t []byte, s, e int) (lo, hi int) {
+	if len(t) < s+60 || strings.IndexByte("abxy$", t[e]) < 0 {
+		return 0, -1
+	}
+	hi = runSet(t, s, &cryptSet)
+	if hi-s < 59 || hi-s > 64 {
+		return 0, -1
+	}
+	return s, hi
+}
+
+// crypt is the form $id$salt$hash with a hash of at least 20 bytes.
+func crypt(t []byte, s, e int) (lo, hi int) {
+	if s > 0 && is(t[s-1], isAlnum) {
+		return 0, -1
+	}
+	hi = runSet(t, s, &cryptSet)
+	v := t[s:hi]
+	last := bytes.LastIndexByte(v, '$')
+	if last <= e-s-1 || len(v)-last < 20 || shapeOf(v[last:]).digit == 0 {
+		return 0, -1
+	}
+	return s, hi
+}
+
+func pbkdf2(t []byte, s, _ int) (lo, hi int) {
+	hi = runSet(t, s, &cryptSet)
+	if bytes.Count(t[s:hi], []byte("$")) != 3 || hi-s < 50 {
+		return 0, -1
+	}
+	return s, hi
+}
+
+func ssha(t []byte, s, e int) (lo, hi int) {
+	i := bytes.IndexByte(t[e:min(len(t), e+6)], '}')
+	if i < 0 {
+		return 0, -1
+	}
+	hi = runSet(t, e+i+1, &base64Set)
+	if hi-s < 28 {
+		return 0, -1
+	}
+	return s, hi
+}
+
+// signedURL wants the signature of an address that carries its own permission.
+func signedURL(t []byte, s, e int) (lo, hi int) {
+	if s == 0 || t[s-1] != '&' && t[s-1] != '?' && t[s-1] != ';' {
+		return 0, -1
+	}
+	hi = e
+	for hi < len(t) && (is(t[hi], isBase64) || t[hi] == '%' || t[hi] == '=') {
+		hi++
+	}
+	if hi-e < 32 || entropy(t[e:hi]) < 3.4 {
+		return 0, -1
+	}
+	return e, hi
+}
+
+func extendedKey(t []byte, s, _ int) (lo, hi int) {
+	hi = run(t, s, isAlnum)
+	if hi-s < 105 || hi-s > 113 || s > 0 && is(t[s-1], isAlnum) {
+		return 0, -1
+	}
+	return s, hi
+}
+
+func xmlPass(t []byte, _, e int) (lo, hi int) {
+	i := bytes.IndexByte(t[e:min(len(t), e+40)], '>')
+	if i < 0 || i > 0 && is(t[e], isLetter) && !foldPrefix(t[e:], "word") {
+		return 0, -1
+	}
+	lo = e + i + 1
+	j := bytes.IndexByte(t[lo:min(len(t), lo+128)], '<')
+	if j < 4 || !bytes.HasPrefix(t[lo+j:], []byte("</")) || isPlaceholder(t[lo:lo+j]) || bytes.IndexByte(t[lo:lo+j], ' ') >= 0 {
+		return 0, -1
+	}
+	return lo, lo + j
+}

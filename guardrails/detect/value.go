@@ -1,0 +1,189 @@
+package detect
+
+import "bytes"
+
+// strength says how much a value looks like a secret by itself.
+type strength uint8
+
+const (
+	noSecret   strength = iota // a word, a number, a path, a placeholder, code
+	passLike                   // short, or made of words: a secret only where a name says so
+	tokenLike                  // letters and digits mixed, 16 bytes and more; a UUID; hexadecimal
+	randomLike                 // 24 bytes and more, and as random as they come
+)
+
+// weigh judges a value that somebody's name for it made suspicious.
+func weigh(v []byte) strength {
+	v = bytes.TrimSpace(v)
+	if len(v) < 4 || len(v) > 4096 || isPlaceholder(v) || isReference(v) {
+		return noSecret
+	}
+	s := shapeOf(v)
+	switch {
+	case s.other > 0 && s.space > 0 && s.digit == 0:
+		return noSecret
+	case s.space > 2:
+		return noSecret
+	case s.digit > 0 && s.letter() == 0 && s.mark == 0:
+		if len(v) >= 16 {
+			return tokenLike
+		}
+		return noSecret
+	case s.digit == 0 && s.mark == 0 && len(v) < 16:
+		return passLike
+	}
+	return s.random(v)
+}
+
+// shape counts what a value is made of.
+type shape struct {
+	digit, lower, upper, mark, space, other, hex, changes int
+}
+
+func (s *shape) letter() int { return s.lower + s.upper }
+
+func shapeOf(v []byte) shape {
+	var s shape
+	last := uint8(0)
+	for _, b := range v[:min(len(v), 256)] {
+		k := kindOf[b] & (isDigit | isLower | isUpper)
+		switch {
+		case k == isDigit:
+			s.digit++
+		case k == isLower:
+			s.lower++
+		case k == isUpper:
+			s.upper++
+		case is(b, isSpace):
+			s.space++
+		case b >= 0x80:
+			s.other++
+		default:
+			s.mark++
+		}
+		if is(b, isHex) {
+			s.hex++
+		}
+		if k != last && k != 0 && last != 0 {
+			s.changes++
+		}
+		last = k
+	}
+	return s
+}
+
+func (s *shape) random(v []byte) strength {
+	h := entropy(v)
+	n := min(len(v), 256)
+	pureHex := s.hex == n
+	switch {
+	case s.space > 0:
+		return passLike
+	case isUUID(v):
+		return tokenLike
+	case s.digit == 0 && s.changes*4 < n && s.mark*6 < n && !pureHex:
+		return passLike // words, however joined
+	case h < 2.2:
+		return passLike
+	case pureHex && n >= 24 && s.digit > 0:
+		return randomLike
+	case n >= 24 && h >= 3.3 && s.digit*25 >= n:
+		return randomLike
+	case n >= 32 && h >= 4.2:
+		return randomLike
+	case n >= 14 && (s.digit > 0 || s.changes*3 >= n):
+		return tokenLike
+	}
+	return passLike
+}
+
+func isUUID(v []byte) bool {
+	if len(v) != 36 {
+		return false
+	}
+	for i, b := range v {
+		dash := i == 8 || i == 13 || i == 18 || i == 23
+		if dash != (b == '-') || !dash && !is(b, isAlnum) {
+			return false
+		}
+	}
+	return true
+}
+
+// isPlaceholder knows what people write where a secret would stand.
+func isPlaceholder(v []byte) bool {
+	first, last := v[0], v[len(v)-1]
+	switch {
+	case first == '<' && last == '>', first == '{' && last == '}', first == '[' && last == ']', first == '%' && last == '%':
+		return true
+	case first == '$' && len(v) > 1 && (v[1] == '{' || v[1] == '(' || is(v[1], isLetter) && !bytes.ContainsRune(v[2:], '$')):
+		return true
+	case bytes.Contains(v, []byte("${")), bytes.Contains(v, []byte("{{")), bytes.Contains(v, []byte("...")):
+		return true
+	case repeats(v):
+		return true
+	}
+	for _, w := range []string{
+		"redacted", "placeholder", "changeme", "change_me", "change-me", "replace_me", "replaceme", "insert_", "insert-", "your_", "your-", "yourpass", "yourtoken",
+		"yourkey", "yourapi", "your api", "my_secret", "process.env", "os.environ", "getenv", "env(", "env[", "env.", "vault.", "secrets.", "xxxxxx",
+		"<redact", "[redact", "dummy", "*****", "todo", "fixme", "todo_", "not_a_real", "notreal", "hidden", "encrypted", "abcdefghijklmnopqrstuvwxyzabcdef",
+		"0123456789abcdefghijklmnopqrstuvwxyz",
+	} {
+		if foldContains(v[:min(len(v), 128)], w) {
+			return true
+		}
+	}
+	return foldContains(v, "example") && len(v) < 24
+}
+
+// repeats holds for runs of one byte, such as x's and stars.
+func repeats(v []byte) bool {
+	for _, b := range v[1:] {
+		if lower(b) != lower(v[0]) {
+			return false
+		}
+	}
+	return lower(v[0]) == 'x' || !is(v[0], isLetter)
+}
+
+// isReference holds for values that point at something: paths, addresses, expressions, dates, versions.
+func isReference(v []byte) bool {
+	switch {
+	case v[0] == '/' && bytes.Count(v, []byte("/")) >= 2 && entropy(v) < 4.3, bytes.HasPrefix(v, []byte("./")), bytes.HasPrefix(v, []byte("../")), bytes.HasPrefix(v, []byte("~/")):
+		return true
+	case bytes.Contains(v, []byte("://")) || bytes.HasPrefix(v, []byte("data:")):
+		return true
+	case bytes.ContainsAny(v, "()") && bytes.IndexByte(v, '(') > 0 && wordByte(v[bytes.IndexByte(v, '(')-1]):
+		return true
+	case dotted(v) || dateLike(v):
+		return true
+	case v[0] == '@' || v[0] == '#' && len(v) < 10 || bytes.Contains(v, []byte("->")) || bytes.Contains(v, []byte("=>")) || bytes.Contains(v, []byte("::")):
+		return true
+	}
+	for _, p := range []string{"sha256-", "sha384-", "sha512-", "sha256:", "sha1:", "h1:", "md5:", "arn:", "urn:", "projects/"} {
+		if foldPrefix(v, p) {
+			return true
+		}
+	}
+	return false
+}
+
+// dotted holds for identifiers joined by dots, as in code and host names.
+func dotted(v []byte) bool {
+	parts := 0
+	for part := range bytes.SplitSeq(v, []byte(".")) {
+		parts++
+		if len(part) == 0 || len(part) > 24 || is(part[0], isDigit) {
+			return false
+		}
+		s := shapeOf(part)
+		if s.mark > 1 || s.other+s.space > 0 || s.digit > 3 || s.changes > 5 {
+			return false
+		}
+	}
+	return parts > 1
+}
+
+func dateLike(v []byte) bool {
+	return len(v) >= 10 && is(v[0], isDigit) && (v[4] == '-' && v[7] == '-' || v[2] == '/' && v[5] == '/' || v[2] == '.' && v[5] == '.')
+}

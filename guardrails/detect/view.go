@@ -1,0 +1,246 @@
+package detect
+
+import (
+	"bytes"
+	"sort"
+)
+
+// Via is the chain of readings between the plain bytes and the text in which something was found, outermost first; at
+// most four, one a byte. Zero is the plain text itself.
+type Via uint32
+
+type step uint8
+
+const (
+	stepFolded step = iota + 1
+	stepRevealed
+	stepBase64
+	stepHex
+	stepPercent
+	stepEntities
+	stepEscapes
+	stepGzip
+	stepJSON
+	stepUnwrapped
+	stepSqueezed
+	stepTurned
+	stepSeam
+	stepQuoted
+)
+
+var stepNames = [...]string{
+	"", "folded", "revealed", "base64", "hex", "percent", "entities", "escapes", "gzip", "json", "unwrapped", "squeezed", "turned", "seam", "quoted-printable",
+}
+
+// String writes the chain as base64>gzip.
+func (v Via) String() string {
+	out := ""
+	for ; v != 0; v >>= 8 {
+		if out != "" {
+			out += ">"
+		}
+		out += stepNames[v&0xff]
+	}
+	return out
+}
+
+// under adds an outer step.
+func (v Via) under(s step) Via { return v<<8 | Via(s) }
+
+// trail leads from a view back to the text that it was made of.
+type trail struct {
+	spans *offsets
+	up    *trail
+	via   step
+}
+
+// offsets maps a view to its source: spans in order, each either byte for byte or as a whole.
+type offsets struct {
+	spans []span
+	end   int // of the source
+}
+
+type span struct {
+	out, raw int32
+	whole    bool // all of the span stands for all of the source up to the next
+}
+
+func (o *offsets) reset(end int) { o.spans, o.end = o.spans[:0], end }
+
+// mark says that what is written from out on comes from raw on.
+func (o *offsets) mark(out, raw int, whole bool) {
+	if n := len(o.spans); n > 0 && !whole {
+		if last := o.spans[n-1]; !last.whole && int(last.raw)-int(last.out) == raw-out {
+			return
+		}
+	}
+	o.spans = append(o.spans, span{int32(out), int32(raw), whole})
+}
+
+// raw returns the smallest part of the source that holds [start, end) of the view.
+func (o *offsets) raw(start, end int) (lo, hi int) {
+	if len(o.spans) == 0 {
+		return start, end
+	}
+	i := o.at(start)
+	lo = int(o.spans[i].raw)
+	if !o.spans[i].whole {
+		lo += start - int(o.spans[i].out)
+	}
+	j := o.at(max(start, end-1))
+	switch {
+	case !o.spans[j].whole:
+		hi = int(o.spans[j].raw) + end - int(o.spans[j].out)
+	case j+1 < len(o.spans):
+		hi = int(o.spans[j+1].raw)
+	default:
+		hi = o.end
+	}
+	return lo, min(max(lo, hi), max(lo, o.end))
+}
+
+func (o *offsets) at(out int) int {
+	return max(0, sort.Search(len(o.spans), func(i int) bool { return int(o.spans[i].out) > out })-1)
+}
+
+// Bounds of what one scan decodes.
+const (
+	maxDepth      = 4
+	maxCandidates = 256
+	maxView       = 16 << 20
+	minBudget     = 1 << 20
+	maxRatio      = 100
+)
+
+// budget is what is left of the bounds. Overrun is a finding: nobody may hide behind them.
+type budget struct {
+	bytes, candidates int
+	told              bool
+}
+
+func newBudget(leaves []Leaf) budget {
+	n := 0
+	for i := range leaves {
+		n += len(leaves[i].Text)
+	}
+	return budget{bytes: min(max(minBudget, 4*n), max(maxView, 2*n)), candidates: maxCandidates + n/64}
+}
+
+// spend takes n bytes for one more view and says whether they were left.
+func (s *Scratch) spend(n, leaf int, tr *trail, size int) bool {
+	s.budget.bytes -= n
+	s.budget.candidates--
+	if s.budget.bytes >= 0 && s.budget.candidates >= 0 {
+		return true
+	}
+	if !s.budget.told {
+		s.budget.told = true
+		s.add(leaf, tr, Finding{Rule: "budget", Entity: "unread", Kind: Unread, Confidence: 100, Start: 0, End: size})
+	}
+	return false
+}
+
+// triggers are the bytes without which a text has no other reading.
+var triggers = func() (t [256]uint8) {
+	for b := 0x80; b < 0x100; b++ {
+		t[b] = seesHigh
+	}
+	t['%'], t['&'], t['\\'], t['*'], t['_'], t['~'] = seesPercent, seesAmp, seesEscape, seesMarks, seesMarks, seesMarks
+	t['`'], t['\n'], t[0x1b], t['='] = seesMarks, seesLine, seesANSI, seesEqual
+	return t
+}()
+
+const (
+	seesHigh uint8 = 1 << iota
+	seesPercent
+	seesAmp
+	seesEscape
+	seesMarks
+	seesLine
+	seesANSI
+	seesEqual
+)
+
+// views reads each leaf in every other way that its bytes allow, and scans what comes out.
+func (e *Engine) views(s *Scratch, text []byte, pieces []piece, tr *trail, depth int) {
+	any := uint8(0)
+	for _, b := range text {
+		any |= triggers[b]
+	}
+	e.runs(s, text, pieces, tr, depth)
+	for _, p := range pieces {
+		t := text[p.lo:p.hi]
+		if any != 0 {
+			e.viewsOf(s, t, p, tr, depth)
+		}
+		if b := bytes.TrimLeft(t[:min(len(t), 64)], " \t\r\n"); len(b) > 1 && (b[0] == '{' || b[0] == '[') && depth < maxDepth {
+			e.nested(s, t, int(p.leaf), tr, depth)
+		}
+		if len(t) >= 24 && odd(t) {
+			e.squeeze(s, t, int(p.leaf), tr, depth)
+		}
+	}
+}
+
+func (e *Engine) viewsOf(s *Scratch, t []byte, p piece, tr *trail, depth int) {
+	leaf := int(p.leaf)
+	sees := uint8(0)
+	for _, b := range t {
+		sees |= triggers[b]
+	}
+	if sees&seesHigh != 0 {
+		e.hidden(s, t, leaf, tr)
+		e.strange(s, t, leaf, tr)
+	}
+	if sees&seesANSI != 0 {
+		e.ansi(s, t, leaf, tr)
+	}
+	if depth == maxDepth {
+		return
+	}
+	if sees&seesHigh != 0 {
+		e.view(s, t, p, tr, depth, stepFolded, fold)
+		e.view(s, t, p, tr, depth, stepRevealed, reveal)
+	}
+	if sees&seesPercent != 0 {
+		e.view(s, t, p, tr, depth, stepPercent, percent)
+	}
+	if sees&seesAmp != 0 {
+		e.view(s, t, p, tr, depth, stepEntities, entities)
+	}
+	if sees&seesEscape != 0 {
+		e.view(s, t, p, tr, depth, stepEscapes, escapes)
+	}
+	if sees&seesEqual != 0 {
+		e.view(s, t, p, tr, depth, stepQuoted, quotedPrintable)
+	}
+	if sees&(seesLine|seesMarks) != 0 {
+		e.seams(s, t, leaf, tr, depth)
+	}
+}
+
+// reader writes another reading of t to dst with its offsets. It returns false where the reading is the text itself.
+type reader func(dst, t []byte, o *offsets) ([]byte, bool)
+
+// view scans one reading of a whole leaf.
+func (e *Engine) view(s *Scratch, t []byte, p piece, tr *trail, depth int, via step, read reader) {
+	lv := &s.levels[depth]
+	lv.spans.reset(len(t))
+	out, other := read(lv.view[:0], t, &lv.spans)
+	lv.view = out
+	if other && len(out) >= 4 {
+		e.descend(s, out, &lv.spans, p, tr, depth, via, len(t))
+	}
+}
+
+func (e *Engine) descend(s *Scratch, out []byte, spans *offsets, p piece, tr *trail, depth int, via step, size int) {
+	if !s.spend(len(out), int(p.leaf), tr, size) {
+		return
+	}
+	below := &s.levels[depth].trail
+	saved := *below
+	*below = trail{spans, tr, via}
+	own := [1]piece{{0, int32(len(out)), p.leaf, p.name}}
+	e.page(s, out, own[:], below, depth+1)
+	*below = saved
+}
