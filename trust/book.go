@@ -27,10 +27,10 @@ type Book struct {
 	buf     []byte
 }
 
-// entry is the record of one party. It is nil where it was found missing or damaged.
+// entry is one party that is known.
 type entry struct {
 	party   Party
-	rec     *record
+	rec     *record // nil where it was found lost or damaged
 	marked  bool // its mark is stored
 	changed bool // it is among the changed ones
 }
@@ -149,7 +149,7 @@ func (b *Book) touch(e *entry) {
 func (b *Book) Changes(put func(store.Put)) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if !b.tuned && b.params != nil {
+	if !b.tuned && b.assumed == nil {
 		b.tuned = true
 		put(store.Put{Key: []byte(rulesKey), Value: b.params.rules.append(nil)})
 	}

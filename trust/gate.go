@@ -21,7 +21,7 @@ const (
 
 // Config are the keys of a connection, of a tool and of a task type. Without them there is no minimum.
 type Config struct {
-	Trust *Minimum `yaml:"trust" doc:"Score that the agent needs, 0 to 1000. Where several apply, the highest counts. Once below, it takes 25 points more to be let in again."`
+	Trust *Minimum `yaml:"trust" doc:"Score that the agent needs, 0 to 1000; nobody reaches 1000. Where several apply, the highest counts. Once below, it takes 25 points more to be let in again."`
 }
 
 // Minimum is a score that an agent needs.
@@ -206,12 +206,17 @@ func (g *gate) measure(c *policy.Call, score int, blocked bool) policy.Verdict {
 	return v
 }
 
+// again is the score from which on a party that has been below is let in.
+func (m *minimum) again() int {
+	return min(m.score+margin, max(m.score, most-1)) // near the top there is no room for the whole margin
+}
+
 // detail is for the record.
 func (m *minimum) detail(score int) string {
 	if score < m.score {
 		return fmt.Sprintf("score %d, minimum %d", score, m.score)
 	}
-	return fmt.Sprintf("score %d, minimum %d and %d more after having been below", score, m.score, margin)
+	return fmt.Sprintf("score %d, minimum %d, after having been below %d", score, m.score, m.again())
 }
 
 // hold reports whether a party is kept out by a minimum that it has fallen below. Unless only asked, it remembers that the
@@ -227,7 +232,7 @@ func (b *Book) hold(p Party, m *minimum, score int, remember bool) bool {
 	switch {
 	case score < m.score:
 		below = true
-	case score >= min(m.score+margin, most-1):
+	case score >= m.again():
 		below = false
 	}
 	if remember && e.rec.block(m.id, below) {

@@ -228,6 +228,21 @@ func TestWhoHasBeenBelowIsLetInAgain25PointsAbove(t *testing.T) {
 			t.Errorf("at %d the answer is %q, want %q", step.score, got, step.want)
 		}
 	}
+	w.build(t, need(990, 3))
+	for _, step := range []struct {
+		score int
+		want  string
+	}{{989, "TRUST_TOO_LOW"}, {998, "TRUST_TOO_LOW"}, {999, ""}} { // there is no room for 25 points
+		if _, _, err := w.Adjust(agent, step.score); err != nil {
+			t.Fatal(err)
+		}
+		if got := w.ask(t, w.call("write")); got != step.want {
+			t.Errorf("with a minimum of 990, at %d the answer is %q, want %q", step.score, got, step.want)
+		}
+	}
+	if _, _, err := w.Adjust(agent, 479); err != nil {
+		t.Fatal(err)
+	}
 	w.build(t, need(470, 3))
 	if got := w.ask(t, w.call("write")); got != "" {
 		t.Errorf("with the minimum lowered to 470, at 479, the answer is %q", got)
@@ -284,11 +299,17 @@ func TestOperatorsSeeWhatAConnectionNeeds(t *testing.T) {
 	w.build(t, need(400, 3))
 	at := func(line int) policy.Pos { return policy.Pos{File: "t.yaml", Line: line, Col: 1} }
 	want := func(held ...bool) []trust.Need {
-		return []trust.Need{
-			{Part: "tool tool_*", Min: 600, Held: held[0], At: at(5)},
-			{Part: "task delete", Min: 450, Held: held[1], At: at(7)},
-			{Min: 400, Held: held[2], At: at(3)},
+		all := []trust.Need{
+			{Part: "tool tool_*", Min: 600, From: 600, At: at(5)},
+			{Part: "task delete", Min: 450, From: 450, At: at(7)},
+			{Min: 400, From: 400, At: at(3)},
 		}
+		for i := range all {
+			if all[i].Held = held[i]; held[i] {
+				all[i].From += 25
+			}
+		}
+		return all
 	}
 	if diff := cmp.Diff(want(true, false, false), w.Needs(w.conn)); diff != "" {
 		t.Errorf("at 500: %s", diff)

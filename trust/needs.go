@@ -7,6 +7,7 @@ type Need struct {
 	Part string     `json:"part,omitempty"` // tool PATTERN or task PATTERN; empty for the whole connection
 	Min  int        `json:"min"`
 	Held bool       `json:"held,omitempty"` // the agent is kept out now
+	From int        `json:"from"`           // score that lets it in: Min, or more after having been below
 	At   policy.Pos `json:"-"`
 }
 
@@ -22,11 +23,14 @@ func (b *Book) Needs(c *policy.Connection) []Need {
 		s := b.Standing(g.agent)
 		for j := range g.minima {
 			m := &g.minima[j]
-			held := m.score > 0 || s.Condition != Stale
+			n := Need{Part: m.part, Min: m.score, Held: m.score > 0 || s.Condition != Stale, From: m.score, At: m.at}
 			if s.Condition == Sound {
-				held = b.hold(g.agent, m, s.Score, false)
+				n.Held = b.hold(g.agent, m, s.Score, false)
 			}
-			all = append(all, Need{Part: m.part, Min: m.score, Held: held, At: m.at})
+			if n.Held && m.score > 0 {
+				n.From = m.again()
+			}
+			all = append(all, n)
 		}
 	}
 	return all
