@@ -31,8 +31,8 @@ type Book struct {
 type entry struct {
 	party   Party
 	rec     *record // nil where it was found lost or damaged
-	marked  bool // its mark is stored
-	changed bool // it is among the changed ones
+	marked  bool    // its mark is stored
+	changed bool    // it is among the changed ones
 }
 
 // Open reads the records that the state holds. clock is the wall clock; it is called from many goroutines. An error means
