@@ -266,7 +266,7 @@ func (x *exchange) link(ctx context.Context) (upstream.Link, error) {
 	if x.session != nil {
 		return x.session.open(ctx)
 	}
-	return x.g.p.shared(ctx, x.g.who.policy, Way{x.call.Agent.Name, x.call.Upstream})
+	return x.g.p.shared(ctx, x.g.who.policy, place{Way{x.call.Agent.Name, x.call.Upstream}, x.g.peer.Dir})
 }
 
 // outgoing is what the upstream leg needs to know of a message. Headers are made anew from what is sent.

@@ -97,9 +97,13 @@ func (p *Proxy) Admit(ctx context.Context, peer *ingress.Peer) (ingress.Guest, *
 	if peer.Transport == "stdio" {
 		g.own = newSession(p, g)
 		p.sessions.enter(g.own)
+		p.stay(g.place())
 	}
 	return g, nil
 }
+
+// place is where the agent works.
+func (g *guest) place() place { return place{Way{g.who.agent.Name, g.peer.Upstream}, g.peer.Dir} }
 
 // Refuse records what the transport refuses; see [ingress.Handler].
 func (p *Proxy) Refuse(ctx context.Context, peer *ingress.Peer, r *policy.Reason, detail string) *ingress.Refusal {

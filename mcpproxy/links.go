@@ -33,7 +33,7 @@ func (s *session) open(ctx context.Context) (upstream.Link, error) {
 	case link != nil && s.id != "" && server.Remote():
 		return nil, upstream.ErrSessionEnded
 	}
-	link, err := server.Open(ctx)
+	link, err := server.In(s.dir).Open(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -101,6 +101,12 @@ func repeat(ctx context.Context, link upstream.Link, raw []byte) error {
 	}
 }
 
+// place is a way and the directory that the agent works in. Requests that need no session share a child only there.
+type place struct {
+	Way
+	dir string
+}
+
 // shared is a link for the requests of one connection that need no session.
 type shared struct {
 	server *upstream.Server
@@ -108,13 +114,13 @@ type shared struct {
 }
 
 // shared returns the link for requests that need no session.
-func (p *Proxy) shared(ctx context.Context, pol *Policy, way Way) (upstream.Link, error) {
-	server := pol.Upstreams[way.Upstream]
+func (p *Proxy) shared(ctx context.Context, pol *Policy, at place) (upstream.Link, error) {
+	server := pol.Upstreams[at.Upstream]
 	if server == nil {
 		return nil, upstream.ErrUnavailable
 	}
 	p.mu.Lock()
-	s := p.stateless[way]
+	s := p.stateless[at]
 	p.mu.Unlock()
 	if s != nil && s.server == server && !dead(s.link) {
 		return s.link, nil
@@ -122,12 +128,12 @@ func (p *Proxy) shared(ctx context.Context, pol *Policy, way Way) (upstream.Link
 	p.opening.Lock() // one child for all who wait
 	defer p.opening.Unlock()
 	p.mu.Lock()
-	s = p.stateless[way]
+	s = p.stateless[at]
 	p.mu.Unlock()
 	if s != nil && s.server == server && !dead(s.link) {
 		return s.link, nil
 	}
-	link, err := server.Stateless(ctx)
+	link, err := server.In(at.dir).Stateless(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -140,7 +146,7 @@ func (p *Proxy) shared(ctx context.Context, pol *Policy, way Way) (upstream.Link
 	if s != nil {
 		p.work.Go(func() { closeLink(p.ctx, s.link) })
 	}
-	p.stateless[way] = &shared{server, link}
+	p.stateless[at] = &shared{server, link}
 	return link, nil
 }
 
@@ -148,11 +154,32 @@ func (p *Proxy) shared(ctx context.Context, pol *Policy, way Way) (upstream.Link
 func (p *Proxy) dropShared(next *Policy) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for way, s := range p.stateless {
-		if next.Connections[way] == nil || next.Upstreams[way.Upstream] != s.server {
-			delete(p.stateless, way)
+	for at, s := range p.stateless {
+		if next.Connections[at.Way] == nil || next.Upstreams[at.Upstream] != s.server {
+			delete(p.stateless, at)
 			p.work.Go(func() { closeLink(p.ctx, s.link) })
 		}
+	}
+}
+
+// stay notes that somebody works at a place; leave, that he does not any more. The child that those at a place of
+// their own have shared goes with the last of them.
+func (p *Proxy) stay(at place) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.staying[at]++
+}
+
+func (p *Proxy) leave(at place) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.staying[at]--; p.staying[at] > 0 {
+		return
+	}
+	delete(p.staying, at)
+	if s := p.stateless[at]; s != nil {
+		delete(p.stateless, at)
+		p.work.Go(func() { closeLink(p.ctx, s.link) })
 	}
 }
 

@@ -93,6 +93,7 @@ func (g *guest) carryGeneral(ctx context.Context, s *session, reply ingress.Repl
 // ends the session with the process.
 func (g *guest) listenOwn(ctx context.Context, reply ingress.Reply) {
 	s := g.own
+	defer g.p.leave(g.place())
 	defer s.end()
 	if _, err := s.streams.general.attach(reply, false); err != nil {
 		return

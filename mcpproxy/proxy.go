@@ -105,8 +105,9 @@ type Proxy struct {
 	work     sync.WaitGroup
 
 	opening   sync.Mutex // held while a stateless link is made; taken before mu
-	mu        sync.Mutex // guards the two maps
-	stateless map[Way]*shared
+	mu        sync.Mutex // guards the maps
+	stateless map[place]*shared
+	staying   map[place]int // agents on stdio that work at a place of their own
 	listeners map[*listener]struct{}
 }
 
@@ -116,7 +117,7 @@ func New(ctx context.Context, c Config) (*Proxy, error) {
 		return nil, errors.New("making a proxy: identity, journal, catalog, clock and randomness are required")
 	}
 	p := &Proxy{
-		Config: c, stateless: map[Way]*shared{}, listeners: map[*listener]struct{}{},
+		Config: c, stateless: map[place]*shared{}, staying: map[place]int{}, listeners: map[*listener]struct{}{},
 		sessions: sessions{live: map[*session]struct{}{}, byID: map[string]*session{}, perAgent: map[string]int{}},
 	}
 	p.ctx, p.stop = context.WithCancel(ctx)
@@ -131,7 +132,7 @@ func (p *Proxy) Close() {
 	p.sessions.each(func(s *session) { s.end() })
 	p.mu.Lock()
 	links := p.stateless
-	p.stateless = map[Way]*shared{}
+	p.stateless = map[place]*shared{}
 	p.mu.Unlock()
 	for _, s := range links {
 		closeLink(p.ctx, s.link)

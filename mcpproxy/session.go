@@ -37,6 +37,7 @@ type session struct {
 	agent    string
 	key      string
 	upstream string
+	dir      string // that the agent works in
 	server   *upstream.Server
 	born     time.Time
 	ctx      context.Context //nolint:containedctx // the session's life, which its calls outlive a request by
@@ -81,7 +82,7 @@ var errEnded = errors.New("the session has ended")
 
 func newSession(p *Proxy, g *guest) *session {
 	s := &session{
-		p: p, agent: g.who.agent.Name, key: g.who.key, upstream: g.peer.Upstream, server: g.who.policy.Upstreams[g.peer.Upstream],
+		p: p, agent: g.who.agent.Name, key: g.who.key, upstream: g.peer.Upstream, dir: g.peer.Dir, server: g.who.policy.Upstreams[g.peer.Upstream],
 		born: p.Clock(), used: p.Clock(), ready: make(chan struct{}), renewed: make(chan struct{}, 1),
 		pumping: make(chan struct{}, 1), calls: map[idKey]*exchange{}, questions: map[idKey]question{}, tokens: map[idKey]bool{},
 	}

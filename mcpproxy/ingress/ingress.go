@@ -42,6 +42,7 @@ type Peer struct {
 	Credential Credential // empty where none was presented
 	Local      bool       // the peer started this very process; on stdio
 	As         string     // agent that a local peer wants to be, empty for the only one
+	Dir        string     // working directory for the children that serve the peer; empty: ours
 	Agent      *policy.Agent
 	Key        string // id of the credential; Admit sets it, and Agent
 }

@@ -105,7 +105,7 @@ func fixedHeaders(host string, h http.Header) (string, error) {
 	return b.String(), nil
 }
 
-func (e *endpoint) open(_ context.Context, stateless bool) (Link, error) {
+func (e *endpoint) open(_ context.Context, stateless bool, _ string) (Link, error) {
 	l := &httpLink{endpoint: e, stateless: stateless, done: make(chan struct{})}
 	e.mu.Lock()
 	defer e.mu.Unlock()

@@ -1,6 +1,7 @@
 package upstream
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strings"
@@ -58,14 +59,14 @@ func environment(c *Config) ([]string, error) {
 	return env, nil
 }
 
-func (l *launcher) open(ctx context.Context, stateless bool) (Link, error) {
+func (l *launcher) open(ctx context.Context, stateless bool, dir string) (Link, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, because(ctx, ErrUnavailable, err)
 	}
 	if err := l.admit(); err != nil {
 		return nil, err
 	}
-	proc, err := startProcess(l.Command, l.env, l.Dir)
+	proc, err := startProcess(l.Command, l.env, cmp.Or(l.Dir, dir))
 	if err != nil {
 		l.failed(0, false)
 		return nil, fmt.Errorf("%w: starting the child: %w", ErrUnavailable, err)

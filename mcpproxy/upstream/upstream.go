@@ -37,7 +37,7 @@ type Config struct {
 	Command []string // program and arguments of a child that speaks over its standard streams; no shell reads them
 	Env     []string // KEY=VALUE, for the child, on top of what it gets of Environ
 	Environ []string // our own environment, of which a child gets PATH, HOME and LANG and nothing else
-	Dir     string   // working directory of the child; empty: ours
+	Dir     string   // working directory of the child; empty: that of In, else ours
 
 	Limits   wire.Limits // of every message that comes back; required
 	Timeouts Timeouts
@@ -136,12 +136,13 @@ type Incoming struct {
 type Server struct {
 	way    way
 	remote bool
+	dir    string // of children, where the configuration names none
 	counts *counts
 }
 
 // way is one kind of transport.
 type way interface {
-	open(ctx context.Context, stateless bool) (Link, error)
+	open(ctx context.Context, stateless bool, dir string) (Link, error)
 	close()
 }
 
@@ -172,12 +173,20 @@ func New(c Config) (*Server, error) {
 
 // Open returns a Link for one conversation: a session over HTTP, which begins with the answer to initialize, or a child
 // of its own. After children that ended as soon as they were started it returns a *BackoffError for a while.
-func (s *Server) Open(ctx context.Context) (Link, error) { return s.way.open(ctx, false) }
+func (s *Server) Open(ctx context.Context) (Link, error) { return s.way.open(ctx, false, s.dir) }
 
 // Stateless returns a Link for calls that need no session, of any number of conversations at once. Of a server on
 // standard streams it starts one child, which the calls share: their ids and progress tokens are replaced by our own on
 // the way out, and put back on the way in. Requests that agree in their id do not disturb each other.
-func (s *Server) Stateless(ctx context.Context) (Link, error) { return s.way.open(ctx, true) }
+func (s *Server) Stateless(ctx context.Context) (Link, error) { return s.way.open(ctx, true, s.dir) }
+
+// In returns the same server as it is for somebody who works in a directory: a child starts there, unless Config.Dir says
+// where. An empty dir is ours. What is returned is closed with the Server that it was made from.
+func (s *Server) In(dir string) *Server {
+	in := *s
+	in.dir = dir
+	return &in
+}
 
 // Remote reports whether the server is reached over HTTP. It has sessions of its own then, which outlive a connection;
 // where it is false, a session is a child.
