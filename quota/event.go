@@ -34,21 +34,23 @@ func (h *hold) crossed(t *taken) {
 			reached = i
 		}
 	}
-	h.note(t.limit, reached)
-}
-
-// exhausted notes that a cap has refused a call. The mutex is held.
-func (h *hold) exhausted(l *limit) {
-	if l.kind == KindSpend {
-		h.note(l, len(thresholds)-1)
+	if reached >= 0 {
+		h.note(t.limit, reached, 1<<(reached+1)-1)
 	}
 }
 
-// note notes a threshold, and those below it.
-func (h *hold) note(l *limit, reached int) {
+// exhausted notes that a cap has refused a call that it could have room for in another window. What is settled may be
+// far from the cap while calls are under way, so the lower thresholds are still to come. The mutex is held.
+func (h *hold) exhausted(r *refusal) {
+	if r.kind == KindSpend && r.wait != never {
+		h.note(r.limit, len(thresholds)-1, 1<<(len(thresholds)-1))
+	}
+}
+
+// note notes a threshold, unless it was told before, and marks bits as told. The mutex is held.
+func (h *hold) note(l *limit, reached int, bits uint8) {
 	w := l.window
-	bits := uint8(1)<<(reached+1) - 1 // at most four
-	if reached < 0 || w.told>>reached != 0 {
+	if w.told&(1<<reached) != 0 {
 		return
 	}
 	w.told |= bits

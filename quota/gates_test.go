@@ -52,6 +52,10 @@ func TestRateIsNeverExceededInAnyWindow(t *testing.T) {
 	if passed > 70+3 || passed < 70 {
 		t.Errorf("got %d calls in ten minutes", passed)
 	}
+	l = mustConnect(t, newBook(t), setup{rate: quota.RateKeys{Rate: buckets("7/min burst 1")}})
+	if _, d := l.tries(t, "x", noon); d.Wait != 8_571_428_572 {
+		t.Errorf("got a wait of %d ns, want a seventh of a minute, rounded up", d.Wait)
+	}
 }
 
 func TestAClockSetBackOpensNothing(t *testing.T) {
@@ -289,11 +293,23 @@ func TestGoingOnAfterRefusalsIsStopped(t *testing.T) {
 	if got := l.decide(t, l.message(t, "tools/list", "{}", noon)).code(); got != "HAMMERING" {
 		t.Errorf("a list: got %q", got)
 	}
+	if got := send(noon.Add(time.Second / 2)); got != "HAMMERING" {
+		t.Errorf("half a second later: got %q", got)
+	}
 	if got := send(noon.Add(time.Second)); got != "QUOTA_EXCEEDED" {
 		t.Errorf("a second later: got %q; hammering must not last longer than the rate says", got)
 	}
 	if got := send(noon.Add(time.Second)); got != "HAMMERING" {
 		t.Errorf("and again: got %q", got)
+	}
+	for range 100 { // calls that no gate sees, because no connection leads there
+		b.Observe(l.toolCall(t, "x", "{}", noon.Add(time.Minute)), &policy.Outcome{Reason: policy.ReasonNoConnection}, nil)
+	}
+	if got := send(noon.Add(time.Minute)); got != "HAMMERING" {
+		t.Errorf("after many refusals: got %q", got)
+	}
+	if got := send(noon.Add(time.Minute + time.Second)); got != "QUOTA_EXCEEDED" {
+		t.Errorf("a second after many refusals: got %q; they are not a debt", got)
 	}
 }
 

@@ -201,6 +201,24 @@ func TestRestartGivesNoNewBurst(t *testing.T) {
 	}
 }
 
+// TestARestartWithAnEarlierClockOpensNothing has the month go back while the process is down.
+func TestARestartWithAnEarlierClockOpensNothing(t *testing.T) {
+	state := &store.Memory{}
+	s := setup{rate: quota.RateKeys{Quota: calls("2/month")}}
+	b := openBook(t, state, nil)
+	mustConnect(t, b, s).tries(t, "x", noon)
+	save(t, b, state)
+	l := mustConnect(t, openBook(t, state, nil), s)
+	for _, months := range []int{-1, -11, 0} {
+		if got := l.try(t, "x", noon.AddDate(0, months, 0)); got != "QUOTA_EXCEEDED" {
+			t.Errorf("%d months on: got %q", months, got)
+		}
+	}
+	if got := l.try(t, "x", noon.AddDate(0, 1, 0)); got != "" {
+		t.Errorf("the next month: %s", got)
+	}
+}
+
 func TestRestartForgetsNoRefusal(t *testing.T) {
 	state := &store.Memory{}
 	s := setup{agent: one("refusals", &quota.RefusalKeys{Refusals: ref[quota.Bucket]("1/day")})}
@@ -270,7 +288,7 @@ func TestRaiseOnlyRaises(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := older.Raise([]quota.Mark{{Key: "q/c/bot/up", Kind: "spend", Per: "month", Zone: "UTC", Currency: "USD", Window: marks[1].Window - 1, Used: 1}}); err != nil {
+	if err := older.Raise([]quota.Mark{{Key: "q/c/bot/up", Kind: "spend", Per: "month", Zone: "UTC", Currency: "USD", Window: marks[1].Window - 1, Used: 9 * unit}}); err != nil {
 		t.Fatal(err)
 	}
 	if n, _ := l.tries(t, "x", noon); n != 3 {

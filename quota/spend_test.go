@@ -179,6 +179,22 @@ func TestOutcomesSettle(t *testing.T) {
 	}
 }
 
+// TestAnOverrunTakesNoMoreThanItsPart has an upstream report more than it may, while other parts of the price leave room.
+func TestAnOverrunTakesNoMoreThanItsPart(t *testing.T) {
+	l := mustConnect(t, newBook(t), setup{upstream: cost(quota.Prices{
+		PerResultKB: price("$1"), Reported: &quota.Reported{Pointer: pointer("/c"), Max: price("$5")},
+	})})
+	d := l.decide(t, l.toolCall(t, "x", "{}", noon))
+	d.end(t, answered(t, `{"_meta":{"c":50}}`))
+	want := []policy.Finding{{Gate: "spend", Detail: "reported 50 USD, of which 5 count", At: line(50)}}
+	for i := range d.Findings {
+		d.Findings[i].Reason = nil
+	}
+	if diff := cmp.Diff(want, d.Findings); d.Facts.Charged != 6*unit || diff != "" {
+		t.Errorf("charged %d; findings -want +got\n%s", d.Facts.Charged, diff)
+	}
+}
+
 func TestALateSettleRefundsItsOwnMonth(t *testing.T) {
 	l := mustConnect(t, newBook(t), setup{spend: quota.SpendKeys{Spend: budgets("$10/month")}, upstream: cost(quota.Prices{Call: price("$4")})})
 	november := l.decide(t, l.toolCall(t, "x", "{}", noon))
@@ -240,6 +256,10 @@ func TestThresholdsAreToldOncePerWindow(t *testing.T) {
 		save(t, l.book, state)
 		l = mustConnect(t, openBook(t, state, tell), s)
 	}
+	use("101", noon) // more than the cap: refused, and no threshold
+	waiting := l.decide(t, l.toolCall(t, "x", `{"n":60}`, noon))
+	use("49", noon) // refused while the other waits
+	waiting.end(t, nil)
 	use("49", noon)
 	use("2", noon)
 	restart()
@@ -252,7 +272,7 @@ func TestThresholdsAreToldOncePerWindow(t *testing.T) {
 	use("4", noon)
 	use("51", noon.Add(9*24*time.Hour)) // the next month
 	use("30", noon.Add(9*24*time.Hour))
-	if want := []int{50, 95, 100, 50, 80}; !slices.Equal(told, want) {
+	if want := []int{100, 50, 95, 50, 80}; !slices.Equal(told, want) {
 		t.Errorf("got %v, want %v", told, want)
 	}
 }
