@@ -1,6 +1,7 @@
 package quota_test
 
 import (
+	"cmp"
 	"encoding"
 	"errors"
 	"fmt"
@@ -84,6 +85,7 @@ type setup struct {
 	spend                           quota.SpendKeys
 	tools                           []policy.Scope
 	agent, team, org, upstream, all policy.Settings
+	name, as, of, to                string // of the connection, its agent, team and upstream, where they are others
 }
 
 // link is a connection with all gates of this package over one book.
@@ -98,10 +100,10 @@ func specs(b *quota.Book) []policy.Spec {
 
 func (s *setup) connect(b *quota.Book) (*link, error) {
 	org := &policy.Org{Name: "acme", Settings: s.org}
-	team := &policy.Team{Name: "crew", Org: org, Settings: s.team}
+	team := &policy.Team{Name: cmp.Or(s.of, "crew"), Org: org, Settings: s.team}
 	c := &policy.Connection{
-		Name: "c", Agent: &policy.Agent{Name: "bot", Team: team, Settings: s.agent},
-		Upstream: &policy.Upstream{Name: "up", Settings: s.upstream}, Tools: s.tools, File: s.all,
+		Name: cmp.Or(s.name, "c"), Agent: &policy.Agent{Name: cmp.Or(s.as, "bot"), Team: team, Settings: s.agent},
+		Upstream: &policy.Upstream{Name: cmp.Or(s.to, "up"), Settings: s.upstream}, Tools: s.tools, File: s.all,
 		Limits: wire.DefaultLimits, At: line(99),
 	}
 	c.Limits.Frame = 64 << 10
