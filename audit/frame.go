@@ -83,6 +83,9 @@ func (f *frame) put(p store.Put) {
 	f.shut(start)
 }
 
+// empty reports whether nothing was put into a frame that is not sealed.
+func (f *frame) empty() bool { return len(f.buf) == sha256.Size+frameHeader }
+
 // seal ends a frame and returns the chain after it.
 func (f *frame) seal() hash {
 	b := f.buf[sha256.Size+len(frameMagic):]

@@ -47,6 +47,8 @@ type writer struct {
 	bytes   int
 	urgent  bool // someone waits
 	flushes []chan<- error
+	anchors []chan<- error
+	last    bool     // nothing comes any more
 	out     []*frame // that the batch makes
 	wrong   error    // with what a ledger has changed
 
@@ -62,10 +64,11 @@ type limits struct {
 	signInterval time.Duration
 }
 
-// request is a record to write, or the wish to know when all earlier ones can be found.
+// request is a record to write, or the wish to know when all earlier ones can be found, or when the anchor covers them.
 type request struct {
-	entry *entry
-	flush chan<- error
+	entry  *entry
+	flush  chan<- error
+	anchor chan<- error
 }
 
 func (w *writer) run() {
@@ -114,12 +117,16 @@ func (w *writer) gather() bool {
 }
 
 func (w *writer) take(r request) {
-	if r.flush != nil {
+	switch {
+	case r.flush != nil:
 		w.flushes = append(w.flushes, r.flush)
 		w.urgent = true
-		return
+	case r.anchor != nil:
+		w.anchors = append(w.anchors, r.anchor)
+		w.urgent = true
+	default:
+		w.add(r.entry)
 	}
-	w.add(r.entry)
 }
 
 func (w *writer) add(e *entry) {
@@ -132,7 +139,7 @@ func (w *writer) add(e *entry) {
 func (w *writer) commit() {
 	err := w.err()
 	var frames []*frame
-	if err == nil && len(w.batch) > 0 {
+	if err == nil && (len(w.batch) > 0 || w.last) {
 		if frames, err = w.write(); err != nil {
 			err = w.fail(err)
 		}
@@ -151,8 +158,11 @@ func (w *writer) commit() {
 	for _, flush := range w.flushes {
 		w.applier.jobs <- job{flush: flush}
 	}
+	for _, done := range w.anchors {
+		w.anchor(done, err)
+	}
 	clear(w.batch)
-	w.batch, w.flushes, w.bytes, w.urgent = w.batch[:0], w.flushes[:0], 0, false
+	w.batch, w.flushes, w.anchors, w.bytes, w.urgent = w.batch[:0], w.flushes[:0], w.anchors[:0], 0, false
 	if written {
 		w.after()
 	}
@@ -166,6 +176,12 @@ func (w *writer) write() ([]*frame, error) {
 		return nil, err
 	}
 	f := w.out[len(w.out)-1]
+	if len(w.batch) == 0 {
+		if f.empty() {
+			return nil, nil
+		}
+		w.add(w.closing())
+	}
 	for _, e := range w.batch {
 		w.tree.add(f.record(e, w.tree.size, &w.now))
 		for _, p := range e.puts {
@@ -222,6 +238,13 @@ func (w *writer) change(p store.Put) {
 	f.put(p)
 }
 
+// closing is the record that the last changes of ledgers go with, where there is no other.
+func (w *writer) closing() *entry {
+	e := newEntry(w.entries)
+	e.encode(&Record{Kind: KindEvent, Event: eventClosed})
+	return e
+}
+
 // frame begins a frame; its chain is known when it is sealed.
 func (w *writer) frame() *frame {
 	f, ok := w.frames.Get().(*frame)
@@ -273,17 +296,34 @@ func (w *writer) sign(wait bool) {
 	if w.tree.size == w.signed {
 		return
 	}
-	c := checkpoint{size: w.tree.size, root: w.tree.root()}
+	h := w.head()
 	if wait {
-		w.notary.heads <- c
+		w.notary.heads <- h
 	} else {
 		select {
-		case w.notary.heads <- c:
+		case w.notary.heads <- h:
 		default:
 			return // the next batch or tick tries again
 		}
 	}
-	w.signed, w.signedAt = c.size, w.clock()
+	w.signed, w.signedAt = h.size, w.clock()
+}
+
+// head returns the end of the journal.
+func (w *writer) head() head {
+	return head{checkpoint: checkpoint{size: w.tree.size, root: w.tree.root()}, chain: w.chain, signed: w.tree.size == w.signed}
+}
+
+// anchor has the anchor written for the journal as it is now.
+func (w *writer) anchor(done chan<- error, err error) {
+	if err != nil {
+		done <- err
+		return
+	}
+	h := w.head()
+	h.accept = done
+	w.notary.heads <- h
+	w.signed, w.signedAt = h.size, w.clock()
 }
 
 // rotate begins the next segment. The snapshot at its start is read from the store, which first must have all.
@@ -325,11 +365,7 @@ func (w *writer) next() error {
 // finish writes and signs what is left.
 func (w *writer) finish() {
 	w.tick(true)
-	if len(w.ledgers()) > 0 && len(w.batch) == 0 && w.err() == nil {
-		e := newEntry(w.entries) // what the ledgers have changed last needs a record to go with
-		e.encode(&Record{Kind: KindEvent, Event: eventClosed})
-		w.add(e)
-	}
+	w.last = true
 	w.commit()
 	close(w.applier.jobs)
 	<-w.applier.done

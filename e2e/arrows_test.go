@@ -22,12 +22,16 @@ var arrows = map[string][]string{
 	"policy":        {"mcpproxy/wire"},
 
 	"toolscope":      {"mcpproxy/wire", "policy"},
+	"trust":          {"policy", "store"},
 	"trust/identity": {"store"},
-	"audit":          {"mcpproxy/wire", "policy", "store"},
+	"quota":          {"mcpproxy/wire", "policy", "store"},
+
+	"guardrails/detect": {},
+	"audit":             {"mcpproxy/wire", "policy", "store"},
 
 	"mcpproxy/ingress":  {"mcpproxy/wire", "policy"},
 	"mcpproxy/upstream": {"mcpproxy/wire"},
-	"mcpproxy":          {"mcpproxy/ingress", "mcpproxy/upstream", "mcpproxy/wire", "policy", "toolscope"},
+	"mcpproxy":          {"mcpproxy/ingress", "mcpproxy/upstream", "mcpproxy/wire", "policy", "quota", "toolscope", "trust"},
 
 	"configs": {"mcpproxy/wire", "policy"},
 	"admin":   {},
@@ -39,7 +43,9 @@ var arrows = map[string][]string{
 var everywhere = []string{"cmd/", "e2e"}
 
 // onlyIn are imports that belong to one file alone.
-var onlyIn = map[string]string{"toolscope": "mcpproxy/gates.go"}
+var onlyIn = map[string]string{
+	"quota": "mcpproxy/gates.go", "toolscope": "mcpproxy/gates.go", "trust": "mcpproxy/gates.go",
+}
 
 func TestArrows(t *testing.T) {
 	seen := map[string]bool{}

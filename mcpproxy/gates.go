@@ -3,13 +3,28 @@ package mcpproxy
 import (
 	"github.com/hopgate/hopgate/mcpproxy/wire"
 	"github.com/hopgate/hopgate/policy"
+	"github.com/hopgate/hopgate/quota"
 	"github.com/hopgate/hopgate/toolscope"
+	"github.com/hopgate/hopgate/trust"
 )
 
+// Memory is what gates remember between calls. All of it is required.
+type Memory struct {
+	Catalog *toolscope.Catalog // what upstreams offer
+	Scores  *trust.Book
+	Limits  *quota.Book
+}
+
 // Gates are the gates in the order in which a call meets them. Adding one is a line here.
-func Gates(cat *toolscope.Catalog) []policy.Spec {
+func Gates(m Memory) []policy.Spec {
 	return []policy.Spec{
-		toolscope.Spec(cat), // which
+		quota.Refusals(m.Limits),  // whoever hammers is asked nothing else
+		trust.Spec(m.Scores),      // how far
+		toolscope.Spec(m.Catalog), // which
+		quota.Hours(m.Limits),     // how much
+		quota.Size(m.Limits),
+		quota.Rate(m.Limits),
+		quota.Spend(m.Limits), // what reserves comes last: it needs the fewest refunds
 	}
 }
 

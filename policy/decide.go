@@ -188,7 +188,7 @@ func (o *Outcome) apply(g *Named, v Verdict, err error, c *Call) (*Call, error) 
 		return c, err
 	case v.Effect != Allow && v.Reason == nil:
 		return c, errors.New("a refusal without a reason")
-	case g.Observe && (v.Effect != Allow || len(v.Rewrite) > 0):
+	case g.Observe && (v.Effect != Allow || len(v.Rewrite) > 0) && (v.Reason == nil || !v.Reason.Always):
 		o.Findings = append(o.Findings, Finding{g.Name, v.Reason, v.Detail, v.At})
 		return c, nil
 	case v.Effect != Allow:

@@ -136,6 +136,7 @@ func TestObserveRecordsAndLetsPassButNotOnFaults(t *testing.T) {
 	}{
 		"refusal":    {policy.Refuse(errNo, policy.Pos{Line: 7}, "detail"), nil, true},
 		"rewrite":    {policy.Verdict{Effect: policy.Allow, Rewrite: wire.Edits{{At: wire.Span{Lo: 5, Hi: 6}}}}, nil, true},
+		"always":     {policy.Refuse(&policy.Reason{Code: "ALWAYS", Always: true}, policy.Pos{}, ""), nil, false},
 		"fault":      {policy.Pass, errors.New("broken"), false},
 		"no verdict": {policy.Verdict{}, nil, false},
 	}

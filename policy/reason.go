@@ -8,6 +8,7 @@ type Reason struct {
 	Answer   *Answer
 	Hint     string // for the operator: what to look at or change
 	Severity Severity
+	Always   bool // mode observe does not let it pass
 }
 
 // Error makes a Reason an error, so that errors.Is finds it.

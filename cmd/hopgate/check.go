@@ -115,7 +115,7 @@ func (a *app) schema() *cobra.Command {
 		Short: "Print the JSON Schema of the configuration",
 		Args:  args(0, "no arguments"),
 		RunE: func(*cobra.Command, []string) error {
-			s, err := configs.Schema(mcpproxy.Gates(a.catalog))
+			s, err := configs.Schema(mcpproxy.Gates(imagined(a.catalog)))
 			if err != nil {
 				return err
 			}

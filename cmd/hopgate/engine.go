@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"sync"
 	"time"
 
@@ -15,7 +16,9 @@ import (
 	"github.com/hopgate/hopgate/audit"
 	"github.com/hopgate/hopgate/configs"
 	"github.com/hopgate/hopgate/mcpproxy"
+	"github.com/hopgate/hopgate/quota"
 	"github.com/hopgate/hopgate/store"
+	"github.com/hopgate/hopgate/trust"
 	"github.com/hopgate/hopgate/trust/identity"
 )
 
@@ -29,6 +32,7 @@ type engine struct {
 	owner   *store.Owner
 	journal *audit.Journal
 	keys    *identity.Registry
+	memory  mcpproxy.Memory
 	proxy   *mcpproxy.Proxy // nil where only the state is wanted
 
 	mu      sync.Mutex // guards what follows; held while a configuration is put in force
@@ -68,10 +72,44 @@ func (a *app) openState(ctx context.Context, dir string, log zerolog.Logger, kee
 	if err == nil {
 		e.keys, err = identity.Open(e.journal, e.journal.State(), time.Now, rand.Reader)
 	}
+	if err == nil {
+		err = e.remember()
+	}
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("opening the state in %s: %w", dir, err), e.close())
 	}
 	return e, nil
+}
+
+// remember opens what gates remember between calls.
+func (e *engine) remember() (err error) {
+	e.memory.Catalog = e.app.catalog
+	if e.memory.Scores, err = trust.Open(e.journal.State(), time.Now); err != nil {
+		return err
+	}
+	if e.memory.Limits, err = quota.Open(e.journal.State(), time.Now, e.threshold); err != nil {
+		return err
+	}
+	e.journal.Attach(e.memory.Scores, e.memory.Limits)
+	return nil
+}
+
+// threshold puts on record that spend has reached part of a cap.
+func (e *engine) threshold(t quota.Event) {
+	e.log.Warn().Str("cap", t.Place+": "+t.Text).Int("percent", t.Percent).Msg("spend has reached part of its cap")
+	facts := map[string]string{"place": t.Place, "cap": t.Text, "percent": strconv.Itoa(t.Percent), "rule": t.At.String()}
+	e.work.Go(func() { // the call that crossed the threshold does not wait
+		if err := e.journal.Event(context.Background(), "spend threshold", facts, nil); err != nil {
+			e.log.Error().Err(err).Msg("a threshold of spend is not on record")
+		}
+	})
+}
+
+// options are those under which the gates of a configuration judge real calls.
+func (e *engine) options() configs.Options {
+	o := e.app.options()
+	o.Gates = mcpproxy.Gates(e.memory)
+	return o
 }
 
 // claim checks that the directory is not bound to another configuration path: the records and credentials in it are about
@@ -131,7 +169,8 @@ func (e *engine) serve(ctx context.Context, file *configs.File, problem error) e
 	}
 	var err error
 	e.proxy, err = mcpproxy.New(ctx, mcpproxy.Config{
-		Identity: e.keys, Journal: e.journal, Catalog: mcpproxy.Learning(e.app.catalog), Clock: time.Now, Random: rand.Reader, Log: e.log,
+		Identity: e.keys, Journal: e.journal, Catalog: mcpproxy.Learning(e.memory.Catalog),
+		Observers: []mcpproxy.Observer{e.memory.Limits, e.memory.Scores}, Clock: time.Now, Random: rand.Reader, Log: e.log,
 	})
 	if err != nil {
 		return err
@@ -157,6 +196,11 @@ func (e *engine) apply(ctx context.Context, file *configs.File) error {
 	}
 	if failures := file.RunTests(ctx); len(failures) > 0 {
 		return &failedTests{file.Diagnostics(failures)}
+	}
+	// Its tests were asked of gates that remember nothing; real calls are judged by gates that do.
+	file, err := configs.Parse(file.Path, file.Source, e.options())
+	if err != nil {
+		return err
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -190,6 +234,14 @@ func (e *engine) announce(ctx context.Context, file *configs.File) error {
 	if err != nil {
 		return err
 	}
+	var agents, upstreams []string
+	for _, a := range file.Agents {
+		agents = append(agents, a.Name)
+	}
+	for _, u := range file.Upstreams {
+		upstreams = append(upstreams, u.Name)
+	}
+	e.memory.Scores.Register(trust.ParamsOf(file.Settings), agents, upstreams) // durable with the event
 	facts := map[string]string{"revision": configs.ShortRevision(file.Revision), "path": path}
 	return e.journal.Event(ctx, "configuration in force", facts, []store.Put{{Key: []byte(keyConfig), Value: []byte(path)}})
 }

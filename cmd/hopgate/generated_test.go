@@ -57,7 +57,7 @@ func hopgate(t *testing.T, args ...string) (code int, out, words string) {
 }
 
 func TestSchemaInTheRepositoryIsThatOfTheGates(t *testing.T) {
-	schema, err := configs.Schema(mcpproxy.Gates(toolscope.NewCatalog()))
+	schema, err := configs.Schema(mcpproxy.Gates(imagined(toolscope.NewCatalog())))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -93,7 +93,7 @@ func rooms() []room {
 		{"The message (mcpproxy/wire)", "The message is refused before anything is decided about it.", problems},
 		{"The pipeline (policy)", "There is nobody to decide about, or a gate failed.", policy.Reasons()},
 	}
-	for _, g := range mcpproxy.Gates(toolscope.NewCatalog()) {
+	for _, g := range mcpproxy.Gates(imagined(toolscope.NewCatalog())) {
 		all = append(all, room{"Gate " + g.Name, "It asks " + strings.TrimSuffix(g.Summary, ".") + ".", g.Reasons})
 	}
 	return append(all, room{"The proxy (mcpproxy)", "Sessions, the protocol, and servers that fail.", proxy})

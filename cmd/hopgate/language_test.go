@@ -69,7 +69,7 @@ func TestDecoderAndSchemaAgree(t *testing.T) {
 	for _, f := range archive.Files {
 		kind, name, _ := strings.Cut(f.Name, "/")
 		t.Run(f.Name, func(t *testing.T) {
-			_, decoder := configs.Parse(name, f.Data, configs.Options{Gates: mcpproxy.Gates(toolscope.NewCatalog())})
+			_, decoder := configs.Parse(name, f.Data, configs.Options{Gates: mcpproxy.Gates(imagined(toolscope.NewCatalog()))})
 			schema := fits(t, schema, f.Data)
 			wantDecoder, wantSchema := false, false
 			switch kind {

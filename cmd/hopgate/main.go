@@ -16,6 +16,8 @@ func main() { os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) }
 
 // run is main with its surroundings passed in.
 func run(args []string, in io.Reader, out, words io.Writer) int {
+	// Clients close our stderr before they are done with us. Then a log line is lost, and not the record of their calls.
+	signal.Ignore(syscall.SIGPIPE)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	a := &app{in: in, out: out, words: words, env: os.LookupEnv, catalog: toolscope.NewCatalog()}

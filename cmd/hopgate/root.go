@@ -15,7 +15,9 @@ import (
 
 	"github.com/hopgate/hopgate/configs"
 	"github.com/hopgate/hopgate/mcpproxy"
+	"github.com/hopgate/hopgate/quota"
 	"github.com/hopgate/hopgate/toolscope"
+	"github.com/hopgate/hopgate/trust"
 )
 
 // app is one run of the command. stdout is data, stderr is words.
@@ -102,9 +104,17 @@ func isTerminal(w io.Writer) bool {
 	return err == nil && fi.Mode()&os.ModeCharDevice != 0
 }
 
-// options is what a configuration of this program may contain and where its references look.
+// options is what a configuration of this program may contain and where its references look. Its gates judge calls that
+// nobody makes: they count nothing, and trust all agents.
 func (a *app) options() configs.Options {
-	return configs.Options{Gates: mcpproxy.Gates(a.catalog), Env: a.env, ReadFile: os.ReadFile}
+	return configs.Options{Gates: mcpproxy.Gates(imagined(a.catalog)), Env: a.env, ReadFile: os.ReadFile}
+}
+
+// imagined is the memory of gates for questions about calls that nobody makes.
+func imagined(catalog *toolscope.Catalog) mcpproxy.Memory {
+	const most = 999                            // nobody can have 1000
+	limits, _ := quota.Open(nil, time.Now, nil) // without a store there is nothing to fail
+	return mcpproxy.Memory{Catalog: catalog, Scores: trust.Assume(most), Limits: limits}
 }
 
 // load reads the configuration.
