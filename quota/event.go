@@ -35,7 +35,7 @@ func (h *hold) crossed(t *taken) {
 		}
 	}
 	if reached >= 0 {
-		h.note(t.limit, reached, 1<<(reached+1)-1)
+		h.note(t.limit, reached)
 	}
 }
 
@@ -43,17 +43,17 @@ func (h *hold) crossed(t *taken) {
 // far from the cap while calls are under way, so the lower thresholds are still to come. The mutex is held.
 func (h *hold) exhausted(r *refusal) {
 	if r.kind == KindSpend && r.wait != never {
-		h.note(r.limit, len(thresholds)-1, 1<<(len(thresholds)-1))
+		h.note(r.limit, len(thresholds)-1)
 	}
 }
 
-// note notes a threshold, unless it was told before, and marks bits as told. The mutex is held.
-func (h *hold) note(l *limit, reached int, bits uint8) {
-	w := l.window
-	if w.told&(1<<reached) != 0 {
+// note notes a threshold, unless it was told before. The mutex is held.
+func (h *hold) note(l *limit, reached int) {
+	w, bit := l.window, uint8(1)<<reached
+	if w.told&bit != 0 {
 		return
 	}
-	w.told |= bits
+	w.told |= bit
 	h.book.touch(w.account)
 	if h.book.tell == nil {
 		return

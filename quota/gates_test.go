@@ -20,6 +20,9 @@ func TestRateLetsABurstThroughAndThenOneAtATime(t *testing.T) {
 	if n != 20 || d.code() != "RATE_LIMITED" || d.Wait != time.Second || d.Detail != "connection c: 60/min burst 20" || d.At != line(10) {
 		t.Errorf("got %d calls, then %s, wait %v, %q at %v", n, d.code(), d.Wait, d.Detail, d.At)
 	}
+	if u := l.book.Usage(l.Connection)[1]; u.Left != 0 || u.Used != 20 || u.Max != 20 || !u.Resets.Equal(noon.Add(20*time.Second)) {
+		t.Errorf("got %+v", u)
+	}
 	for i := range 5 {
 		at := noon.Add(time.Duration(i+1) * time.Second)
 		if early := l.try(t, "x", at.Add(-1)); early != "RATE_LIMITED" {

@@ -59,4 +59,4 @@ func instant(c *policy.Call) (int64, error) {
 	return c.Time.UnixNano(), nil
 }
 
-func at(now int64) time.Time { return time.Unix(0, now) }
+func at(now int64) time.Time { return time.Unix(0, now).UTC() }

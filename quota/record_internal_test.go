@@ -65,6 +65,22 @@ func TestEveryChangedBitIsFound(t *testing.T) {
 	}
 }
 
+func TestRecordsThatMakeNoSenseAreRefused(t *testing.T) {
+	t.Parallel()
+	for name, change := range map[string]func(*window){
+		"a window of a rate": func(w *window) { w.kind = KindRate }, "an unknown kind": func(w *window) { w.kind = KindSpend + 1 },
+		"no period": func(w *window) { w.per = 0 }, "an unknown period": func(w *window) { w.per = monthly + 1 },
+		"a far window": func(w *window) { w.id = maxWindow + 1 }, "an unknown zone": func(w *window) { w.zoneName = "Mars/Olympus" },
+		"a negative amount": func(w *window) { w.used = -1 },
+	} {
+		a := sample(t)
+		change(a.windows[0])
+		if _, err := parseAccount(a.key, a.append(nil)); err == nil {
+			t.Errorf("%s is read", name)
+		}
+	}
+}
+
 // FuzzRecord gives the parser bytes with a right checksum, so that its own checks are what refuses.
 func FuzzRecord(f *testing.F) {
 	b := sample(f).append(nil)

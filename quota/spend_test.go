@@ -256,7 +256,9 @@ func TestThresholdsAreToldOncePerWindow(t *testing.T) {
 		save(t, l.book, state)
 		l = mustConnect(t, openBook(t, state, tell), s)
 	}
-	use("101", noon) // more than the cap: refused, and no threshold
+	if use("101", noon); len(told) > 0 {
+		t.Errorf("a call that never fits has told %v", told)
+	}
 	waiting := l.decide(t, l.toolCall(t, "x", `{"n":60}`, noon))
 	use("49", noon) // refused while the other waits
 	waiting.end(t, nil)
