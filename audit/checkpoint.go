@@ -29,12 +29,16 @@ type checkpoint struct {
 
 // sign returns a checkpoint as a signed note, and the empty line that keeps it apart from the next.
 func (c checkpoint) sign(s note.Signer) ([]byte, error) {
-	text := s.Name() + "\n" + strconv.FormatUint(c.size, 10) + "\n" + base64.StdEncoding.EncodeToString(c.root[:]) + "\n"
-	b, err := note.Sign(&note.Note{Text: text}, s)
+	b, err := note.Sign(&note.Note{Text: c.text(s.Name())}, s)
 	if err != nil {
 		return nil, fmt.Errorf("signing a checkpoint: %w", err)
 	}
 	return append(b, '\n'), nil
+}
+
+// text returns the lines that every tlog-checkpoint has.
+func (c checkpoint) text(origin string) string {
+	return origin + "\n" + strconv.FormatUint(c.size, 10) + "\n" + base64.StdEncoding.EncodeToString(c.root[:]) + "\n"
 }
 
 // openCheckpoint verifies the signature of a note and reads it.
@@ -44,7 +48,15 @@ func openCheckpoint(b []byte, v note.Verifier) (c checkpoint, err error) {
 		return c, fmt.Errorf("checkpoint: %w", err)
 	}
 	lines := strings.Split(n.Text, "\n")
-	if len(lines) != 4 || lines[0] != v.Name() {
+	if len(lines) != 4 {
+		return c, errors.New("a checkpoint is not of this journal")
+	}
+	return readCheckpoint(lines, v)
+}
+
+// readCheckpoint reads the lines that every tlog-checkpoint has.
+func readCheckpoint(lines []string, v note.Verifier) (c checkpoint, err error) {
+	if lines[0] != v.Name() {
 		return c, errors.New("a checkpoint is not of this journal")
 	}
 	c.size, err = strconv.ParseUint(lines[1], 10, 64)
@@ -99,14 +111,23 @@ func noteLength(b []byte) int {
 	return text + 2 + signatures + 2
 }
 
-// notary signs checkpoints, in a goroutine of its own, because a signature and its sync would keep calls waiting.
+// head is the end of the journal, to be signed.
+type head struct {
+	checkpoint
+	chain  hash
+	signed bool         // there is a checkpoint of this size
+	accept chan<- error // not nil: the anchor is written whatever it says, and this is told how that went
+}
+
+// notary signs checkpoints and writes the anchor, in a goroutine of its own, because a signature and its sync would keep calls waiting.
 type notary struct {
 	files  Files
 	dir    string
 	signer note.Signer
 	fail   func(error) error
-	heads  chan checkpoint // to sign; closed to end
-	trim   chan struct{}   // drop checkpoints from before the first segment
+	keeper *keeper
+	heads  chan head     // to sign; closed to end
+	trim   chan struct{} // drop checkpoints from before the first segment
 	done   chan struct{}
 	file   File
 	broken bool
@@ -117,9 +138,12 @@ func (n *notary) run() {
 	for open := true; open; {
 		var err error
 		select {
-		case c, ok := <-n.heads:
+		case h, ok := <-n.heads:
 			if open = ok; ok {
-				err = n.work(func() error { return n.sign(c) })
+				err = n.work(func() error { return n.sign(h) })
+			}
+			if h.accept != nil {
+				h.accept <- err
 			}
 		case <-n.trim:
 			err = n.work(n.drop)
@@ -137,13 +161,25 @@ func (n *notary) run() {
 // work does nothing after a failure, because behind half a checkpoint none can be read.
 func (n *notary) work(do func() error) error {
 	if n.broken {
-		return nil
+		return ErrFailed
 	}
 	return do()
 }
 
-// sign adds a checkpoint to the file.
-func (n *notary) sign(c checkpoint) error {
+// sign adds a checkpoint to the file, and then writes the anchor: that never says more than the journal.
+func (n *notary) sign(h head) error {
+	if !h.signed {
+		if err := n.add(h.checkpoint); err != nil {
+			return err
+		}
+	}
+	if h.accept == nil && n.keeper.held.Load() {
+		return nil
+	}
+	return n.keeper.write(h.checkpoint, h.chain)
+}
+
+func (n *notary) add(c checkpoint) error {
 	b, err := c.sign(n.signer)
 	if err == nil {
 		_, err = n.file.Write(b)

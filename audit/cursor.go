@@ -22,6 +22,7 @@ type cursor struct {
 
 	stream stream
 	chain  hash // before the frame to read next
+	before hash // before the header of the open segment
 	tree   tree
 	frame  frame // that next has read
 
@@ -75,7 +76,7 @@ func (c *cursor) enter() error {
 		return &Damage{Segment: seg.name(), Seq: c.tree.size, What: what}
 	}
 	c.segs[c.at].created = h.created
-	c.known, c.stream, c.tree = true, h.stream, h.tree
+	c.known, c.stream, c.tree, c.before = true, h.stream, h.tree, h.chain
 	c.chain, c.off = sha256.Sum256(raw), int64(len(raw))
 	return nil
 }

@@ -29,6 +29,13 @@ type Config struct {
 	State func(wipe bool) (store.Engine, error)
 	Files Files // default: the operating system's
 
+	// Anchor is a file outside Dir by which Open finds out that an older copy of Dir was put in its place; see
+	// [Journal.RolledBack]. Its directory is made where it is missing. Default: none, and nothing finds that out.
+	Anchor string
+	// Ballast keeps a file of the size of Reserve in Dir, made when there is room, to be removed with [Recover] when the
+	// disk is full.
+	Ballast bool
+
 	SegmentSize int64         // bytes after which a segment ends; default 32 MiB
 	Keep        time.Duration // how long records are kept at least; 0 for ever
 	Reserve     uint64        // bytes of the disk that calls may not use; default 64 MiB
@@ -54,7 +61,11 @@ type Journal struct {
 	failure atomic.Pointer[error]
 	writer  *writer
 
-	ledgers atomic.Pointer[[]Ledger]
+	dir       string // of the journal's files
+	ledgers   atomic.Pointer[[]Ledger]
+	keeper    *keeper
+	rollback  atomic.Pointer[Rollback]
+	accepting sync.Mutex // one acceptance at a time
 
 	mu     sync.RWMutex // held to send to queue, and alone to close it
 	queue  chan request

@@ -36,6 +36,9 @@ func Open(ctx context.Context, cfg Config) (*Journal, error) {
 		return nil, errors.New("opening the journal: a required field of the configuration is missing")
 	}
 	cfg.complete()
+	if err := cfg.checkAnchor(); err != nil {
+		return nil, fmt.Errorf("opening the journal: %w", err)
+	}
 	o := opening{cfg: cfg, dir: filepath.Join(cfg.Dir, folderName)}
 	var j *Journal
 	err := o.run()
@@ -91,8 +94,9 @@ type opening struct {
 	engine store.Engine
 
 	last    checkpoint // signed before
-	end     *cursor    // where the journal ends; closed
-	body    int64      // bytes of the last segment behind its snapshot
+	witness *witness
+	end     *cursor // where the journal ends; closed
+	body    int64   // bytes of the last segment behind its snapshot
 	open    map[policy.Ref]openCall
 	torn    []*Torn
 	rebuilt bool
@@ -103,9 +107,11 @@ func (o *opening) run() error {
 	if err := errors.Join(os.MkdirAll(o.dir, 0o700), os.Chmod(o.dir, 0o700)); err != nil {
 		return err
 	}
-	if s := (&space{files: o.cfg.Files, dir: o.dir, reserve: o.cfg.Reserve}); s.check(o.cfg.Clock()) {
+	// Less than for a call, so that a disk that is full can be opened when its ballast is gone.
+	if s := (&space{files: o.cfg.Files, dir: o.dir, reserve: o.cfg.Reserve / 2}); s.check(o.cfg.Clock()) {
 		return ErrSpace
 	}
+	o.cfg.ballast()
 	if err := removeTemporary(o.cfg.Files, o.dir); err != nil {
 		return err
 	}
@@ -117,6 +123,7 @@ func (o *opening) run() error {
 	if o.keys, err = loadKeys(o.cfg.Files, o.dir, o.cfg.Random, begun); err != nil {
 		return err
 	}
+	o.witness = newWitness(o.cfg.Anchor, o.keys.verifier)
 	var torn *Torn
 	o.last, torn, err = lastCheckpoint(o.dir, o.keys.verifier)
 	switch missing := errors.Is(err, fs.ErrNotExist); {
@@ -207,7 +214,7 @@ func (o *opening) behind() int {
 // survey reads the end of the journal, verifies it, and holds it against what the store and the last checkpoint
 // say of its length.
 func (o *opening) survey() error {
-	c, err := newCursor(o.dir, o.segs, o.behind())
+	c, err := newCursor(o.dir, o.segs, o.witness.from(o.segs, o.behind()))
 	if err != nil {
 		return err
 	}
@@ -240,6 +247,7 @@ func (o *opening) survey() error {
 // read walks to the end and keeps track of the calls that are open.
 func (o *opening) read(c *cursor) error {
 	for {
+		o.witness.look(c)
 		err := c.next()
 		var torn *Torn
 		switch {
@@ -256,6 +264,7 @@ func (o *opening) read(c *cursor) error {
 		}
 		for kind, b := range c.frame.entries() {
 			if kind != entryRecord && kind != entryOpen {
+				o.witness.read(kind, b)
 				continue
 			}
 			g, err := glanceAt(b)

@@ -18,6 +18,10 @@ const (
 	eventClosed  = "journal closed"
 	eventTorn    = "journal repaired"
 	eventRebuilt = "state rebuilt"
+
+	eventAnchored = "journal anchored"
+	eventRollback = "rollback found"
+	eventAccepted = "rollback accepted"
 )
 
 // keepParts is into how many segments at least the time is cut for which records are kept: a segment goes only as a

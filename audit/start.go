@@ -27,6 +27,10 @@ func (o *opening) start() (*Journal, error) {
 		_ = f.Close() // read only
 		segs[i].created = h.created
 	}
+	k, rollback, err := o.anchor()
+	if err != nil {
+		return nil, err
+	}
 	now := o.cfg.Clock()
 	queue := make(chan request, queueLength)
 	j := &Journal{
@@ -34,7 +38,9 @@ func (o *opening) start() (*Journal, error) {
 		sealer: newSealer(o.keys.secret), flood: newFlood(now), watch: new(watch),
 		space:  &space{files: o.cfg.Files, dir: o.dir, reserve: o.cfg.Reserve},
 		frames: sync.Pool{New: func() any { return new(frame) }},
+		dir:    o.dir, keeper: k,
 	}
+	j.rollback.Store(rollback)
 	a, err := o.applier()
 	if err != nil {
 		return nil, err
@@ -64,6 +70,39 @@ func (o *opening) start() (*Journal, error) {
 	return j, nil
 }
 
+// anchor compares the journal with its anchor, and writes the first.
+func (o *opening) anchor() (*keeper, *Rollback, error) {
+	k := &keeper{files: o.cfg.Files, path: o.cfg.Anchor, signer: o.keys.signer, marks: o.witness.anchor.marks}
+	restored, err := wasRestored(o.dir)
+	if err != nil {
+		return nil, nil, err
+	}
+	if r := o.witness.conclude(o.end.seq(), restored); r != nil {
+		k.held.Store(true)
+		return k, r, nil
+	}
+	if o.witness.missing {
+		end := checkpoint{size: o.end.seq(), root: o.end.tree.root()}
+		err = k.write(end, o.end.chain)
+	}
+	return k, nil, err
+}
+
+// anchored puts on record how the journal compares with its anchor. That there is one is on record only when it is
+// there: else a crash would look like a loss of it.
+func (o *opening) anchored(ctx context.Context, j *Journal) error {
+	switch r := j.RolledBack(); {
+	case r != nil:
+		o.cfg.Log.Error().Str("why", r.Why).Msg("the state may be older than what was done under it")
+		fields := r.fields()
+		fields["why"] = r.Why
+		return j.Event(ctx, eventRollback, fields, nil)
+	case o.cfg.Anchor != "" && !o.witness.held:
+		return j.Event(ctx, eventAnchored, nil, j.keeper.puts())
+	}
+	return nil
+}
+
 // applyQueue bounds how many frames the store lags behind the journal.
 const applyQueue = 64
 
@@ -74,7 +113,7 @@ func (o *opening) notary(j *Journal) (*notary, error) {
 	}
 	return &notary{
 		files: o.cfg.Files, dir: o.dir, signer: o.keys.signer, fail: j.fail, file: file,
-		heads: make(chan checkpoint), trim: make(chan struct{}), done: make(chan struct{}),
+		keeper: j.keeper, heads: make(chan head), trim: make(chan struct{}), done: make(chan struct{}),
 	}, nil
 }
 
@@ -87,6 +126,9 @@ func (o *opening) report(ctx context.Context, j *Journal) error {
 		if err != nil {
 			return err
 		}
+	}
+	if err := o.anchored(ctx, j); err != nil {
+		return err
 	}
 	if o.rebuilt {
 		if err := j.Event(ctx, eventRebuilt, nil, nil); err != nil {
