@@ -53,15 +53,16 @@ func topLevel(t []byte) bool {
 	return true
 }
 
-// reserved holds for hosts that documentation uses for nobody: RFC 2606.
+// reserved holds for hosts that can never be anybody's: RFC 2606. Those of documentation are left in: who sends mail
+// there should know.
 func reserved(host []byte) bool {
-	return foldSuffix(host, ".invalid") || foldSuffix(host, ".test") || foldEqual(host, "example.com") || foldEqual(host, "example.org") || foldEqual(host, "example.net") || foldSuffix(host, ".localhost")
+	return foldSuffix(host, ".invalid") || foldSuffix(host, ".test") || foldSuffix(host, ".localhost")
 }
 
 // address decides about IP and MAC addresses around the word t[word:end]; 0 means that it is neither.
 func (c *candidate) address(word, end int) int {
 	t := c.t
-	if end < len(t) && t[end] == '.' && end-word <= 4 {
+	if end < len(t) && t[end] == '.' && end-word <= 4 && (word == 0 || t[word-1] != ':' || word < 2 || t[word-2] != ':' && !is(t[word-2], isHex)) {
 		if next := c.ipv4(word); next > 0 {
 			return next
 		}
@@ -107,14 +108,14 @@ func (c *candidate) ipv4(lo int) int {
 type class uint8
 
 const (
-	nobody class = iota // unspecified, loopback, multicast, documentation
+	nobody class = iota // unspecified, loopback, multicast
 	local               // a private network
 	public
 )
 
 func ipv4Class(o [4]int) class {
 	switch {
-	case o[0] == 0, o[0] == 127, o[0] >= 224, o[0] == 192 && o[1] == 0 && o[2] == 2, o[0] == 198 && o[1] == 51 && o[2] == 100, o[0] == 203 && o[1] == 0 && o[2] == 113:
+	case o[0] == 0, o[0] == 127, o[0] >= 224:
 		return nobody
 	case o[0] == 10, o[0] == 172 && o[1]&^15 == 16, o[0] == 192 && o[1] == 168, o[0] == 169 && o[1] == 254:
 		return local
@@ -210,7 +211,7 @@ func ipv6Class(v []byte) (class, bool) {
 		return nobody, digits > 2
 	}
 	switch {
-	case foldEqual(v, "::1"), foldPrefix(v, "ff"), foldPrefix(v, "2001:db8:"):
+	case foldEqual(v, "::1"), foldPrefix(v, "ff"):
 		return nobody, true
 	case foldPrefix(v, "fe80:"), foldPrefix(v, "fc"), foldPrefix(v, "fd"), bytes.HasPrefix(v, []byte("::")):
 		return local, true

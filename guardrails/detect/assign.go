@@ -157,6 +157,8 @@ func valueAfter(t []byte, hi int) (lo, end int, via link, quoted bool) {
 		via = linkSpace
 		if j := typed(t, op); j > 0 {
 			via, i = linkAssign, j
+		} else if foldPrefix(t[op:], "is ") || foldPrefix(t[op:], "was ") {
+			i = op + 3
 		}
 	case sign == "" && hi < len(t) && i == hi && i > 0 && t[i-1] != ' ':
 		if hi < len(t) && t[hi] == '-' {
@@ -263,7 +265,8 @@ func (l *lexicon) assigned(t []byte, s, e int, g grade) (lo, end int, confidence
 	if via == linkNone || end-lo < 4 {
 		return 0, 0, 0
 	}
-	c := l.decide(claim{name: t[nameLo:nameHi], value: t[lo:end], grade: g, via: via, quoted: quoted, before: t[max(0, nameLo-64):nameLo], after: t[end:]})
+	marked := isMarked(t[s:e], t[nameLo:s])
+	c := l.decide(claim{marked: marked, name: t[nameLo:nameHi], value: t[lo:end], grade: g, via: via, quoted: quoted, before: t[max(0, nameLo-64):nameLo], after: t[end:]})
 	return lo, end, c
 }
 
@@ -271,6 +274,7 @@ func (l *lexicon) assigned(t []byte, s, e int, g grade) (lo, end int, confidence
 type claim struct {
 	name, value, before, after []byte
 	grade                      grade
+	marked                     bool // the word stands out in capitals beside a name in small letters
 	via                        link
 	quoted                     bool
 }
@@ -282,7 +286,10 @@ func (l *lexicon) decide(c claim) uint8 {
 		return 0
 	}
 	explicit := c.via == linkAssign || c.via == linkTag || c.via == linkCell || c.via == linkArg && c.quoted
-	vendor := l.hasVendor(c.name) || l.hasVendor(c.before)
+	vendor := l.hasVendor(c.name) || l.hasVendor(c.before) || c.marked && w >= tokenLike
+	if !vendor && alphabet(c.value) {
+		return 0
+	}
 	switch c.grade {
 	case gradePass:
 		return c.password(w, explicit)
@@ -308,6 +315,8 @@ func (c *claim) token(w strength, explicit, vendor bool) uint8 {
 		return 60
 	case !explicit && w >= tokenLike && s.digit > 1 && s.letter() > 2 && (vendor || w == randomLike || len(c.value) >= 20) && wordShaped(c.value):
 		return 70
+	case vendor && len(c.value) >= 20 && wordShaped(c.value) && s.letter()+s.digit == len(c.value):
+		return 60
 	case !explicit && vendor && len(c.value) >= 10 && s.digit > 1 && s.letter() > 1 && wordShaped(c.value):
 		return 60
 	}
@@ -317,7 +326,7 @@ func (c *claim) token(w strength, explicit, vendor bool) uint8 {
 func (c *claim) weak(w strength, explicit, vendor bool) uint8 {
 	s := shapeOf(c.value)
 	switch {
-	case !vendor && c.grade == gradeWeak && !apiKeyName(c.name):
+	case !vendor && c.grade == gradeWeak && !apiKeyName(c.name) && !(w == randomLike && explicit && constantName(c.name)):
 		return 0
 	case !wordShaped(c.value) && w < randomLike:
 		return 0
@@ -327,10 +336,26 @@ func (c *claim) weak(w strength, explicit, vendor bool) uint8 {
 		return 60
 	case c.grade == gradeWeak && w == tokenLike && s.digit > 2 && len(c.value) >= 14 && s.letter() > 2:
 		return 60
-	case c.grade == gradeWeak && explicit && s.digit > 1 && s.letter() > 1 && len(c.value) >= 12:
+	case c.grade == gradeWeak && vendor && len(c.value) >= 20 && s.letter()+s.digit == len(c.value):
+		return 60
+	case c.grade == gradeWeak && explicit && s.digit > 1 && s.letter() > 1 && len(c.value) >= 10:
 		return 60
 	}
 	return 0
+}
+
+// isMarked holds for "name SECRET value" and "nameKEY=value".
+func isMarked(word, before []byte) bool {
+	if shapeOf(word).lower > 0 || len(word) < 3 {
+		return false
+	}
+	return shapeOf(before).upper == 0 && len(before) > 0 || len(before) == 0
+}
+
+// constantName holds for SOME_KEY.
+func constantName(name []byte) bool {
+	s := shapeOf(name)
+	return s.lower == 0 && foldSuffix(name, "_key")
 }
 
 // apiKeyName holds for weak names that stand alone as what they are: "x-api-key" has its own word, "private" and "access"
@@ -348,6 +373,8 @@ func (c *claim) password(w strength, explicit bool) uint8 {
 			return 60
 		}
 		return 0
+	case c.connection():
+		return 70
 	case commonWord(c.value) || s.space > 0 && !c.quoted || identifier(c.value) && !c.quoted && !c.ends():
 		return 0
 	case s.space > 1:
@@ -362,7 +389,13 @@ func (c *claim) password(w strength, explicit bool) uint8 {
 
 // strictName holds for names written as code and settings write them; prose says "Password: required".
 func (c *claim) strictName() bool {
-	return c.via == linkAssign && (bytes.IndexByte(c.name, '_') >= 0 || foldEqual(c.name, "pwd") || foldEqual(c.name, "password") && c.closes() || c.quoted)
+	return c.via == linkAssign && (bytes.IndexByte(c.name, '_') >= 0 || foldEqual(c.name, "pwd") || foldEqual(bytes.TrimLeft(c.name, "$"), "password") && c.closes() || c.quoted)
+}
+
+// connection holds inside connection strings: a user stands before, a separator after.
+func (c *claim) connection() bool {
+	b := c.before[max(0, len(c.before)-40):]
+	return c.via == linkAssign && c.closes() && bytes.IndexByte(b, ';') >= 0 && (foldContains(b, "uid=") || foldContains(b, "user id=") || foldContains(b, "username=") || foldContains(b, "user="))
 }
 
 // closes holds where the value ends its setting.

@@ -40,11 +40,11 @@ func newAutomaton(literals []string) (*automaton, error) {
 	if err := a.classes(literals); err != nil {
 		return nil, err
 	}
-	trie, ends, err := a.trie(literals)
+	t, err := a.trie(literals)
 	if err != nil {
 		return nil, err
 	}
-	a.link(trie, ends)
+	a.link(t)
 	return a, nil
 }
 
@@ -76,77 +76,76 @@ func (a *automaton) classes(literals []string) error {
 	return nil
 }
 
-// node is one row of the tree of literals.
-type node [256]uint16
+// tree is the tree of literals while it is built: rows of transitions, and which literals end where.
+type tree struct {
+	next []uint16
+	ends [][]uint16
+}
 
-// trie returns the tree of literals in breadth-first order, and which literals end in which node.
-func (a *automaton) trie(literals []string) ([]node, [][]uint16, error) {
-	tree := make([]node, 1, 1024)
-	ends := make([][]uint16, 1, 1024)
+// trie returns the tree in breadth-first order.
+func (a *automaton) trie(literals []string) (tree, error) {
+	width := 1 << a.bits
+	t := tree{make([]uint16, width, 4096*width), make([][]uint16, 1, 4096)}
 	for i, l := range literals {
-		s := uint16(0)
+		s := 0
 		for j := range len(l) {
-			c := a.class[l[j]]
-			if tree[s][c] == 0 {
-				if len(tree) >= maxStates-1 {
-					return nil, nil, errTooManyLiterals
+			at := s<<a.bits | int(a.class[l[j]])
+			if t.next[at] == 0 {
+				if len(t.ends) >= maxStates-1 {
+					return tree{}, errTooManyLiterals
 				}
-				tree[s][c] = uint16(len(tree))
-				tree, ends = append(tree, node{}), append(ends, nil)
+				t.next[at] = uint16(len(t.ends))
+				t.next, t.ends = append(t.next, make([]uint16, width)...), append(t.ends, nil)
 			}
-			s = tree[s][c]
+			s = int(t.next[at])
 		}
-		ends[s] = append(ends[s], uint16(i))
+		t.ends[s] = append(t.ends[s], uint16(i))
 	}
-	order := make([]uint16, 1, len(tree))
-	renamed := make([]uint16, len(tree))
+	return t.sorted(a.bits), nil
+}
+
+// sorted numbers the nodes by depth.
+func (t tree) sorted(bits uint8) tree {
+	order := make([]uint16, 1, len(t.ends))
+	out := tree{make([]uint16, len(t.next)), make([][]uint16, len(t.ends))}
 	for k := 0; k < len(order); k++ {
-		for c := range 1 << a.bits {
-			if t := tree[order[k]][c]; t != 0 {
-				renamed[t] = uint16(len(order))
-				order = append(order, t)
+		row := t.next[int(order[k])<<bits : (int(order[k])+1)<<bits]
+		out.ends[k] = t.ends[order[k]]
+		for c, next := range row {
+			if next != 0 {
+				out.next[k<<bits|c] = uint16(len(order))
+				order = append(order, next)
 			}
 		}
 	}
-	sorted := make([]node, len(tree))
-	sortedEnds := make([][]uint16, len(tree))
-	for k, old := range order {
-		for c, t := range tree[old][:1<<a.bits] {
-			sorted[k][c] = renamed[t]
-		}
-		sortedEnds[k] = ends[old]
-	}
-	return sorted, sortedEnds, nil
+	return out
 }
 
 // link completes the tree to an automaton: every state gets its failure's transitions and outputs.
-func (a *automaton) link(tree []node, ends [][]uint16) {
-	fail := make([]uint16, len(tree))
-	for s := range tree {
-		for c := range 1 << a.bits {
-			t := tree[s][c]
-			switch {
-			case t == 0 && s != 0:
-				tree[s][c] = tree[fail[s]][c]
-			case t != 0 && s != 0:
-				fail[t] = tree[fail[s]][c]
+func (a *automaton) link(t tree) {
+	width := 1 << a.bits
+	fail := make([]uint16, len(t.ends))
+	for s := 1; s < len(t.ends); s++ {
+		// The root's row is complete as it is: what is missing leads back to the root.
+		row, back := t.next[s*width:(s+1)*width], t.next[int(fail[s])*width:(int(fail[s])+1)*width]
+		t.ends[s] = append(t.ends[s], t.ends[fail[s]]...)
+		for c, next := range row {
+			if next == 0 {
+				row[c] = back[c]
+			} else {
+				fail[next] = back[c]
 			}
-		}
-		if s != 0 {
-			ends[s] = append(ends[s], ends[fail[s]]...)
 		}
 	}
-	a.next = make([]uint16, len(tree)<<a.bits)
-	a.from = make([]uint16, len(tree)+1)
-	for s := range tree {
-		for c, t := range tree[s][:1<<a.bits] {
-			if len(ends[t]) > 0 {
-				t |= hasOutput
-			}
-			a.next[s<<a.bits|c] = t
-		}
-		a.out = append(a.out, ends[s]...)
+	a.next, a.from = t.next, make([]uint16, len(t.ends)+1)
+	for s := range t.ends {
+		a.out = append(a.out, t.ends[s]...)
 		a.from[s+1] = uint16(len(a.out))
+	}
+	for i, next := range a.next {
+		if len(t.ends[next]) > 0 {
+			a.next[i] |= hasOutput
+		}
 	}
 }
 

@@ -17,7 +17,7 @@ type context struct {
 
 const (
 	reachBefore = 64
-	reachAfter  = 24
+	reachAfter  = 40
 )
 
 func (x *context) load(c *candidate, lo, hi int) {

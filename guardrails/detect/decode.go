@@ -8,13 +8,13 @@ import (
 	"unicode/utf8"
 )
 
-const minRun = 16
+const minRun = 12
 
-// runs finds stretches of base64 and hexadecimal and scans what they decode to. It samples every twelfth byte, so that
-// a stretch of minRun cannot slip through.
+// runs finds stretches of base64 and hexadecimal and scans what they decode to. It looks at every minRun-th
+// byte, so that no stretch of that length slips through.
 func (e *Engine) runs(s *Scratch, text []byte, pieces []piece, tr *trail, depth int) {
 	k := 0
-	for i := minRun - 4; i < len(text); i += minRun - 4 {
+	for i := minRun - 1; i < len(text); i += minRun {
 		if !is(text[i], isBase64) {
 			continue
 		}
@@ -31,7 +31,7 @@ func (e *Engine) runs(s *Scratch, text []byte, pieces []piece, tr *trail, depth 
 		}
 		p := pieces[k]
 		e.encoded(s, text[p.lo:p.hi], lo-int(p.lo), hi-int(p.lo), p, tr, depth)
-		i = max(i, hi)
+		i = max(i, hi-minRun)
 	}
 }
 
@@ -43,6 +43,9 @@ func (e *Engine) encoded(s *Scratch, t []byte, lo, hi int, p piece, tr *trail, d
 		return
 	}
 	v := t[lo:hi]
+	if len(v) < 20 && !mixed(v, hi < len(t) && t[hi] == '=') {
+		return
+	}
 	lv := &s.levels[depth]
 	via, out := stepHex, lv.view[:0]
 	ok := false
@@ -80,8 +83,29 @@ func (e *Engine) encoded(s *Scratch, t []byte, lo, hi int, p piece, tr *trail, d
 		lv.view = plain
 	}
 	if readable(lv.view) {
+		p.name = s.nameFrom(p, t, lo)
 		e.descend(s, lv.view, &lv.spans, p, tr, depth, via, len(t))
+		s.members = s.members[:len(s.members)-1]
 	}
+}
+
+// mixed holds for short stretches that are no words: small and capital letters with digits, or with padding behind.
+func mixed(v []byte, padded bool) bool {
+	s := shapeOf(v)
+	return s.upper > 1 && s.lower > 0 && (s.digit > 0 || padded || s.changes > 2) || s.hex == len(v) && s.digit > 0
+}
+
+// nameFrom gives what is decoded the names of its leaf and, as a label, what stands before it.
+func (s *Scratch) nameFrom(p piece, t []byte, lo int) int32 {
+	names := *s.names(p)
+	names.Name = false
+	if len(names.Label) == 0 {
+		if names.Label = columnHeader(t, lo); len(names.Label) == 0 {
+			names.Label = t[max(0, lo-48):lo]
+		}
+	}
+	s.members = append(s.members, names)
+	return ^int32(len(s.members) - 1)
 }
 
 // unhex decodes pairs; a checksum decodes to noise and is given up after a few bytes.

@@ -139,6 +139,7 @@ func europeanForms() []form {
 		{entity: "DE_SOCIAL_SECURITY", shape: "99999999A999", groups: "2-6-1-3|8-1-3", check: deSocial, grouped: needNothing, bare: needNothing},
 		{entity: "DE_HEALTH_INSURANCE", shape: "A999999999", check: kvnr, bare: needNothing},
 		{entity: "DE_ID_CARD", shape: "A99999999", check: travelDocument, alone: true},
+		{entity: "DE_ID_CARD", shape: "A99999999"},
 		{entity: "DE_ID_CARD", shape: "A********", check: travelDocument},
 		{entity: "DE_ID_CARD", shape: "A********9", check: icao},
 		{entity: "DE_PASSPORT", shape: "A99999999", check: travelDocument},

@@ -28,6 +28,7 @@ const (
 	whole                  // a sentence that needs no company
 	turned                 // words spelled backwards or by ROT13
 	quoting                // words of people who talk about attacks
+	history                // the conversation itself
 	tool                   // the name of another upstream's tool
 	sorts
 )
@@ -99,10 +100,10 @@ func (e *Engine) weighPhrases(s *Scratch, t []byte, tr *trail) verdict {
 	talk := 0
 	for _, h := range s.phrases {
 		k := e.sortOf(h)
-		if k == quoting {
+		if k == quoting && wholeWord(t, int(h.start), int(h.end)) && !(int(h.end) < len(t) && t[h.end] == '.' && int(h.end)+1 < len(t) && is(t[h.end+1], isLetter)) {
 			talk++
 		}
-		if k == turned || !e.counts(t, h, k) {
+		if k == turned || k == quoting || !e.counts(t, h, k) {
 			continue
 		}
 		kept = append(kept, h)
@@ -127,7 +128,7 @@ func (e *Engine) weighPhrases(s *Scratch, t []byte, tr *trail) verdict {
 		}
 		start, end := int(kept[min(wi, i)].start), int(h.end)
 		if tr == nil || tr.via != stepRevealed {
-			score -= discount(t, int(kept[min(ni, i)].start), end, talk)
+			score -= discount(t, int(h.start), end, talk)
 		}
 		if score > best.score {
 			best = verdict{score, entity, start, end}
@@ -186,8 +187,14 @@ func assess(near, wide *tally) (score int, entity string) {
 	if wide.has(conceal) && (wide.has(send) || wide.has(toolFirst) || wide.has(loot) || wide.has(source) || wide.has(notice) || wide.has(tool)) {
 		best(65, "concealment")
 	}
-	if near.has(toolFirst) && (steer || wide.has(loot) || wide.has(send) && wide.has(sink) || wide.has(conceal) || wide.has(tool)) {
+	if near.has(toolFirst) && (steer || wide.has(loot) || wide.has(conceal) || wide.has(tool)) {
 		best(60, "tool-steering")
+	}
+	if (near.has(send) || near.has(toolFirst)) && near.has(history) && (near.has(toolFirst) || wide.has(sink) || steer) {
+		best(58, "exfiltration")
+	}
+	if near[persist] > 1 {
+		best(55, "persistence")
 	}
 	if wide.has(tool) && (near.has(toolFirst) || near.has(persist) || steer && (near.has(send) || near.has(disclose))) {
 		best(60, "tool-steering")
@@ -225,7 +232,9 @@ func (e *Engine) counts(t []byte, h phraseHit, k sort8) bool {
 func commands(t []byte, at int) bool {
 	i := at
 	for i > 0 && is(t[i-1], isSpace) {
-		i--
+		if i--; t[i] == '\n' {
+			return true
+		}
 	}
 	if i == 0 || !is(t[i-1], isAlnum) {
 		return true
@@ -259,11 +268,13 @@ func discount(t []byte, start, end, talk int) int {
 }
 
 func openQuote(t []byte, at int) bool {
-	for i := at - 1; i >= max(0, at-12); i-- {
+	for i := at - 1; i >= max(0, at-64); i-- {
 		switch t[i] {
 		case '\'', '"', '`':
-			return i == 0 || !is(t[i-1], isAlnum)
-		case '.', '\n', '>', ':':
+			if i == 0 || !is(t[i-1], isAlnum) {
+				return true
+			}
+		case '\n', '>', ';':
 			return false
 		}
 		if bytes.HasPrefix(t[i:], []byte("“")) {

@@ -25,7 +25,7 @@ func labelTable() []labelled {
 		{"MEDICAL_LICENSE", "dea,dea number,dea registration,medical license,prescriber"},
 		{"US_MBI", "mbi,medicare beneficiary,beneficiary id,medicare id,medicare number,hicn"},
 		{"CA_SIN", "sin,social insurance,nas,numero d assurance sociale,sin number"},
-		{"UK_NHS", "nhs,nhs number,national health service,health service number"},
+		{"UK_NHS", "nhs,nhsno,nhs no,nhs number,national health service,health service number"},
 		{"UK_NINO", "nino,ni number,national insurance,ni no"},
 		{"UK_UTR", "utr,unique taxpayer reference,self assessment"},
 		{"UK_DRIVING_LICENCE", "driving licence,dvla,licence number"},
@@ -40,7 +40,7 @@ func labelTable() []labelled {
 		{"IMEI", "imei,device id,handset"},
 		{"ICCID", "iccid,sim card,sim"},
 		{"IMSI", "imsi"},
-		{"DE_TAX_ID", "steuer id,steuerid,steueridentifikationsnummer,idnr,tax id,identifikationsnummer,steuerliche identifikation,steuer identifikation"},
+		{"DE_TAX_ID", "steuer id,steuerid,id nr,idnr,steueridentifikationsnummer,idnr,tax id,identifikationsnummer,steuerliche identifikation,steuer identifikation"},
 		{"DE_TAX_NUMBER", "steuernummer,steuer nr,st nr,finanzamt"},
 		{"DE_SOCIAL_SECURITY", "rvnr,svnr,rentenversicherungsnummer,sozialversicherungsnummer,versicherungsnummer,sv nummer"},
 		{"DE_HEALTH_INSURANCE", "kvnr,krankenversicherung,krankenversichertennummer,versichertennummer,egk,krankenkasse,gesundheitskarte"},
@@ -99,16 +99,16 @@ func labelTable() []labelled {
 		{"CL_RUT", "rut"},
 		{"MX_CURP", "curp"},
 		{"MX_RFC", "rfc"},
-		{"KR_RRN", "rrn,resident registration number,resident registration"},
-		{"KR_FRN", "frn,foreigner registration"},
+		{"KR_RRN", "rrn,resident registration number,resident registration,주민등록번호"},
+		{"KR_FRN", "frn,foreigner registration,외국인등록번호"},
 		{"KR_BRN", "brn,business registration number"},
 		{"KR_PASSPORT", "korean passport,passport"},
 		{"KR_DRIVER_LICENSE", "korean driver"},
-		{"JP_MY_NUMBER", "my number,mynumber,individual number"},
-		{"CN_RESIDENT_ID", "resident identity,chinese id,shenfenzheng"},
+		{"JP_MY_NUMBER", "my number,mynumber,individual number,マイナンバー,個人番号"},
+		{"CN_RESIDENT_ID", "resident identity,chinese id,shenfenzheng,身份证,身份證"},
 		{"TW_NATIONAL_ID", "taiwan id,national id"},
 		{"HK_ID", "hkid,hong kong id"},
-		{"TH_TNIN", "tnin,thai national id,thai id"},
+		{"TH_TNIN", "tnin,thai national id,thai id,เลขบัตรประชาชน,เลขประจำตัวประชาชน"},
 		{"PH_TIN", "tin,bir,tax id,taxpayer id"},
 		{"MY_NRIC", "mykad,nric,ic number"},
 		{"ID_NIK", "nik,ktp"},
@@ -120,13 +120,13 @@ func labelTable() []labelled {
 		{"IL_ID", "teudat zehut,israeli id"},
 		{"AE_EMIRATES_ID", "emirates id,eid"},
 		{"EMAIL_ADDRESS", "email,e mail,mail"},
-		{"PHONE_NUMBER", "phone,telephone,tel,mobile,cell,cellphone,fax,call,whatsapp,telefon,handy,movil,telefono,celular,contact number,phone number,number is,msisdn,sms"},
+		{"PHONE_NUMBER", "phone,telephone,tel,mobile,cell,cellphone,fax,call,whatsapp,telefon,handy,movil,telefono,celular,contact number,phone number,number is,msisdn,sms,电话,電話,手机,телефон"},
 		{"IP_ADDRESS", "ip,ipv4,ipv6,ip address,client ip,remote addr,address,prefix,route,addr,cidr,subnet,network"},
 		{"MAC_ADDRESS", "mac,mac address,hardware address,hw address,bssid,ethernet"},
 		{"CRYPTO", "wallet,btc,bitcoin,eth,ethereum,crypto,wallet address"},
 		{"DATE_OF_BIRTH", "dob,date of birth,birth date,birthdate,birthday,born,geburtsdatum,date de naissance,fecha de nacimiento,data di nascita,geboortedatum,data de nascimento,fodelsedatum,geburtstag,born on"},
-		{"NAME", "first name,last name,full name,firstname,lastname,fullname,surname,given name,family name,middle name,vorname,nachname,prenom,nom de famille,apellido,apellidos,nombre completo,cognome,sobrenome,patient name,customer name,cardholder,cardholder name,maiden name,achternaam,voornaam,fornamn,efternamn,nazwisko"},
-		{"STREET_ADDRESS", "street address,address line1,address line2,address line 1,address line,street,home address,billing address,shipping address,mailing address,postal address,strasse,adresse,direccion,indirizzo,endereco,straat"},
+		{"NAME", "first name,last name,full name,firstname,lastname,fullname,surname,given name,family name,middle name,vorname,nachname,prenom,nom de famille,apellido,apellidos,nombre completo,cognome,sobrenome,patient name,customer name,cardholder,cardholder name,maiden name,achternaam,voornaam,fornamn,efternamn,nazwisko,姓名,氏名,이름,фио"},
+		{"STREET_ADDRESS", "street address,address line1,address line2,address line 1,address line,street,home address,billing address,shipping address,mailing address,postal address,strasse,adresse,direccion,indirizzo,endereco,straat,地址,住所,주소,адрес"},
 		{"CVV", "cvv,cvc,cvv2,card verification,security code,csc"},
 		{"PIN", "pin,pin code,card pin"},
 		{"SALARY", "salary,base salary,gehalt,salaire,salario,annual income"},
@@ -205,12 +205,13 @@ func squeezeWords(dst, t []byte, name bool) []byte {
 				dst = append(dst, '_')
 			}
 			dst = append(dst, lower(b))
-		case b >= 0xC0 && i+1 < len(t):
+		case b >= 0xC3 && b <= 0xC5 && i+1 < len(t):
 			if base := latinBase(t[i], t[i+1]); base != 0 {
 				dst = append(dst, base)
 			}
 			i++
 		case b >= 0x80:
+			dst = append(dst, b)
 		case dst[len(dst)-1] != '_':
 			dst = append(dst, '_')
 		}

@@ -50,6 +50,9 @@ func (e *Engine) facts(s *Scratch, name []byte) facts {
 // byName judges a leaf by the names around it.
 func (e *Engine) byName(s *Scratch, t []byte, p piece, tr *trail) {
 	l, leaf := s.names(p), int(p.leaf)
+	if l.Name || generic(l.Field) && len(l.Label) == 0 {
+		s.bare(t, leaf, tr)
+	}
 	if l.Name || len(l.Field) == 0 && len(l.Label) == 0 {
 		return
 	}

@@ -120,22 +120,8 @@ func vin(n []byte) bool {
 
 func iccid(n []byte) bool { return n[0] == '8' && n[1] == '9' && luhn(n) }
 
-// deTaxID wants one digit two or three times among the first ten, and ISO 7064.
 func deTaxID(n []byte) bool {
-	var count [10]int
-	for _, b := range n[:10] {
-		count[digit(b)]++
-	}
-	twice := 0
-	for _, c := range count {
-		if c > 3 {
-			return false
-		}
-		if c > 1 {
-			twice++
-		}
-	}
-	return n[0] != '0' && twice <= 2 && mod11x10(n)
+	return n[0] != '0' && distinct(n[:10]) && mod11x10(n)
 }
 
 func zeroFifth(n []byte) bool { return n[4] == '0' && (n[0] <= '5') && distinct(n) }

@@ -116,7 +116,10 @@ func (c *candidate) read(word, end int) bool {
 	c.push(word, end)
 	for g.n < maxGroups {
 		at := g.end[g.n-1]
-		if at+1 >= len(t) || !separator(t[at]) || !is(t[at+1], isAlnum) {
+		if at+2 < len(t) && t[at] == ')' && t[at+1] == ' ' {
+			at++
+		}
+		if at+1 >= len(t) || !separator(t[at]) && !(t[at] == ')' && g.n == 1 && g.start[0] > 0 && t[g.start[0]-1] == '(') || !is(t[at+1], isAlnum) {
 			break
 		}
 		stop := run(t, at+1, isAlnum)
@@ -297,7 +300,7 @@ func (c *candidate) rank(ctx *context, f *compiledForm, grouped bool, lo, hi int
 // alone holds where the leaf is the value and nothing names it.
 func (c *candidate) alone(lo, hi int) bool {
 	l := c.names
-	return len(trimmed(c.t, 0, lo)) == 0 && len(trimmed(c.t, hi, len(c.t))) == 0 && len(l.Field) == 0 && len(l.Label) == 0 && !l.Name
+	return len(trimmed(c.t, 0, lo)) == 0 && len(trimmed(c.t, hi, len(c.t))) == 0 && generic(l.Field) && len(l.Label) == 0 && !l.Name
 }
 
 func trimmed(t []byte, lo, hi int) []byte {
@@ -317,7 +320,7 @@ func (c *candidate) clear(lo, hi int) bool {
 		switch b := t[lo-1]; {
 		case is(b, isAlnum), b == '_' && lo > 1 && is(t[lo-2], isAlnum):
 			return false
-		case (b == '.' || b == '-' || b == '/' || b == ':' || b == '+' || b == ',') && lo > 1 && is(t[lo-2], isDigit):
+		case (b == '.' || b == '-' || b == '/' || b == ':' || b == '+') && lo > 1 && is(t[lo-2], isDigit):
 			return false
 		case b == '-' && lo > 1 && is(t[lo-2], isAlnum), b == '#', b == '$' && lo > 1, b == '%':
 			return false
@@ -327,7 +330,7 @@ func (c *candidate) clear(lo, hi int) bool {
 		switch b := t[hi]; {
 		case is(b, isAlnum), b == '_', b == '%':
 			return false
-		case (b == '.' || b == '-' || b == '/' || b == ':' || b == ',') && hi+1 < len(t) && is(t[hi+1], isDigit) && !(b == ',' || b == '.' && hi+2 < len(t)):
+		case (b == '.' || b == '-' || b == '/' || b == ':') && hi+1 < len(t) && is(t[hi+1], isDigit):
 			return false
 		case b == '-' && hi+1 < len(t) && is(t[hi+1], isAlnum), b == '@':
 			return false

@@ -1,6 +1,9 @@
 package detect
 
-import "unicode/utf8"
+import (
+	"bytes"
+	"unicode/utf8"
+)
 
 // What was cut in two is put together again: lines inside one text, and neighbours inside one document. Only what
 // crosses the cut counts.
@@ -27,7 +30,7 @@ func (e *Engine) seams(s *Scratch, t []byte, leaf int, tr *trail, depth int) {
 			i = hi - 1
 			continue
 		}
-		if torn(t[max(0, lo-40):lo], t[hi:min(len(t), hi+40)]) {
+		if torn(t[max(0, lo-40):lo], t[hi:min(len(t), hi+40)]) && !(t[i] == '\n' && rows(t, lo, hi)) {
 			e.across(s, t, lo, hi, leaf, tr, depth)
 		}
 		i = hi - 1
@@ -38,6 +41,11 @@ func (e *Engine) seams(s *Scratch, t []byte, leaf int, tr *trail, depth int) {
 func torn(a, b []byte) bool {
 	if len(a) < 2 || len(b) < 2 {
 		return false
+	}
+	if is(b[0], isDigit) && is(a[len(a)-1], isDigit) {
+		if shapeOf(a[max(0, len(a)-16):]).digit+shapeOf(b[:min(len(b), 16)]).digit >= 7 {
+			return true
+		}
 	}
 	blank := is(a[len(a)-1], isSpace)
 	if blank {
@@ -63,7 +71,7 @@ func torn(a, b []byte) bool {
 		return !blank
 	case blank:
 		return x.digit > 0 && y.digit > 0
-	case x.digit > 0 && y.digit > 0:
+	case x.digit > 0 && y.digit > 0, x.lower+y.lower == 0 && x.digit+y.digit > 0:
 		return len(a)-lo+hi >= 8
 	}
 	return (x.digit > 0 || y.digit > 0 || x.upper > 0 && x.lower > 0 && x.changes > 2) && len(a)-lo+hi >= 14
@@ -93,7 +101,7 @@ func (e *Engine) across(s *Scratch, t []byte, lo, hi, leaf int, tr *trail, depth
 	cut := len(out)
 	lv.spans.mark(cut, hi, false)
 	for i := hi; i < to; i++ {
-		if mark := t[i] == t[lo] && t[lo] != '\n' && (i+1 < to && t[i+1] == t[lo] || t[i-1] == t[lo]); mark {
+		if cutsAgain(t, i, t[hi-1]) {
 			continue
 		}
 		lv.spans.mark(len(out), i, false)
@@ -116,6 +124,24 @@ func (e *Engine) across(s *Scratch, t []byte, lo, hi, leaf int, tr *trail, depth
 		kept = append(kept, p)
 	}
 	s.found = kept
+}
+
+// cutsAgain holds for bytes beyond the first cut that cut once more: the closing mark, the next line's end.
+func cutsAgain(t []byte, i int, mark byte) bool {
+	if t[i] != mark {
+		return false
+	}
+	if mark == '\n' {
+		return i+1 < len(t) && tokenByte(t[i-1]) && tokenByte(t[i+1])
+	}
+	return t[i-1] == mark || i+1 < len(t) && t[i+1] == mark
+}
+
+// rows holds where numbers at a line's end and begin are cells of a table.
+func rows(t []byte, lo, hi int) bool {
+	a := runBack(t, lo, isDigit)
+	b := run(t, hi, isDigit)
+	return a < lo && b > hi && (a > 0 && (t[a-1] == ',' || t[a-1] == ';' || t[a-1] == '\t' || t[a-1] == '|') && b < len(t) && (t[b] == ',' || t[b] == ';' || t[b] == '\t'))
 }
 
 // flat scans a short text in one reading.
@@ -142,9 +168,6 @@ func (e *Engine) siblings(s *Scratch, d *document, tr *trail, depth int) {
 		for j := range min(n, len(byField)) {
 			if o := byField[j]; o != last && string(d.leaves[^d.pieces[o].name].Field) == string(l.Field) {
 				e.join(s, d, o, k, tr, depth)
-				byField[j] = k
-				n--
-				break
 			}
 		}
 		byField[n%len(byField)] = k
@@ -167,6 +190,10 @@ func (e *Engine) join(s *Scratch, d *document, a, b int, tr *trail, depth int) {
 	before := len(s.found)
 	e.flat(s, out, int(p.leaf), nil, depth)
 	fresh := len(s.found)
+	if whole := len(x) == int(p.hi-p.lo) && len(y) == int(q.hi-q.lo); whole && len(s.found) == before && generic(d.leaves[^p.name].Field) && generic(d.leaves[^q.name].Field) {
+		e.lone(s, out, int(p.leaf))
+		fresh = len(s.found)
+	}
 	for i := before; i < fresh; i++ {
 		f := s.found[i].f
 		if f.Start >= cut || f.End <= cut {
@@ -180,6 +207,41 @@ func (e *Engine) join(s *Scratch, d *document, a, b int, tr *trail, depth int) {
 		s.add(int(q.leaf), tr, right)
 	}
 	s.found = append(s.found[:before], s.found[fresh:]...)
+}
+
+// lone looks at a text that is one number or one token and has no name.
+func (e *Engine) lone(s *Scratch, out []byte, leaf int) {
+	none := Leaf{}
+	s.members = append(s.members, none)
+	own := [1]piece{{0, int32(len(out)), int32(leaf), ^int32(len(s.members) - 1)}}
+	e.marks(s, out, own[:], nil)
+	s.bare(out, leaf, nil)
+	s.members = s.members[:len(s.members)-1]
+}
+
+// bare reports a text that is nothing but one random token.
+func (s *Scratch) bare(t []byte, leaf int, tr *trail) {
+	if len(t) < 20 || len(t) > 200 || bytes.ContainsAny(bytes.TrimRight(t, "="), "=:!$~") || !wordShaped(t) || isReference(t) || isPlaceholder(t) || alphabet(t) {
+		return
+	}
+	sh := shapeOf(t)
+	if sh.digit < 3 || sh.letter() < 3 || sh.mark*4 > len(t) || weigh(t) < tokenLike || entropy(t) < 3.2 || foldContains(t, "http") {
+		return
+	}
+	s.add(leaf, tr, Finding{Rule: "bare-token", Entity: "generic-secret", Kind: Secret, Confidence: 35, Start: 0, End: len(t)})
+}
+
+// generic holds for names that name nothing.
+func generic(name []byte) bool {
+	if len(name) <= 1 {
+		return true
+	}
+	for _, w := range [...]string{"value", "text", "data", "content", "item", "items", "result", "output", "input", "string", "message", "body", "field", "parts", "part", "payload", "note", "values", "elements", "chunk", "chunks", "args", "params"} {
+		if foldEqual(name, w) {
+			return true
+		}
+	}
+	return false
 }
 
 // prose holds where both sides are running text.

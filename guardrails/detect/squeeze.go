@@ -72,6 +72,16 @@ func leet(b byte) byte {
 	return 0
 }
 
+// plainWriting holds for text that was written as everybody writes: the scoring has judged it.
+func plainWriting(raw []byte, size int) bool {
+	s := shapeOf(raw)
+	gaps := len(raw) - s.digit - s.letter()
+	if s.digit >= 2 && s.digit*10 >= size {
+		return false
+	}
+	return gaps > 0 && gaps*4 < size || gaps == 0 && size < 14
+}
+
 // squeeze looks for instructions in odd text.
 func (e *Engine) squeeze(s *Scratch, t []byte, leaf int, tr *trail, depth int) {
 	lv := &s.levels[depth]
@@ -79,7 +89,7 @@ func (e *Engine) squeeze(s *Scratch, t []byte, leaf int, tr *trail, depth int) {
 	out := lv.view[:0]
 	for i, b := range t {
 		if c := leet(b); c != 0 {
-			lv.spans.mark(len(out), i, true)
+			lv.spans.mark(len(out), i, false)
 			out = append(out, c)
 		}
 	}
@@ -88,6 +98,10 @@ func (e *Engine) squeeze(s *Scratch, t []byte, leaf int, tr *trail, depth int) {
 	first, last, n := -1, 0, 0
 	for _, stream := range lv.hits {
 		for _, h := range stream {
+			lo, hi := lv.spans.raw(int(h.end)-int(e.compact.size[h.lit]), int(h.end))
+			if plainWriting(t[lo:hi], int(e.compact.size[h.lit])) {
+				continue
+			}
 			if first < 0 {
 				first = int(h.end) - int(e.compact.size[h.lit])
 			}

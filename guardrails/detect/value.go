@@ -126,14 +126,13 @@ func isPlaceholder(v []byte) bool {
 	for _, w := range []string{
 		"redacted", "placeholder", "changeme", "change_me", "change-me", "replace_me", "replaceme", "insert_", "insert-", "your_", "your-", "yourpass", "yourtoken",
 		"yourkey", "yourapi", "your api", "my_secret", "process.env", "os.environ", "getenv", "env(", "env[", "env.", "vault.", "secrets.", "xxxxxx",
-		"<redact", "[redact", "dummy", "*****", "todo", "fixme", "todo_", "not_a_real", "notreal", "hidden", "encrypted", "abcdefghijklmnopqrstuvwxyzabcdef",
-		"0123456789abcdefghijklmnopqrstuvwxyz",
+		"<redact", "[redact", "dummy", "*****", "todo", "fixme", "todo_", "not_a_real", "notreal", "hidden", "encrypted",
 	} {
 		if foldContains(v[:min(len(v), 128)], w) {
 			return true
 		}
 	}
-	return foldContains(v, "example") && len(v) < 24
+	return foldContains(v, "example") && len(v) < 24 && shapeOf(v).digit == 0
 }
 
 // repeats holds for runs of one byte, such as x's and stars.
@@ -155,7 +154,7 @@ func isReference(v []byte) bool {
 		return true
 	case bytes.ContainsAny(v, "()") && bytes.IndexByte(v, '(') > 0 && wordByte(v[bytes.IndexByte(v, '(')-1]):
 		return true
-	case dotted(v) || dateLike(v):
+	case dotted(v) || dateLike(v) || released(v):
 		return true
 	case v[0] == '@' || v[0] == '#' && len(v) < 10 || bytes.Contains(v, []byte("->")) || bytes.Contains(v, []byte("=>")) || bytes.Contains(v, []byte("::")):
 		return true
@@ -182,6 +181,23 @@ func dotted(v []byte) bool {
 		}
 	}
 	return parts > 1
+}
+
+// released holds for a name and its version: jackson-0.11.2.
+func released(v []byte) bool {
+	i := bytes.LastIndexByte(v, '-')
+	return i > 0 && i < len(v)-1 && isVersion(v[i+1:]) && shapeOf(v[:i]).digit <= 2
+}
+
+// alphabet holds for tables of characters: they look random and are not.
+func alphabet(v []byte) bool {
+	steps := 0
+	for i := 1; i < len(v); i++ {
+		if v[i] == v[i-1]+1 {
+			steps++
+		}
+	}
+	return len(v) >= 20 && steps*10 >= len(v)*8
 }
 
 func dateLike(v []byte) bool {

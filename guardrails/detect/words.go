@@ -28,7 +28,7 @@ func secretWords() map[string]grade {
 		"deploy_key": gradeToken, "deploykey": gradeToken, "subscription-key": gradeToken, "subscription_key": gradeToken, "record_key": gradeToken, "ingest_key": gradeToken, "integration_key": gradeToken,
 		"sdk_key": gradeToken, "root_key": gradeToken, "write_key": gradeToken, "service_key": gradeToken, "personal_key": gradeToken, "consumer_key": gradeToken, "storage_key": gradeToken, "credential": gradeToken,
 		"authorization": gradeToken, "bearer": gradeToken, "cookie": gradeWeak, "jwt": gradeWeak, "webhook": gradeWeak, "dsn": gradeWeak, "mnemonic": gradeToken,
-		"key": gradeWeak, "auth": gradeWeak, "api": gradeWeak, "creds": gradeToken, "access": gradeWeak, "private": gradeWeak, "pat": gradeWeak, "pin": gradeWeak, "client": gradeWeak, "license": gradeWeak,
+		"key": gradeWeak, "auth": gradeWeak, "api": gradeWeak, "creds": gradeToken, "access": gradeWeak, "private": gradeWeak, "_pat": gradeToken, "pin": gradeWeak, "client": gradeWeak, "license": gradeWeak,
 		"_id": gradeWeak, "account": gradeWeak, "session": gradeWeak, "signature": gradeWeak, "conn": gradeWeak, "_sk": gradeWeak, "access_id": gradeToken, "accessid": gradeToken, "secret_id": gradeToken,
 	}
 }
@@ -54,7 +54,7 @@ func heads() []string {
 }
 
 // vendors are names of services whose keys are given away beside the name alone, in lower case.
-const vendors = `abstractapi abuseipdb accuweather adafruit adobe adzuna aeroworkflow agora ahrefs aiven airbrake airship airtable airvisual aisle alchemy algolia alibaba alienvault allsports amadeus ambee amplitude
+const vendors = `runscope tefter dareboost fulcrum geckoboard centralstationcrm vbout speechtextai riot keen clay vast aikido retell documo restpack retellai lmstudio bitpanda voiceflow ubidots openphone cohere deepinfra hyperbolic novita featherless abstractapi abuseipdb accuweather adafruit adobe adzuna aeroworkflow agora ahrefs aiven airbrake airship airtable airvisual aisle alchemy algolia alibaba alienvault allsports amadeus ambee amplitude
 anthropic anypoint apacta api2cart apideck apiflash apifonica apify apilayer apimatic apiscience apitemplate apollo appcues appfollow appointedd appoptics appsflyer appsynergy apptivo artifactory artsy asana assemblyai atera
 audd auth0 autodesk autoklose autopilot avazapersonal aviationstack aws axonaut aylien ayrshare azure bannerbear baremetrics baseten beamer beebole besnappy besttime betterstack billomat bing bitbar bitbucket bitcoinaverage bitfinex bitly bitmex
 blablabus blazemeter blitapp blockchain blocknative blogger bombbomb boostnote borgbase box braintree brandfetch branch browserstack browshot bscscan bugherd bugsnag buildkite bulbul bulksms buttercms caflou calendarific calendly calorieninja campayn
