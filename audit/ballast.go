@@ -19,18 +19,21 @@ const (
 // many bytes that were, 0 where there was none. It may be called while a process writes. The ballast is made anew at a
 // start that finds room.
 func Recover(dir string) (freed int64, err error) {
-	name := filepath.Join(dir, ballastName)
-	info, err := os.Lstat(name)
-	if errors.Is(err, fs.ErrNotExist) {
-		return 0, nil
+	for _, name := range []string{ballastName, ballastName + temporary} { // a crash may have left it half made
+		name = filepath.Join(dir, name)
+		info, err := os.Lstat(name)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err == nil {
+			err = os.Remove(name)
+		}
+		if err != nil {
+			return freed, fmt.Errorf("releasing the ballast: %w", err)
+		}
+		freed += info.Size()
 	}
-	if err == nil {
-		err = os.Remove(name)
-	}
-	if err != nil {
-		return 0, fmt.Errorf("releasing the ballast: %w", err)
-	}
-	return info.Size(), nil
+	return freed, nil
 }
 
 // ballast makes the ballast where it is configured, missing, and there is room. A start does not fail for it.
