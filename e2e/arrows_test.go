@@ -28,6 +28,7 @@ var arrows = map[string][]string{
 
 	"guardrails/detect": {},
 	"audit":             {"mcpproxy/wire", "policy", "store"},
+	"audit/stats":       {"policy"},
 
 	"mcpproxy/ingress":  {"mcpproxy/wire", "policy"},
 	"mcpproxy/upstream": {"mcpproxy/wire"},
