@@ -28,12 +28,12 @@ func way(name string) *policy.Connection {
 	return &policy.Connection{Name: name, Agent: &policy.Agent{Name: "bot"}, Upstream: &policy.Upstream{Name: "up"}}
 }
 
-func (d *desk) answered(c *policy.Connection, s policy.Status, took time.Duration) {
-	d.Observe(&policy.Call{Connection: c, Time: d.now}, &policy.Outcome{Allowed: true}, &policy.Report{Status: s, Took: took})
+func (d *desk) answered(c *policy.Connection, took time.Duration) {
+	d.Observe(&policy.Call{Connection: c, Time: d.now}, &policy.Outcome{Allowed: true}, &policy.Report{Status: policy.StatusOK, Took: took})
 }
 
-func (d *desk) denied(c *policy.Connection, code string) {
-	d.Observe(&policy.Call{Connection: c, Time: d.now}, &policy.Outcome{Reason: &policy.Reason{Code: code}}, nil)
+func (d *desk) denied(c *policy.Connection) {
+	d.Observe(&policy.Call{Connection: c, Time: d.now}, &policy.Outcome{Reason: &policy.Reason{Code: "X"}}, nil)
 }
 
 // nearly forgets how long calls took, which the histogram knows only roughly.
@@ -77,7 +77,7 @@ func TestMeterCountsWhatBecameOfCalls(t *testing.T) {
 func TestMeterTellsConnectionsApart(t *testing.T) {
 	d := newDesk()
 	d.Observe(&policy.Call{Time: d.now}, &policy.Outcome{Reason: policy.ReasonNoConnection}, nil)
-	d.denied(way("a"), "X")
+	d.denied(way("a"))
 	other := way("a")
 	other.Agent = &policy.Agent{Name: "else"}
 	for name, c := range map[string]*policy.Connection{"other name": way("b"), "other agent": other} {
@@ -89,7 +89,7 @@ func TestMeterTellsConnectionsApart(t *testing.T) {
 	if h := d.Of(way("a")); h.Total.Denied != 0 {
 		t.Errorf("what is not kept has %+v", h)
 	}
-	d.denied(way("b"), "X")
+	d.denied(way("b"))
 	d.Keep([]*policy.Connection{way("b")})
 	if h := d.Of(way("b")); h.Total.Denied != 1 {
 		t.Errorf("what is kept has %+v", h)
@@ -119,8 +119,8 @@ func TestHourForgets(t *testing.T) {
 			for _, s := range c.steps {
 				d.now = d.now.Add(s.after)
 				for range s.calls {
-					d.answered(way("c"), policy.StatusOK, time.Millisecond)
-					d.denied(way("c"), "X")
+					d.answered(way("c"), time.Millisecond)
+					d.denied(way("c"))
 				}
 			}
 			d.now = d.now.Add(c.wait)
@@ -154,7 +154,7 @@ func TestPercentilesAreAtMostAQuarterOff(t *testing.T) {
 			var all []time.Duration
 			for range 2000 {
 				all = append(all, spread())
-				d.answered(way("c"), policy.StatusOK, all[len(all)-1])
+				d.answered(way("c"), all[len(all)-1])
 			}
 			slices.Sort(all)
 			h := d.Of(way("c")).Hour
@@ -170,7 +170,7 @@ func TestPercentilesAreAtMostAQuarterOff(t *testing.T) {
 func TestNoDurationIsLost(t *testing.T) {
 	for _, took := range []time.Duration{-1, 0, 1, 1<<16 - 1, 1 << 16, 1 << 38, 1<<63 - 1} {
 		d := newDesk()
-		d.answered(way("c"), policy.StatusOK, took)
+		d.answered(way("c"), took)
 		if h := d.Of(way("c")); h.Total.P50 <= 0 || took > 0 && took < 1<<38 && h.Total.P50 > 3*took+1<<16 {
 			t.Errorf("%d ns is told as %v", took, h.Total.P50)
 		}
@@ -180,8 +180,8 @@ func TestNoDurationIsLost(t *testing.T) {
 func TestObserveTakesNoMemory(t *testing.T) {
 	d, c := newDesk(), way("c")
 	calls := []func(){
-		func() { d.answered(c, policy.StatusOK, time.Second) },
-		func() { d.denied(c, "X") },
+		func() { d.answered(c, time.Second) },
+		func() { d.denied(c) },
 	}
 	call, allowed := &policy.Call{Connection: c, Time: d.now}, &policy.Outcome{Allowed: true}
 	refused, report := &policy.Outcome{Reason: &policy.Reason{Code: "X"}}, &policy.Report{Status: policy.StatusOK, Took: time.Second}
