@@ -268,6 +268,10 @@ func TestHoursGate(t *testing.T) {
 			t.Errorf("%s: a list is refused: %s", at, got)
 		}
 	}
+	friday := time.Date(2026, 11, 27, 21, 30, 0, 0, time.UTC) // Saturday in Tokyo comes before Monday in Prague
+	if d := l.decide(t, l.toolCall(t, "x", "{}", friday)); d.Wait != 3*time.Hour+30*time.Minute {
+		t.Errorf("on Friday: got a wait of %v", d.Wait)
+	}
 	if d := l.decide(t, l.toolCall(t, "x", "{}", noon.Add(10*time.Hour))); d.Wait != 7*time.Hour || d.Detail != "connection c" {
 		t.Errorf("got a wait of %v, detail %q", d.Wait, d.Detail)
 	}

@@ -42,19 +42,16 @@ func fromAgent(c *policy.Call) bool {
 
 // works reports whether a call is a request that makes the upstream work.
 func works(c *policy.Call) bool {
-	return c.Direction == policy.ToUpstream && c.Frame.Kind == wire.KindRequest && !idle[c.Method]
+	return c.Direction == policy.ToUpstream && c.Frame.Kind == wire.KindRequest && (c.Method == methodCall || !idle[c.Method])
 }
 
-// Years between which a clock is believed; times outside have no nanoseconds since 1970 that fit into 64 bits.
-const (
-	firstYear = 1970
-	lastYear  = 2200
-)
+// end is when clocks are no longer believed, in seconds since 1970: the year 2200. Nanoseconds fit into 64 bits until then.
+const end = 7_258_118_400
 
 // instant is when a call came, in nanoseconds since 1970.
 func instant(c *policy.Call) (int64, error) {
-	if y := c.Time.Year(); y < firstYear || y > lastYear {
-		return 0, fmt.Errorf("the call's time is in the year %d", y)
+	if s := c.Time.Unix(); s <= 0 || s >= end {
+		return 0, fmt.Errorf("the call's time is in the year %d", c.Time.Year())
 	}
 	return c.Time.UnixNano(), nil
 }

@@ -103,7 +103,7 @@ func parseAccount(key string, b []byte) (*account, error) {
 	return a, nil
 }
 
-// maxWindow bounds the numbers of windows: days until the last year, and some.
+// maxWindow bounds the numbers of windows: the days until clocks are no longer believed, and some.
 const maxWindow = 200_000
 
 // reader reads the parts of a record; what is not there makes it bad.

@@ -1,6 +1,7 @@
 package quota_test
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/hopgate/hopgate/policy"
@@ -65,5 +66,15 @@ func TestAConnectionIsKnownByItsEnds(t *testing.T) {
 	s.to = "other"
 	if got := mustConnect(t, b, s).try(t, "x", noon); got != "" {
 		t.Errorf("another connection: %s", got)
+	}
+}
+
+func TestLongPatternsAreNotTakenForEachOther(t *testing.T) {
+	long := strings.Repeat("x", 400)
+	l := mustConnect(t, newBook(t), setup{tools: append(toolRate(long+"a", "1/day"), toolRate(long+"b", "1/day")...)})
+	for _, tool := range []string{long + "a", long + "b"} {
+		if n, _ := l.tries(t, tool, noon); n != 1 {
+			t.Errorf("%d calls passed", n)
+		}
 	}
 }
