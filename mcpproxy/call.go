@@ -2,6 +2,7 @@ package mcpproxy
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"net/http"
 	"strconv"
@@ -34,6 +35,12 @@ type exchange struct {
 	id       idKey
 	modern   bool // of the later era
 	starts   bool // the request is the initialize of its session
+
+	page      int               // of the listing that the cursor is for; 0 for the first
+	arguments [sha256.Size]byte // digest of the call's arguments
+	round     *round            // that the request is, until it is sent
+	first     policy.Ref        // of the call that the round belongs to
+	lacks     string            // capability that the client would need for the answer
 
 	sent   *policy.Call // what was judged and goes out; the call itself, or its rewritten copy
 	out    policy.Outcome
@@ -102,6 +109,12 @@ func (x *exchange) serve(life context.Context, s *session) {
 		if s.id != "" {
 			x.reply = s.streams.answer(x.reply, x.call.Origin.Protocol >= revisionResume)
 		}
+	}
+	defer x.unused()
+	if r := x.openHandles(); r != nil {
+		x.release()
+		x.refuseProtocol(ctx, r)
+		return
 	}
 	if send := x.decide(ctx); send != nil {
 		x.forward(life, ctx, send)
@@ -175,7 +188,8 @@ func (x *exchange) decide(ctx context.Context) *policy.Call {
 			x.out.Fault = err
 			x.conclude(ctx, policy.StatusFailed, false)
 			x.release()
-			x.refuse()
+			x.logFault()
+			x.answerRefusal(refusal(&x.call, &x.out))
 			return nil
 		}
 		return send
@@ -189,11 +203,17 @@ func (x *exchange) refuseOnRecord(ctx context.Context) {
 	x.logFault()
 	r := x.g.p.record(ctx, &x.call, &x.out)
 	x.release()
+	x.answerRefusal(r)
+}
+
+// answerRefusal answers a request with its refusal. Whoever sends no request awaits no answer.
+func (x *exchange) answerRefusal(r *ingress.Refusal) {
 	if x.frame.Kind == wire.KindRequest {
+		r.Modern = r.Modern || x.modern
 		x.reply.Refuse(r)
 		return
 	}
-	x.reply.Accept() // whoever sends no request awaits no answer
+	x.reply.Accept()
 }
 
 // refuseProtocol refuses a message that breaks the protocol.
@@ -219,6 +239,9 @@ func (x *exchange) refuse() {
 	x.logFault()
 	r := refusal(&x.call, &x.out)
 	r.Modern = r.Modern || x.modern
+	if x.out.Reason == reasonCapability {
+		r.Data = required(x.lacks)
+	}
 	x.reply.Refuse(r)
 }
 
@@ -232,10 +255,15 @@ func (x *exchange) logFault() {
 func (x *exchange) forward(life, ctx context.Context, send *policy.Call) {
 	link, err := x.link(ctx)
 	var stream upstream.Stream
+	x.report.Unsent = err != nil
 	if err == nil {
 		stream, err = link.Send(ctx, x.outgoing(send))
+		x.report.Unsent = unsent(err)
 	}
 	x.msg.Dispatched()
+	if !x.report.Unsent {
+		x.round = nil
+	}
 	if err != nil {
 		x.fail(life, ctx, err)
 		return
@@ -259,6 +287,11 @@ func (x *exchange) forward(life, ctx context.Context, send *policy.Call) {
 		x.relay(ctx, link, &in.Frame)
 		ctx = x.wait(life) //nolint:fatcontext // it ends the one before
 	}
+}
+
+// unsent reports whether an error of Send says that the upstream surely has not got the message.
+func unsent(err error) bool {
+	return err != nil && !errors.Is(err, upstream.ErrUnknownOutcome) && !errors.Is(err, upstream.ErrProtocol)
 }
 
 // link returns the way to the upstream that the message takes.
@@ -340,6 +373,9 @@ func (x *exchange) review(ctx context.Context, result *wire.Frame) *wire.Frame {
 			x.withhold(policy.Denied("protocol", reasonServerProtocol, err.Error()))
 		}
 	}
+	if x.out.Allowed {
+		result = x.sealHandles(result)
+	}
 	return result
 }
 
@@ -378,13 +414,13 @@ func (x *exchange) fail(life, ctx context.Context, err error) {
 			x.session.end()
 		}
 	case errors.As(err, &backoff):
-		reason, wait, x.report.Unsent = reasonUnavailable, backoff.After, true
-	case errors.Is(err, upstream.ErrUnavailable):
-		reason, x.report.Unsent = reasonUnavailable, true
+		reason, wait = reasonUnavailable, backoff.After
+	case x.report.Unsent:
+		reason = reasonUnavailable
 	case ctx.Err() != nil:
 		status, reason = policy.StatusTimeout, reasonTimeout
-	case x.modern && errors.As(err, &code) && code.Code >= 400 && code.Code < 500:
-		reason = reasonNotModern
+	case errors.As(err, &code):
+		reason = x.reasonOf(code.Code)
 	}
 	x.g.p.Log.Info().Err(err).Stringer("ref", x.call.Ref).Str("upstream", x.call.Upstream).Msg("no answer from the upstream")
 	out := policy.Denied("upstream", reason, "")
@@ -397,6 +433,20 @@ func (x *exchange) fail(life, ctx context.Context, err error) {
 		r.Modern = x.modern
 		x.reply.Refuse(r)
 	}
+}
+
+// reasonOf says what an HTTP status means that came without an answer. Only a status by which a server may say that it
+// does not know the later era makes clients fall back to the earlier one.
+func (x *exchange) reasonOf(status int) *policy.Reason {
+	switch {
+	case status == http.StatusUnauthorized, status == http.StatusForbidden, status == http.StatusProxyAuthRequired:
+		return reasonTurnedAway
+	case status == http.StatusRequestTimeout, status == http.StatusTooManyRequests:
+		return reasonFailed
+	case x.modern && status >= 400 && status < 500:
+		return reasonNotModern
+	}
+	return reasonFailed
 }
 
 // conclude settles what the gates reserved, records what came of the call, and tells the observers.
@@ -424,6 +474,10 @@ func (x *exchange) deliver(ctx context.Context, s *session) (allowed bool) {
 		x.refuseQuietly(ctx, reasonNoEffect)
 		return false
 	}
+	if r := x.pointless(s); r != nil {
+		x.refuseQuietly(ctx, r)
+		return false
+	}
 	ctx, cancel := context.WithTimeout(ctx, x.timeout())
 	defer cancel()
 	send := x.decide(ctx)
@@ -432,8 +486,9 @@ func (x *exchange) deliver(ctx context.Context, s *session) (allowed bool) {
 	}
 	if x.call.Method == "notifications/cancelled" {
 		switch known, modern := s.cancel(x.frame.Get(wire.ParamsRequestID)); {
-		case !known:
+		case !known: // it has ended meanwhile
 			x.withhold(policy.Denied("protocol", reasonCancel, ""))
+			x.report.Unsent = true
 			fallthrough
 		case modern:
 			x.conclude(ctx, policy.StatusSent, true)
@@ -442,8 +497,10 @@ func (x *exchange) deliver(ctx context.Context, s *session) (allowed bool) {
 		}
 	}
 	link, err := s.open(ctx)
+	x.report.Unsent = err != nil
 	if err == nil {
 		_, err = link.Send(ctx, x.outgoing(send))
+		x.report.Unsent = unsent(err)
 	}
 	status := policy.StatusSent
 	if err != nil {
@@ -456,6 +513,20 @@ func (x *exchange) deliver(ctx context.Context, s *session) (allowed bool) {
 	x.conclude(ctx, status, true)
 	x.reply.Accept()
 	return true
+}
+
+// pointless says why a notification of the agent concerns nothing in the session. What is another session's is nobody's
+// here.
+func (x *exchange) pointless(s *session) *policy.Reason {
+	switch {
+	case x.frame.Kind != wire.KindNotification:
+		return nil
+	case x.call.Method == "notifications/cancelled" && !s.knows(x.frame.Get(wire.ParamsRequestID)):
+		return reasonCancel
+	case x.call.Method == "notifications/progress" && !s.awaits(x.frame.Get(wire.ParamsProgressToken)):
+		return reasonUnsolicited
+	}
+	return nil
 }
 
 // statusOf says how a call has ended that was answered.

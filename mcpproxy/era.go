@@ -151,6 +151,12 @@ func supported(requested []byte) []byte {
 	return append(append(d, requested...), '}')
 }
 
+// required is the data of the error that names a capability which the client lacks.
+func required(capability string) []byte {
+	d := wire.AppendQuote([]byte(`{"requiredCapabilities":{`), capability)
+	return append(d, `:{}}}`...)
+}
+
 // target returns what a call is aimed at: a tool, a prompt or a resource.
 func target(method string, f *wire.Frame) string {
 	switch method {

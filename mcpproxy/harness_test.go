@@ -219,6 +219,7 @@ type entry struct {
 	direction                        policy.Direction
 	allowed                          bool
 	ends                             int
+	unsent                           bool
 	status                           policy.Status
 	origin                           policy.Origin
 }
@@ -269,7 +270,7 @@ func (j *journal) End(c *policy.Call, o *policy.Outcome, r *policy.Report) {
 		return
 	}
 	e.ends++
-	e.status = r.Status
+	e.status, e.unsent = r.Status, r.Unsent
 	if o.Reason != nil {
 		e.code = o.Reason.Code
 	}

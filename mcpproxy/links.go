@@ -51,6 +51,7 @@ func (s *session) open(ctx context.Context) (upstream.Link, error) {
 	}
 	s.link = link
 	clear(s.questions) // an answer to another child would be none to this one
+	clear(s.reports)
 	select {
 	case s.renewed <- struct{}{}:
 	default:

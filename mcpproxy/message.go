@@ -126,6 +126,9 @@ func (g *guest) answer(ctx context.Context, x *exchange, h *ingress.Head) {
 		return
 	}
 	x.call.Method = q.method
+	if x.frame.Kind == wire.KindResult {
+		s.keepToken(q)
+	}
 	if x.deliver(s.ctx, s) {
 		return
 	}

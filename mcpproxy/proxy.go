@@ -8,6 +8,7 @@ package mcpproxy
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"sync"
 	"sync/atomic"
@@ -100,6 +101,8 @@ type Proxy struct {
 	Config
 	policy   atomic.Pointer[Policy]
 	sessions sessions
+	seals    *sealer
+	rounds   rounds
 	ctx      context.Context //nolint:containedctx // the proxy's own life, which sessions outlive a request by
 	stop     context.CancelFunc
 	work     sync.WaitGroup
@@ -116,8 +119,13 @@ func New(ctx context.Context, c Config) (*Proxy, error) {
 	if c.Identity == nil || c.Journal == nil || c.Catalog == nil || c.Clock == nil || c.Random == nil {
 		return nil, errors.New("making a proxy: identity, journal, catalog, clock and randomness are required")
 	}
+	seals, err := newSealer(c.Random)
+	if err != nil {
+		return nil, fmt.Errorf("making a proxy: %w", err)
+	}
 	p := &Proxy{
 		Config: c, stateless: map[place]*shared{}, staying: map[place]int{}, listeners: map[*listener]struct{}{},
+		seals: seals, rounds: rounds{open: map[string][]round{}},
 		sessions: sessions{live: map[*session]struct{}{}, byID: map[string]*session{}, perAgent: map[string]int{}},
 	}
 	p.ctx, p.stop = context.WithCancel(ctx)

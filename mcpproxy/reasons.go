@@ -11,7 +11,8 @@ const (
 	codeInvalidRequest     = -32600
 	codeMethodNotFound     = -32601
 	codeInvalidParams      = -32602
-	codeHeaderMismatch     = -32020 // these two: MCP 2026-07-28
+	codeHeaderMismatch     = -32020 // these three: MCP 2026-07-28
+	codeCapability         = -32021
 	codeUnsupportedVersion = -32022
 )
 
@@ -39,7 +40,10 @@ var (
 	reasonEvent          = protocol("EVENT_UNKNOWN", "The stream cannot be resumed from this event.", codeInvalidRequest, 400)
 	reasonNoStream       = protocol("NO_STREAM", "This protocol version has no GET stream and no sessions.", codeInvalidRequest, 405)
 	reasonNoEffect       = protocol("NO_EFFECT", "This notification means nothing over HTTP in this protocol version.", codeInvalidRequest, 400)
-	reasonUnsolicited    = protocol("UNSOLICITED", "A server may not send this here.", codeInvalidRequest, 400)
+	reasonUnsolicited    = protocol("UNSOLICITED", "Nobody here has asked for this.", codeInvalidRequest, 400)
+	reasonCursor         = protocol("CURSOR_UNKNOWN", "There is no such cursor. List again from the first page.", codeInvalidParams, 200)
+	reasonStateOver      = protocol("STATE_OVER", "The requestState was used already, or is too old. Call again without it.", codeInvalidParams, 200)
+	reasonCapability     = protocol("CAPABILITY_MISSING", "The server asks for input that the client has not declared to support.", codeCapability, 400)
 	reasonServerProtocol = protocol("SERVER_PROTOCOL_ERROR", "The server broke the protocol.", codeInvalidRequest, 400)
 )
 
@@ -83,6 +87,16 @@ var (
 			Code: "UPSTREAM_NOT_MODERN", Retry: policy.RetryNever, Form: policy.FormError, RPC: 503, HTTP: 400,
 			Text: "The server behind this endpoint does not take requests of this protocol version. Begin with initialize.",
 		}, Hint: "the server answered a request of 2026-07-28 with an HTTP error; clients fall back to an earlier version by themselves",
+	}
+	reasonTurnedAway = &policy.Reason{
+		Code: "UPSTREAM_TURNED_AWAY", Answer: answerUnavailable, Hint: "the server refused our credentials with 401 or 403; see the headers of the upstream",
+	}
+	reasonBroken = &policy.Reason{
+		Code: "FAULT_AFTER_CALL", Answer: answerFailed, Hint: "the call went out, and then something of Hopgate's own broke; the log has the error under the same ref",
+	}
+	reasonState = &policy.Reason{
+		Code: "STATE_FOREIGN", Severity: policy.Low, Hint: "the agent brought a requestState that it made up, or that was given to another agent or for another call",
+		Answer: protocol("STATE_UNKNOWN", "The requestState is not of this call. Call again without it.", codeInvalidParams, 200).Answer,
 	}
 	reasonNobodyListens = &policy.Reason{
 		Code: "NOBODY_LISTENS", Answer: answerUnavailable, Hint: "the agent was gone when a server asked it something",
@@ -128,6 +142,7 @@ func Reasons() []*policy.Reason {
 		all,
 		reasonNoSession, reasonSession, reasonForeign, reasonNotReady, reasonAgain, reasonVersion, reasonVersionHeader, reasonHeaders,
 		reasonMeta, reasonRemoved, reasonIDInUse, reasonUnasked, reasonCancel, reasonEvent, reasonNoStream, reasonNoEffect, reasonUnsolicited,
+		reasonCursor, reasonState, reasonStateOver, reasonCapability, reasonTurnedAway, reasonBroken,
 		reasonServerProtocol, reasonUnavailable, reasonTimeout, reasonFailed, reasonNotModern, reasonNobodyListens, reasonCancelled, reasonLargeResult, reasonSessions, reasonRecord,
 	)
 }

@@ -1,6 +1,7 @@
 package mcpproxy
 
 import (
+	"bytes"
 	"context"
 
 	"github.com/hopgate/hopgate/mcpproxy/ingress"
@@ -85,7 +86,7 @@ func (in *inbound) illegal(c *policy.Call) *policy.Reason {
 	switch {
 	case f.Kind == wire.KindRequest && (in.modern || in.session == nil):
 		return reasonUnsolicited
-	case f.Kind == wire.KindRequest && !in.session.ask(f.Get(wire.ID), question{c.Method}):
+	case f.Kind == wire.KindRequest && !in.session.ask(f.Get(wire.ID), questionOf(c)):
 		return reasonUnsolicited
 	case c.Method == "notifications/cancelled" && in.session != nil:
 		in.session.takeQuestion(f.Get(wire.ParamsRequestID)) // nobody waits for the answer
@@ -98,6 +99,11 @@ func (in *inbound) illegal(c *policy.Call) *policy.Reason {
 		return nil
 	}
 	return reasonUnsolicited
+}
+
+// questionOf is what is remembered of a server's request until it is answered.
+func questionOf(c *policy.Call) question {
+	return question{c.Method, bytes.Clone(c.Frame.Get(wire.MetaProgressToken)), c.Frame.Has(wire.ParamsTask)}
 }
 
 // conclude ends a server's request that has begun on record.

@@ -54,6 +54,7 @@ type session struct {
 	calls     map[idKey]*exchange
 	questions map[idKey]question
 	tokens    map[idKey]bool
+	reports   map[idKey]bool // progress tokens of server's requests that the agent has made tasks of
 	used      time.Time
 	ended     bool
 
@@ -75,7 +76,11 @@ const (
 )
 
 // question is a server's request that an agent has to answer.
-type question struct{ method string }
+type question struct {
+	method string
+	token  []byte // under which the agent may report progress, nil for none
+	task   bool   // the agent may go on after it has answered
+}
 
 // errEnded is why the calls of a session that ended are over.
 var errEnded = errors.New("the session has ended")
@@ -85,6 +90,7 @@ func newSession(p *Proxy, g *guest) *session {
 		p: p, agent: g.who.agent.Name, key: g.who.key, upstream: g.peer.Upstream, dir: g.peer.Dir, server: g.who.policy.Upstreams[g.peer.Upstream],
 		born: p.Clock(), used: p.Clock(), ready: make(chan struct{}), renewed: make(chan struct{}, 1),
 		pumping: make(chan struct{}, 1), calls: map[idKey]*exchange{}, questions: map[idKey]question{}, tokens: map[idKey]bool{},
+		reports: map[idKey]bool{},
 	}
 	s.ctx, s.stop = context.WithCancelCause(p.ctx)
 	s.streams.init(s)
@@ -253,6 +259,38 @@ func (s *session) cancel(id []byte) (known, modern bool) {
 	return true, modern
 }
 
+// knows reports whether a call with an id is under way.
+func (s *session) knows(id []byte) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.calls[newIDKey(id)] != nil
+}
+
+// awaits reports whether a server has given the agent a progress token that still counts.
+func (s *session) awaits(token []byte) bool {
+	if token == nil {
+		return false
+	}
+	k := newIDKey(token)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, q := range s.questions {
+		if q.token != nil && newIDKey(q.token) == k {
+			return true
+		}
+	}
+	return s.reports[k]
+}
+
+// keepToken lets the agent go on reporting on a server's request that became a task when it was answered.
+func (s *session) keepToken(q question) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if q.task && q.token != nil && len(s.reports) < maxTokens {
+		s.reports[newIDKey(q.token)] = true
+	}
+}
+
 // owns reports whether a progress token belongs to a call of the session.
 func (s *session) owns(token []byte) bool {
 	s.mu.Lock()
@@ -411,6 +449,7 @@ func (p *Proxy) sweep() {
 			return
 		case <-tick.C:
 			now := p.Clock()
+			p.rounds.forget(now)
 			p.sessions.each(func(s *session) {
 				if s.idle(now) {
 					s.end()

@@ -1,0 +1,157 @@
+package mcpproxy
+
+import (
+	"crypto/sha256"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/hopgate/hopgate/mcpproxy/wire"
+	"github.com/hopgate/hopgate/policy"
+)
+
+// A server of 2026-07-28 asks by answering a call with input_required; the client calls again with the answers and the
+// server's state (SEP-2322, multi round-trip requests). Such a retry is charged nothing, so it must be one: the state is
+// sealed for the agent, the connection and the call that it belongs to, counts once, and not for ever.
+
+// Bounds of what waits for a retry.
+const (
+	roundTime = time.Hour // in which people are expected to have answered
+	maxOpen   = 1024      // rounds of one agent; the oldest go first
+)
+
+// asks are the methods whose results may ask for input.
+var asks = map[string]bool{"tools/call": true, "prompts/get": true, "resources/read": true}
+
+// round is a retry that may come.
+type round struct {
+	id    serial
+	agent string
+	no    int        // from 1
+	first policy.Ref // of the call that began it
+	until time.Time
+}
+
+// rounds are the retries that may come, of all agents.
+type rounds struct {
+	mu   sync.Mutex // guards open
+	open map[string][]round
+}
+
+// add lets a retry come.
+func (t *rounds) add(r round) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	open := t.open[r.agent]
+	if len(open) >= maxOpen {
+		open = slices.Delete(open, 0, len(open)-maxOpen+1)
+	}
+	t.open[r.agent] = append(open, r)
+}
+
+// take returns the round that a state belongs to. Each is taken once.
+func (t *rounds) take(agent string, id serial, now time.Time) (round, bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	open := t.open[agent]
+	i := slices.IndexFunc(open, func(r round) bool { return r.id == id })
+	if i < 0 {
+		return round{}, false
+	}
+	r := open[i]
+	t.open[agent] = slices.Delete(open, i, i+1)
+	return r, now.Before(r.until)
+}
+
+// forget drops the rounds for which it is too late.
+func (t *rounds) forget(now time.Time) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for agent, open := range t.open {
+		open = slices.DeleteFunc(open, func(r round) bool { return !now.Before(r.until) })
+		if t.open[agent] = open; len(open) == 0 {
+			delete(t.open, agent)
+		}
+	}
+}
+
+// statePurpose binds a state to the connection and the call that it was made for, whatever is answered.
+func statePurpose(c *policy.Call, arguments [sha256.Size]byte) []byte {
+	return purpose("state", c.Agent.Name, c.Upstream, c.Connection.Name, c.Method, c.Target, string(arguments[:]))
+}
+
+// openState puts the server's own state in the place of the one that the agent brings back, and makes the call a round
+// of the call that began it. Answers that come without a state answer nothing and are left out.
+func (x *exchange) openState() *policy.Reason {
+	x.arguments = sha256.Sum256(x.frame.Get(wire.ParamsArguments))
+	sealed := x.frame.Get(wire.ParamsRequestState)
+	switch {
+	case sealed == nil && !x.frame.Has(wire.ParamsInputResponses):
+		return nil
+	case sealed == nil:
+		return x.replace(without(&x.frame, wire.Params, "inputResponses"))
+	}
+	text, id, ok := x.g.p.seals.open(sealed, statePurpose(&x.call, x.arguments))
+	if !ok {
+		return reasonState
+	}
+	r, ok := x.g.p.rounds.take(x.call.Agent.Name, id, x.call.Time)
+	if !ok {
+		return reasonStateOver
+	}
+	x.round, x.first, x.call.Round = &r, r.first, r.no
+	if len(text) == 0 { // the server had none
+		return x.replace(without(&x.frame, wire.Params, "requestState"))
+	}
+	return x.replace(wire.Edits{{At: x.frame.Span(wire.ParamsRequestState), New: text}})
+}
+
+// unused lets the retry come again, where this one was not sent.
+func (x *exchange) unused() {
+	if x.round != nil {
+		x.g.p.rounds.add(*x.round)
+	}
+}
+
+// sealState returns the edits that hand the server's state to the agent sealed. A server that asks without a state gets
+// one from us, which goes no further: without it nobody could tell an answer from one that nobody asked for.
+func (x *exchange) sealState(result *wire.Frame) (wire.Edits, error) {
+	state := result.Get(wire.ResultRequestState)
+	if state == nil && !result.Has(wire.ResultInputRequests) {
+		return nil, nil
+	}
+	if state != nil && state[0] != '"' {
+		return nil, errState
+	}
+	sealed, id, err := x.g.p.seals.seal(state, statePurpose(&x.call, x.arguments))
+	if err != nil {
+		return nil, err
+	}
+	r := round{id: id, agent: x.call.Agent.Name, no: x.call.Round + 1, first: x.first, until: x.g.p.Clock().Add(roundTime)}
+	if r.no == 1 {
+		r.first = x.call.Ref
+	}
+	x.g.p.rounds.add(r)
+	if state != nil {
+		return wire.Edits{{At: result.Span(wire.ResultRequestState), New: sealed}}, nil
+	}
+	at := result.Span(wire.Result).Lo + 1
+	return wire.Edits{{At: wire.Span{Lo: at, Hi: at}, New: slices.Concat([]byte(`"requestState":`), sealed, []byte(`,`))}}, nil
+}
+
+// inputs are the requests that a result may hold, and the capability that a client must have declared for each.
+var inputs = map[string]string{"elicitation/create": "elicitation", "sampling/createMessage": "sampling", "roots/list": "roots"}
+
+// undeclared returns a capability that the client lacks for what a result asks of it, or nothing.
+func (x *exchange) undeclared(result *wire.Frame) string {
+	declared := x.frame.Get(wire.MetaClientCapabilities)
+	for e := range wire.Entries(result.Get(wire.ResultInputRequests)) {
+		method, _ := wire.Lookup(e.Value, "method")
+		name, _ := wire.Unquote(method.Value)
+		need := inputs[string(name)]
+		if _, ok := wire.Lookup(declared, need); need != "" && !ok {
+			return need
+		}
+	}
+	return ""
+}
