@@ -135,7 +135,7 @@ func (c *candidate) host(lo, hi int, k class) int {
 		if !ctx.against(c, lo) {
 			c.found("IP_ADDRESS", 85, lo, hi)
 		}
-	case c.alone(lo, hi), k == local && c.labelled(&ctx, c.e.labels.ids["IP_ADDRESS"], lo, hi) > 0:
+	case c.alone(lo, hi), k == local && c.labelled(&ctx, c.e.labels.ip, lo, hi) > 0:
 		c.found("IP_ADDRESS", 40, lo, hi)
 	}
 	return hi

@@ -85,7 +85,19 @@ func (l *lexicon) saysNot(t []byte, s, e, hi int) bool {
 			i--
 		}
 	}
-	return l.tails[strings.ToLower(string(rest[i:]))]
+	return isIn(l.tails, rest[i:])
+}
+
+// isIn looks a word up in small letters.
+func isIn(words map[string]bool, word []byte) bool {
+	var low [24]byte
+	if len(word) > len(low) {
+		return false
+	}
+	for i, b := range word {
+		low[i] = lower(b)
+	}
+	return words[string(low[:len(word)])]
 }
 
 // follows holds where another secret word goes on without a border: "secretkey", "apikeytoken".
@@ -120,7 +132,7 @@ func (l *lexicon) headSaysNot(head []byte, g grade) bool {
 	if i == len(head) {
 		i = runBack(head, len(head), isUpper)
 	}
-	return l.heads[strings.ToLower(string(head[i:]))]
+	return isIn(l.heads, head[i:])
 }
 
 // link is what stands between a name and its value.

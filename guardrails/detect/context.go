@@ -7,12 +7,10 @@ import (
 
 // context is what surrounds one candidate, worked out when first asked for.
 type context struct {
-	ready    bool
-	field    labelSet // by the leaf's names and the column's header
-	near     [128]uint8
-	said     labelSet // words before or after
-	other    bool     // the words say that it is an order, a part, a version
-	hasField bool
+	ready bool
+	field labelSet // by the leaf's names and the column's header
+	near  [128]uint8
+	said  labelSet // words before or after
 }
 
 const (
@@ -25,12 +23,7 @@ func (x *context) load(c *candidate, lo, hi int) {
 		return
 	}
 	x.ready = true
-	l := c.names
-	for _, name := range [3][]byte{l.Field, l.Label, l.Parent} {
-		if len(name) > 0 {
-			x.field = x.field.or(c.e.facts(c.s, name).labels)
-		}
-	}
+	x.field = c.p.said
 	if head := columnHeader(c.t, lo); len(head) > 0 {
 		x.field = x.field.or(c.e.labels.of(c.s, head, true))
 	}
@@ -38,13 +31,17 @@ func (x *context) load(c *candidate, lo, hi int) {
 	if i := bytes.LastIndexByte(before, '\n'); i >= 0 && len(bytes.TrimSpace(before[i:])) > 0 {
 		before = before[i:]
 	}
-	c.e.labels.each(c.s, before, true, func(id, end int) {
-		x.said.add(id)
-		// Nearer words count more.
-		x.near[id] = uint8(max(1, 10-(len(c.s.around)-end)/5))
-	})
-	x.other = notPersonal(c.s.around)
+	if len(before) > 1 {
+		c.e.labels.each(c.s, before, true, func(id, end int) {
+			x.said.add(id)
+			// Nearer words count more.
+			x.near[id] = uint8(max(1, 10-(len(c.s.around)-end)/5))
+		})
+	}
 	after := c.t[hi:min(len(c.t), hi+reachAfter)]
+	if len(after) < 4 {
+		return
+	}
 	c.e.labels.each(c.s, after, true, func(id, _ int) {
 		if !x.said.has(id) {
 			x.said.add(id)
@@ -74,18 +71,28 @@ func (c *candidate) labelled(x *context, id, lo, hi int) uint8 {
 // against holds where the words before name something that is not a person's.
 func (x *context) against(c *candidate, lo int) bool {
 	x.load(c, lo, lo)
-	return x.other
+	return notPersonal(c.t[max(0, lo-reachBefore):lo])
 }
 
-// notPersonal looks for words, squeezed, that make a number an order, a part or a release.
-func notPersonal(words []byte) bool {
-	words = words[max(0, len(words)-28):]
-	for _, w := range [...]string{
-		"_order_", "_invoice_", "_invoice_id_", "_sku_", "_part_no_", "_tracking_", "_isbn_", "_version_", "_section_", "_ref_", "_case_", "_ticket_", "_build_", "_serial_", "_issue_", "_revision_", "_ean_", "_upc_",
-	} {
-		if bytes.Contains(words, []byte(w)) {
-			return true
+// notPersonal looks at the last three words for one that makes a number an order, a part or a release.
+func notPersonal(t []byte) bool {
+	hi := len(t)
+	for range 3 {
+		for hi > 0 && !is(t[hi-1], isLetter) {
+			hi--
 		}
+		lo := runBack(t, hi, isLetter)
+		if lo == hi {
+			return false
+		}
+		for _, w := range [...]string{
+			"order", "invoice", "sku", "part", "tracking", "isbn", "version", "section", "ref", "case", "ticket", "build", "serial", "issue", "revision", "ean", "upc",
+		} {
+			if len(w) == hi-lo && foldEqual(t[lo:hi], w) {
+				return true
+			}
+		}
+		hi = lo
 	}
 	return false
 }
@@ -148,12 +155,12 @@ func firstCell(t []byte, line, at int) []byte {
 
 // wholeValue finds what only its field's name makes personal: names, addresses, days of birth.
 func (e *Engine) wholeValue(s *Scratch, t []byte, leaf int, tr *trail, l labelSet) {
-	if l.empty() || len(t) > 200 || len(t) < 3 {
+	if !l.meets(e.labels.wholeMask) || len(t) > 200 || len(t) < 3 {
 		return
 	}
-	for _, entity := range [...]string{"NAME", "STREET_ADDRESS", "DATE_OF_BIRTH", "CVV", "PIN", "SALARY", "HEALTH", "RELIGION", "CARD_EXPIRY", "US_BANK_NUMBER"} {
-		if l.has(e.labels.ids[entity]) && fits(entity, t) {
-			s.add(leaf, tr, Finding{Rule: "pii-" + entity, Entity: entity, Kind: PII, Confidence: 75, Start: 0, End: len(t)})
+	for _, w := range e.labels.whole {
+		if l.has(w.id) && fits(w.entity, t) {
+			s.add(leaf, tr, Finding{Rule: "pii-" + w.entity, Entity: w.entity, Kind: PII, Confidence: 75, Start: 0, End: len(t)})
 			return
 		}
 	}

@@ -83,7 +83,7 @@ func (e *Engine) encoded(s *Scratch, t []byte, lo, hi int, p piece, tr *trail, d
 		lv.view = plain
 	}
 	if readable(lv.view) {
-		p.name = s.nameFrom(p, t, lo)
+		p = e.placeFrom(s, p, t, lo)
 		e.descend(s, lv.view, &lv.spans, p, tr, depth, via, len(t))
 		s.members = s.members[:len(s.members)-1]
 	}
@@ -95,8 +95,8 @@ func mixed(v []byte, padded bool) bool {
 	return s.upper > 1 && s.lower > 0 && (s.digit > 0 || padded || s.changes > 2) || s.hex == len(v) && s.digit > 0
 }
 
-// nameFrom gives what is decoded the names of its leaf and, as a label, what stands before it.
-func (s *Scratch) nameFrom(p piece, t []byte, lo int) int32 {
+// placeFrom gives what is decoded the names of its leaf and, as a label, what stands before it.
+func (e *Engine) placeFrom(s *Scratch, p piece, t []byte, lo int) piece {
 	names := *s.names(p)
 	names.Name = false
 	if len(names.Label) == 0 {
@@ -105,7 +105,8 @@ func (s *Scratch) nameFrom(p piece, t []byte, lo int) int32 {
 		}
 	}
 	s.members = append(s.members, names)
-	return ^int32(len(s.members) - 1)
+	p.name = ^int32(len(s.members) - 1)
+	return e.place(s, &s.members[len(s.members)-1], p)
 }
 
 // unhex decodes pairs; a checksum decodes to noise and is given up after a few bytes.

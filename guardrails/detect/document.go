@@ -32,6 +32,9 @@ func (e *Engine) nested(s *Scratch, t []byte, leaf int, tr *trail, depth int) {
 	}
 	outer := s.members
 	s.members = d.leaves
+	for i := range d.pieces {
+		d.pieces[i] = e.place(s, &d.leaves[i], d.pieces[i])
+	}
 	lv.trail = trail{&lv.spans, tr, stepJSON}
 	e.page(s, d.out, d.pieces, &lv.trail, depth+1)
 	e.siblings(s, d, &lv.trail, depth+1)
@@ -104,7 +107,7 @@ func (d *document) number(i, end int) {
 
 func (d *document) piece(lo int, names Leaf) {
 	if len(d.out) > lo {
-		d.pieces = append(d.pieces, piece{int32(lo), int32(len(d.out)), d.leaf, ^int32(len(d.leaves))})
+		d.pieces = append(d.pieces, piece{lo: int32(lo), hi: int32(len(d.out)), leaf: d.leaf, name: ^int32(len(d.leaves))})
 		d.leaves = append(d.leaves, names)
 	}
 	d.spans.mark(len(d.out), d.spans.end, true)
@@ -235,7 +238,7 @@ func (d *document) array(i int, names Leaf, depth int) (int, bool) {
 			return i, false
 		}
 		before = nil
-		if d.in[from] == '"' && i-from < 40 {
+		if d.in[from] == '"' && i-from < 40 && shapeOf(d.in[from:i]).digit == 0 {
 			before = d.in[from+1 : i-1]
 		}
 		if i = d.blank(i); i < len(d.in) && d.in[i] == ',' {

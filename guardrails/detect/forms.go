@@ -29,6 +29,10 @@ const (
 // forms is the table, by length.
 type forms struct {
 	byLength [32][]compiledForm
+	// free says by length whether digits in one piece may be something that nothing names.
+	free [32]bool
+	// named are by length the entities that need a name.
+	named [32]labelSet
 }
 
 type compiledForm struct {
@@ -57,7 +61,10 @@ func newForms(ids map[string]int) *forms {
 					c.layouts = append(c.layouts, packLayout(layout))
 				}
 			}
-			f.byLength[len(x.shape)] = append(f.byLength[len(x.shape)], c)
+			n := len(x.shape)
+			f.byLength[n] = append(f.byLength[n], c)
+			f.free[n] = f.free[n] || c.letters == 0 && x.bare == needNothing
+			f.named[n].add(c.id)
 		}
 	}
 	return f

@@ -1,9 +1,6 @@
 package detect
 
-import (
-	"math/bits"
-	"strings"
-)
+import "strings"
 
 // labelled says with which words people name an entity. Words are in lower case, without accents, divided by single
 // blanks; phrases by commas. Phrases of six letters and more are also found inside longer words.
@@ -141,16 +138,25 @@ type labelSet [2]uint64
 
 func (s *labelSet) add(id int)            { s[id>>6] |= 1 << (id & 63) }
 func (s labelSet) has(id int) bool        { return s[id>>6]>>(id&63)&1 != 0 }
-func (s labelSet) empty() bool            { return s[0]|s[1] == 0 }
+func (s labelSet) meets(t labelSet) bool  { return s[0]&t[0]|s[1]&t[1] != 0 }
 func (s labelSet) or(t labelSet) labelSet { return labelSet{s[0] | t[0], s[1] | t[1]} }
-
-func (s labelSet) count() int { return bits.OnesCount64(s[0]) + bits.OnesCount64(s[1]) }
 
 // labels finds the phrases in names and in the words before a value.
 type labels struct {
 	find *automaton
 	id   []uint8 // by literal
 	ids  map[string]int
+	// whole are the entities that a field's name alone makes of its value.
+	whole     []wholeEntity
+	wholeMask labelSet
+	numbers   labelSet // what may be a number of any length
+	// The entities that the code asks about by name.
+	card, phone, ip, plate, birth, account, licence int
+}
+
+type wholeEntity struct {
+	entity string
+	id     int
 }
 
 func newLabels() (*labels, error) {
@@ -170,6 +176,15 @@ func newLabels() (*labels, error) {
 				l.id = append(l.id, uint8(i))
 			}
 		}
+	}
+	for _, entity := range [...]string{"NAME", "STREET_ADDRESS", "DATE_OF_BIRTH", "CVV", "PIN", "SALARY", "HEALTH", "RELIGION", "CARD_EXPIRY", "US_BANK_NUMBER"} {
+		l.whole = append(l.whole, wholeEntity{entity, l.ids[entity]})
+		l.wholeMask.add(l.ids[entity])
+	}
+	l.card, l.phone, l.ip, l.plate = l.ids["CREDIT_CARD"], l.ids["PHONE_NUMBER"], l.ids["IP_ADDRESS"], l.ids["DE_KFZ"]
+	l.birth, l.account, l.licence = l.ids["DATE_OF_BIRTH"], l.ids["US_BANK_NUMBER"], l.ids["US_DRIVER_LICENSE"]
+	for _, id := range [...]int{l.phone, l.account, l.licence, l.card} {
+		l.numbers.add(id)
 	}
 	var err error
 	l.find, err = newAutomaton(literals)

@@ -20,7 +20,7 @@ func (c *candidate) card(from, to int, n []byte) bool {
 	if ctx.against(c, g.start[from]) {
 		return false
 	}
-	return to-from > 1 || len(n) >= 14 || c.labelled(&ctx, c.e.labels.ids["CREDIT_CARD"], g.start[from], g.end[to-1]) > 0
+	return to-from > 1 || len(n) >= 14 || c.labelled(&ctx, c.e.labels.card, g.start[from], g.end[to-1]) > 0
 }
 
 // issuer checks the first digits with the lengths that their networks use: ISO/IEC 7812.

@@ -25,21 +25,51 @@ func (e *Engine) marks(s *Scratch, text []byte, pieces []piece, tr *trail) {
 		for int(pieces[k].hi) <= i {
 			k++
 		}
-		p := pieces[k]
+		p := &pieces[k]
 		t := text[p.lo:p.hi]
-		c := candidate{e: e, s: s, t: t, leaf: int(p.leaf), tr: tr, names: s.names(p)}
+		c := candidate{e: e, s: s, t: t, leaf: int(p.leaf), tr: tr, p: p}
 		i = int(p.lo) + c.at(i-int(p.lo))
 	}
 }
 
 // candidate is the place in one leaf that is being looked at.
 type candidate struct {
-	e     *Engine
-	s     *Scratch
-	t     []byte
-	leaf  int
-	tr    *trail
-	names *Leaf
+	e    *Engine
+	s    *Scratch
+	t    []byte
+	leaf int
+	tr   *trail
+	p    *piece
+}
+
+// inBase64 holds for a word that is a part of something encoded.
+func inBase64(t []byte, word, end int) bool {
+	if end-word < 4 || !(word > 0 && (t[word-1] == '+' || t[word-1] == '/') || end < len(t) && (t[end] == '+' || t[end] == '/')) {
+		return false
+	}
+	lo, hi := word, end
+	for lo > 0 && (is(t[lo-1], isAlnum) || t[lo-1] == '+' || t[lo-1] == '/') && word-lo < 40 {
+		lo--
+	}
+	for hi < len(t) && (is(t[hi], isAlnum) || t[hi] == '+' || t[hi] == '/') && hi-end < 40 {
+		hi++
+	}
+	s := shapeOf(t[lo:hi])
+	return hi-lo >= 40 && s.upper*8 > hi-lo && s.lower*8 > hi-lo && s.changes*4 > hi-lo
+}
+
+// day passes over a date and the time behind it, unless it is called a birthday.
+func (c *candidate) day(lo int) int {
+	hi := lo + 10
+	ctx := context{}
+	if c.labelled(&ctx, c.e.labels.birth, lo, hi) > 0 {
+		c.found("DATE_OF_BIRTH", 80, lo, hi)
+		return hi
+	}
+	for hi < len(c.t) && (is(c.t[hi], isDigit) || c.t[hi] == 'T' || c.t[hi] == ':' || c.t[hi] == '.' || c.t[hi] == 'Z') {
+		hi++
+	}
+	return hi
 }
 
 func (c *candidate) found(entity string, confidence uint8, lo, hi int) {
@@ -53,6 +83,15 @@ func (c *candidate) at(i int) int {
 	}
 	word := runBack(c.t, i, isAlnum)
 	end := run(c.t, i, isAlnum)
+	if inBase64(c.t, word, end) {
+		for end < len(c.t) && (is(c.t[end], isAlnum) || c.t[end] == '+' || c.t[end] == '/') {
+			end++
+		}
+		return end
+	}
+	if isDay(c.t[word:]) && (end-word == 4 || end-word == 8) {
+		return c.day(word)
+	}
 	if end-word > 24 {
 		return max(c.long(word, end), i+1)
 	}
@@ -89,6 +128,9 @@ func (c *candidate) grouped(word, end int) int {
 	if c.plus(word) {
 		return last
 	}
+	if g.n == 1 && c.t[word] <= '9' && c.idle(word, end) {
+		return end
+	}
 	ctx := context{}
 	for from := 0; from < g.n; from++ {
 		if from > 0 && g.start[from-1] >= end && g.n > 1 && from > 6 {
@@ -101,6 +143,22 @@ func (c *candidate) grouped(word, end int) int {
 		}
 	}
 	return end
+}
+
+// idle holds for the whole number of a leaf that is named, by nothing that makes numbers personal: the common case of
+// structured results, decided without looking at a check digit.
+func (c *candidate) idle(lo, hi int) bool {
+	n := hi - lo
+	if lo > 0 || hi < len(c.t) || n >= 12 || c.e.forms.free[n] || c.p.generic {
+		return false
+	}
+	for _, b := range c.t {
+		if !is(b, isDigit) {
+			return false
+		}
+	}
+	said := c.p.said
+	return !said.meets(c.e.forms.named[n]) && !said.meets(c.e.labels.numbers)
 }
 
 // read fills the groups: at most one short word before, then what follows while single separators join it.
@@ -192,7 +250,7 @@ func (c *candidate) try(ctx *context, from, to int) bool {
 	g := &c.s.groups
 	n := g.norm[g.off[from]:g.off[to]]
 	lo, hi := g.start[from], g.end[to-1]
-	if len(n) < 5 {
+	if len(n) < 5 || !c.clear(lo, hi) {
 		return false
 	}
 	if len(n) >= 12 && len(n) <= 19 && c.card(from, to, n) {
@@ -299,8 +357,7 @@ func (c *candidate) rank(ctx *context, f *compiledForm, grouped bool, lo, hi int
 
 // alone holds where the leaf is the value and nothing names it.
 func (c *candidate) alone(lo, hi int) bool {
-	l := c.names
-	return len(trimmed(c.t, 0, lo)) == 0 && len(trimmed(c.t, hi, len(c.t))) == 0 && generic(l.Field) && len(l.Label) == 0 && !l.Name
+	return len(trimmed(c.t, 0, lo)) == 0 && len(trimmed(c.t, hi, len(c.t))) == 0 && c.p.generic
 }
 
 func trimmed(t []byte, lo, hi int) []byte {

@@ -102,7 +102,7 @@ func (c *candidate) phone(ctx *context, from, to int, n []byte) bool {
 	if layout == 0x334 && n[0] >= '2' && n[3] >= '2' && (g.sep[from+1] == '-' || paren) && c.clear(lo, hi) {
 		return !ctx.against(c, lo)
 	}
-	id := c.e.labels.ids["PHONE_NUMBER"]
+	id := c.e.labels.phone
 	if len(n) == 7 && to-from == 2 && from == 0 && paren0(c.t, lo) {
 		return false
 	}
@@ -139,7 +139,10 @@ func (c *candidate) plate(ctx *context, from, to int, n []byte) bool {
 		return false
 	}
 	lo, hi := g.start[from], g.end[to-1]
-	return c.alone(lo, hi) || c.labelled(ctx, c.e.labels.ids["DE_KFZ"], lo, hi) > 0
+	if c.alone(lo, hi) {
+		return true
+	}
+	return is(c.t[lo], isUpper) && is(c.t[g.start[from+1]], isUpper) && c.labelled(ctx, c.e.labels.plate, lo, hi) > 0
 }
 
 // birthday is a date that is called one.
@@ -148,7 +151,7 @@ func (c *candidate) birthday(ctx *context, from, to int, n []byte) bool {
 	if !dateGroups(g, from, to) || shapeOf(n).digit != len(n) {
 		return false
 	}
-	return c.labelled(ctx, c.e.labels.ids["DATE_OF_BIRTH"], g.start[from], g.end[to-1]) > 0
+	return c.labelled(ctx, c.e.labels.birth, g.start[from], g.end[to-1]) > 0
 }
 
 // account is a number of a bank account: digits that are called one.
@@ -157,7 +160,7 @@ func (c *candidate) account(ctx *context, from, to int, n []byte) bool {
 	if to-from != 1 || len(n) < 8 || len(n) > 17 || shapeOf(n).digit != len(n) || !c.clear(g.start[from], g.end[from]) {
 		return false
 	}
-	return c.labelled(ctx, c.e.labels.ids["US_BANK_NUMBER"], g.start[from], g.end[from]) > 0
+	return c.labelled(ctx, c.e.labels.account, g.start[from], g.end[from]) > 0
 }
 
 // licence is a driver's licence of a form that the table does not hold: letters and digits that are called one.
@@ -166,5 +169,5 @@ func (c *candidate) licence(ctx *context, from, to int, n []byte) bool {
 	if to-from != 1 || len(n) < 6 || len(n) > 16 || shapeOf(n).digit < 4 || !c.clear(g.start[from], g.end[from]) {
 		return false
 	}
-	return c.labelled(ctx, c.e.labels.ids["US_DRIVER_LICENSE"], g.start[from], g.end[from]) > 4
+	return c.labelled(ctx, c.e.labels.licence, g.start[from], g.end[from]) > 4
 }

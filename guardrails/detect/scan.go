@@ -16,6 +16,7 @@ type Scratch struct {
 	match      matcher
 	cache      nameCache
 	nowhere    Leaf
+	cut        [1]piece
 	budget     budget
 	groups     groups
 	phrases    []phraseHit
@@ -32,10 +33,13 @@ func NewScratch() *Scratch { return &Scratch{nowhere: Leaf{Name: true}} }
 // piece is the part of a page that one leaf fills.
 type piece struct {
 	lo, hi, leaf int32
-	name         int32 // of the leaf whose names apply: an index of the leaves, or the complement of one of the members
+	name         int32    // of the leaf whose names apply: an index of the leaves, or the complement of one of the members
+	said         labelSet // what the names say that it is
+	telling      bool     // the names alone may make the value a finding
+	generic      bool     // no name, or one that says nothing
 }
 
-// noName is for text that nothing names.
+// noName is for text cut out of its place.
 const noName = -1 << 31
 
 // placed is a finding in its leaf.
@@ -50,6 +54,7 @@ type level struct {
 	view  []byte
 	spans offsets
 	trail trail
+	one   [1]piece
 	doc   document
 }
 
@@ -68,12 +73,11 @@ func (e *Engine) Scan(s *Scratch, leaves []Leaf, emit func(leaf int, f Finding))
 	s.text, s.pieces = s.text[:0], s.pieces[:0]
 	for i := range leaves {
 		t := leaves[i].Text
-		if len(t) == 0 {
+		if len(t) == 0 || leaves[i].Name && e.cleanName(s, t) {
 			continue
 		}
 		if len(t) >= ownPage {
-			own := [1]piece{{0, int32(len(t)), int32(i), int32(i)}}
-			e.page(s, t, own[:], nil, 0)
+			e.page(s, t, s.own(0, e.place(s, &leaves[i], piece{hi: int32(len(t)), leaf: int32(i), name: int32(i)})), nil, 0)
 			continue
 		}
 		if len(s.text)+len(t) > pageText {
@@ -81,13 +85,20 @@ func (e *Engine) Scan(s *Scratch, leaves []Leaf, emit func(leaf int, f Finding))
 		}
 		lo := int32(len(s.text))
 		s.text = append(append(s.text, t...), 0)
-		s.pieces = append(s.pieces, piece{lo, lo + int32(len(t)), int32(i), int32(i)})
+		s.pieces = append(s.pieces, e.place(s, &leaves[i], piece{lo: lo, hi: lo + int32(len(t)), leaf: int32(i), name: int32(i)}))
 	}
 	e.flush(s)
 	s.leaves = nil
 	if len(s.found) > 0 {
 		s.settle(emit)
 	}
+}
+
+// own returns the list of one piece that a level's page consists of.
+func (s *Scratch) own(depth int, p piece) []piece {
+	one := &s.levels[depth].one
+	one[0] = p
+	return one[:]
 }
 
 func (e *Engine) flush(s *Scratch) {
@@ -103,7 +114,7 @@ func (e *Engine) page(s *Scratch, text []byte, pieces []piece, tr *trail, depth 
 	e.literals(s, text, pieces, tr, depth)
 	e.marks(s, text, pieces, tr)
 	for _, p := range pieces {
-		if p.name != noName {
+		if p.generic || p.telling {
 			e.byName(s, text[p.lo:p.hi], p, tr)
 		}
 	}

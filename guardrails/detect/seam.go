@@ -8,32 +8,40 @@ import (
 // What was cut in two is put together again: lines inside one text, and neighbours inside one document. Only what
 // crosses the cut counts.
 
-const seamReach = 160
+const seamReach = 128
 
 func appendRune(dst []byte, r rune) []byte { return utf8.AppendRune(dst, r) }
 
-// seams looks at line ends and at marks of emphasis that stand inside a word or between two halves of a number.
-func (e *Engine) seams(s *Scratch, t []byte, leaf int, tr *trail, depth int) {
-	for i := 0; i < len(t); i++ {
-		if triggers[t[i]]&(seesLine|seesMarks) == 0 {
-			continue
+// lines looks at line ends between two halves of a word or a number.
+func (e *Engine) lines(s *Scratch, t []byte, leaf int, tr *trail, depth int) {
+	for i := 0; i < len(t); {
+		n := bytes.IndexByte(t[i:], '\n')
+		if n < 0 {
+			return
 		}
-		hi := i + 1
-		for hi < len(t) && hi < i+4 && (t[hi] == t[i] || t[i] == '\n' && t[hi] == '\r') {
-			hi++
-		}
-		lo := i
+		lo, hi := i+n, i+n+1
 		if lo > 0 && t[lo-1] == '\r' {
 			lo--
 		}
-		if t[i] == '_' && hi-i < 2 || hi-i > 3 {
-			i = hi - 1
-			continue
-		}
-		if torn(t[max(0, lo-40):lo], t[hi:min(len(t), hi+40)]) && !(t[i] == '\n' && rows(t, lo, hi)) {
+		i = hi
+		if hi < len(t) && tokenByte(t[hi]) && torn(t[max(0, lo-40):lo], t[hi:min(len(t), hi+40)]) && !rows(t, lo, hi) {
 			e.across(s, t, lo, hi, leaf, tr, depth)
 		}
-		i = hi - 1
+	}
+}
+
+// marked looks at marks of emphasis that stand inside a word or between two halves of a number.
+func (e *Engine) marked(s *Scratch, t []byte, mark string, leaf int, tr *trail, depth int) {
+	for i := 0; i < len(t); {
+		n := bytes.Index(t[i:], []byte(mark))
+		if n < 0 {
+			return
+		}
+		lo, hi := i+n, i+n+len(mark)
+		i = hi
+		if torn(t[max(0, lo-40):lo], t[hi:min(len(t), hi+40)]) {
+			e.across(s, t, lo, hi, leaf, tr, depth)
+		}
 	}
 }
 
@@ -57,12 +65,17 @@ func torn(a, b []byte) bool {
 	if !tokenByte(a[len(a)-1]) || !tokenByte(b[0]) {
 		return false
 	}
-	lo, hi := len(a), 0
+	lo, hi, kinds := len(a), 0, uint8(0)
 	for lo > 0 && tokenByte(a[lo-1]) {
 		lo--
+		kinds |= kindOf[a[lo]]
 	}
 	for hi < len(b) && tokenByte(b[hi]) {
+		kinds |= kindOf[b[hi]]
 		hi++
+	}
+	if kinds&isMark == 0 && (kinds&isUpper == 0 || len(a)-lo+hi < 14) {
+		return false
 	}
 	x, y := shapeOf(a[lo:]), shapeOf(b[:hi])
 	at := contains(a[lo:], '@') || contains(b[:hi], '@')
@@ -137,19 +150,32 @@ func cutsAgain(t []byte, i int, mark byte) bool {
 	return t[i-1] == mark || i+1 < len(t) && t[i+1] == mark
 }
 
-// rows holds where numbers at a line's end and begin are cells of a table.
+// rows holds where numbers at a line's end and begin are cells of a table, or where the next line begins with a date.
 func rows(t []byte, lo, hi int) bool {
+	if isDay(t[hi:]) {
+		return true
+	}
 	a := runBack(t, lo, isDigit)
 	b := run(t, hi, isDigit)
 	return a < lo && b > hi && (a > 0 && (t[a-1] == ',' || t[a-1] == ';' || t[a-1] == '\t' || t[a-1] == '|') && b < len(t) && (t[b] == ',' || t[b] == ';' || t[b] == '\t'))
 }
 
+// isDay holds for 2026-11-16 and 2026/11/16 at the begin of t.
+func isDay(t []byte) bool {
+	return len(t) >= 10 && (t[0] == '1' && t[1] == '9' || t[0] == '2' && t[1] == '0') && is(t[3], isDigit) && (t[4] == '-' || t[4] == '/') && t[7] == t[4] && is(t[5], isDigit) && is(t[9], isDigit)
+}
+
+func (s *Scratch) cutPiece(p piece) []piece {
+	s.cut[0] = p
+	return s.cut[:]
+}
+
 // flat scans a short text in one reading.
 func (e *Engine) flat(s *Scratch, out []byte, leaf int, tr *trail, depth int) {
-	own := [1]piece{{0, int32(len(out)), int32(leaf), noName}}
+	own := s.cutPiece(piece{hi: int32(len(out)), leaf: int32(leaf), name: noName})
 	e.words.find(out, &s.levels[depth+1].hits)
-	e.literals(s, out, own[:], tr, depth+1)
-	e.marks(s, out, own[:], tr)
+	e.literals(s, out, own, tr, depth+1)
+	e.marks(s, out, own, tr)
 }
 
 // siblings joins values that stand beside each other in a document: neighbours, and neighbours of one name.
@@ -190,7 +216,7 @@ func (e *Engine) join(s *Scratch, d *document, a, b int, tr *trail, depth int) {
 	before := len(s.found)
 	e.flat(s, out, int(p.leaf), nil, depth)
 	fresh := len(s.found)
-	if whole := len(x) == int(p.hi-p.lo) && len(y) == int(q.hi-q.lo); whole && len(s.found) == before && generic(d.leaves[^p.name].Field) && generic(d.leaves[^q.name].Field) {
+	if whole := len(x) == int(p.hi-p.lo) && len(y) == int(q.hi-q.lo); whole && len(s.found) == before && p.generic && q.generic {
 		e.lone(s, out, int(p.leaf))
 		fresh = len(s.found)
 	}
@@ -211,12 +237,8 @@ func (e *Engine) join(s *Scratch, d *document, a, b int, tr *trail, depth int) {
 
 // lone looks at a text that is one number or one token and has no name.
 func (e *Engine) lone(s *Scratch, out []byte, leaf int) {
-	none := Leaf{}
-	s.members = append(s.members, none)
-	own := [1]piece{{0, int32(len(out)), int32(leaf), ^int32(len(s.members) - 1)}}
-	e.marks(s, out, own[:], nil)
+	e.marks(s, out, s.cutPiece(piece{hi: int32(len(out)), leaf: int32(leaf), generic: true}), nil)
 	s.bare(out, leaf, nil)
-	s.members = s.members[:len(s.members)-1]
 }
 
 // bare reports a text that is nothing but one random token.
@@ -229,19 +251,6 @@ func (s *Scratch) bare(t []byte, leaf int, tr *trail) {
 		return
 	}
 	s.add(leaf, tr, Finding{Rule: "bare-token", Entity: "generic-secret", Kind: Secret, Confidence: 35, Start: 0, End: len(t)})
-}
-
-// generic holds for names that name nothing.
-func generic(name []byte) bool {
-	if len(name) <= 1 {
-		return true
-	}
-	for _, w := range [...]string{"value", "text", "data", "content", "item", "items", "result", "output", "input", "string", "message", "body", "field", "parts", "part", "payload", "note", "values", "elements", "chunk", "chunks", "args", "params"} {
-		if foldEqual(name, w) {
-			return true
-		}
-	}
-	return false
 }
 
 // prose holds where both sides are running text.

@@ -24,18 +24,26 @@ func odd(t []byte) bool {
 		}
 		n := i - lo
 		words++
-		longest = max(longest, n)
+		if n > longest && !(n >= 30 && encodedLooks(t[lo:i])) {
+			longest = n
+		}
 		if n == 1 {
 			singles++
 		}
 		if n <= 4 {
 			upTo4++
 		}
-		if digits > 0 && letters > 0 && (inner > 0 || is(t[lo], isDigit)) {
+		if digits > 0 && letters > 0 && !(n >= 8 && encodedLooks(t[lo:i])) && (inner > 0 || is(t[lo], isDigit)) {
 			mixed++
 		}
 	}
 	return longest >= 30 || singles >= 10 && singles*2 > words || mixed >= 4 && mixed*5 > words*2 || mixed >= 3 && upTo4*10 >= words*9
+}
+
+// encodedLooks holds for words in which small and capital letters take turns.
+func encodedLooks(word []byte) bool {
+	s := shapeOf(word)
+	return s.upper*6 > len(word) && s.lower*6 > len(word) || s.hex == len(word)
 }
 
 // squeezeText writes letters only, in lower case, digits as the letters they stand for, and l as i.

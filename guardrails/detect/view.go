@@ -1,9 +1,6 @@
 package detect
 
-import (
-	"bytes"
-	"sort"
-)
+import "sort"
 
 // Via is the chain of readings between the plain bytes and the text in which something was found, outermost first; at
 // most four, one a byte. Zero is the plain text itself.
@@ -163,17 +160,18 @@ const (
 
 // views reads each leaf in every other way that its bytes allow, and scans what comes out.
 func (e *Engine) views(s *Scratch, text []byte, pieces []piece, tr *trail, depth int) {
-	any := uint8(0)
-	for _, b := range text {
-		any |= triggers[b]
-	}
+	any := seen(text)
 	e.runs(s, text, pieces, tr, depth)
 	for _, p := range pieces {
 		t := text[p.lo:p.hi]
-		if any != 0 {
-			e.viewsOf(s, t, p, tr, depth)
+		sees := any
+		if any != 0 && len(pieces) > 1 {
+			sees = seen(t)
 		}
-		if b := bytes.TrimLeft(t[:min(len(t), 64)], " \t\r\n"); len(b) > 1 && (b[0] == '{' || b[0] == '[') && depth < maxDepth {
+		if sees != 0 {
+			e.viewsOf(s, t, p, tr, depth, sees)
+		}
+		if depth < maxDepth && beginsJSON(t) {
 			e.nested(s, t, int(p.leaf), tr, depth)
 		}
 		if len(t) >= 24 && odd(t) {
@@ -182,12 +180,30 @@ func (e *Engine) views(s *Scratch, text []byte, pieces []piece, tr *trail, depth
 	}
 }
 
-func (e *Engine) viewsOf(s *Scratch, t []byte, p piece, tr *trail, depth int) {
-	leaf := int(p.leaf)
-	sees := uint8(0)
-	for _, b := range t {
-		sees |= triggers[b]
+// seen returns which triggers occur.
+func seen(t []byte) uint8 {
+	var a, b uint8
+	for len(t) >= 4 {
+		a |= triggers[t[0]] | triggers[t[1]]
+		b |= triggers[t[2]] | triggers[t[3]]
+		t = t[4:]
 	}
+	for _, c := range t {
+		a |= triggers[c]
+	}
+	return a | b
+}
+
+func beginsJSON(t []byte) bool {
+	i := 0
+	for i < len(t) && i < 64 && is(t[i], isSpace) {
+		i++
+	}
+	return i+1 < len(t) && (t[i] == '{' || t[i] == '[')
+}
+
+func (e *Engine) viewsOf(s *Scratch, t []byte, p piece, tr *trail, depth int, sees uint8) {
+	leaf := int(p.leaf)
 	if sees&seesHigh != 0 {
 		e.hidden(s, t, leaf, tr)
 		e.strange(s, t, leaf, tr)
@@ -214,8 +230,13 @@ func (e *Engine) viewsOf(s *Scratch, t []byte, p piece, tr *trail, depth int) {
 	if sees&seesEqual != 0 {
 		e.view(s, t, p, tr, depth, stepQuoted, quotedPrintable)
 	}
-	if sees&(seesLine|seesMarks) != 0 {
-		e.seams(s, t, leaf, tr, depth)
+	if sees&seesLine != 0 {
+		e.lines(s, t, leaf, tr, depth)
+	}
+	if sees&seesMarks != 0 {
+		for _, mark := range [...]string{"**", "__", "~~", "`"} {
+			e.marked(s, t, mark, leaf, tr, depth)
+		}
 	}
 }
 
@@ -240,7 +261,7 @@ func (e *Engine) descend(s *Scratch, out []byte, spans *offsets, p piece, tr *tr
 	below := &s.levels[depth].trail
 	saved := *below
 	*below = trail{spans, tr, via}
-	own := [1]piece{{0, int32(len(out)), p.leaf, p.name}}
-	e.page(s, out, own[:], below, depth+1)
+	p.lo, p.hi = 0, int32(len(out))
+	e.page(s, out, s.own(depth+1, p), below, depth+1)
 	*below = saved
 }
