@@ -114,14 +114,14 @@ func remainder(n []byte, sum int, table string) bool {
 	return n[len(n)-1] == table[sum%len(table)]
 }
 
-// elevens is the family "weights, then 11 - sum mod 11": what the remainders 10 and 11 become differs.
-func elevens(n []byte, ten, eleven int, weights ...int) bool {
+// elevens is the family "weights, then 11 - sum mod 11". 11 becomes 0; what 10 becomes differs, and -1 is never.
+func elevens(n []byte, ten int, weights ...int) bool {
 	c := 11 - weighted(n, weights...)%11
 	switch c {
 	case 10:
 		c = ten
 	case 11:
-		c = eleven
+		c = 0
 	}
 	return c == digit(n[len(weights)])
 }

@@ -47,9 +47,9 @@ func (e *Engine) encoded(s *Scratch, t []byte, lo, hi int, p piece, tr *trail, d
 		return
 	}
 	lv := &s.levels[depth]
-	via, out := stepHex, lv.view[:0]
-	ok := false
-	if out, ok = unhex(out, v); !ok {
+	via := stepHex
+	out, ok := unhex(lv.view[:0], v)
+	if !ok {
 		via = stepBase64
 		for hi < len(t) && (t[hi] == '\n' || t[hi] == '\r') && hi-lo >= 60 {
 			next := run(t, hi+1, isBase64|isSpace)

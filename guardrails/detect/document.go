@@ -233,7 +233,8 @@ func (d *document) array(i int, names Leaf, depth int) (int, bool) {
 		case column == 1:
 			own.Label = before
 		}
-		from, ok := i, false
+		from := i
+		var ok bool
 		if i, ok = d.value(i, own, depth+1); !ok {
 			return i, false
 		}

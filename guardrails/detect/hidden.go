@@ -27,10 +27,10 @@ func (e *Engine) hidden(s *Scratch, t []byte, leaf int, tr *trail) {
 
 // hiddenRun counts what cannot be seen.
 type hiddenRun struct {
-	tags, selectors, zero, bidi, zeroRun, longestZero, selectorRun, longestSelector, emojiTags int
-	first, last                                                                                [4]int
-	latin, joined                                                                              int
-	open, flag                                                                                 bool
+	tags, selectors, zero, bidi, zeroRun, longestZero, selectorRun, longestSelector int
+	first, last                                                                     [4]int
+	latin, joined                                                                   int
+	open, flag                                                                      bool
 }
 
 const (

@@ -224,8 +224,9 @@ func (e *Engine) counts(t []byte, h phraseHit, k sort8) bool {
 		return wholeWord(t, s, end)
 	case scope, order, source, notice, persona, address:
 		return (s == 0 || !is(t[s-1], isAlnum)) || !is(t[s], isAlnum)
+	default:
+		return true
 	}
-	return true
 }
 
 // commands looks at what stands before a verb.

@@ -1,12 +1,19 @@
 package detect
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // labelled says with which words people name an entity. Words are in lower case, without accents, divided by single
 // blanks; phrases by commas. Phrases of six letters and more are also found inside longer words.
 type labelled struct{ entity, phrases string }
 
 func labelTable() []labelled {
+	return slices.Concat(numberLabels(), europeanLabels(), worldLabels())
+}
+
+func numberLabels() []labelled {
 	return []labelled{
 		{"CREDIT_CARD", "credit card,card number,card no,cardnumber,card,cc,ccnum,visa,mastercard,amex,kreditkarte,kreditkartennummer,carte bancaire,tarjeta,carta di credito,pan"},
 		{"IBAN_CODE", "iban,bank account,kontonummer,payout account,account number"},
@@ -37,7 +44,12 @@ func labelTable() []labelled {
 		{"IMEI", "imei,device id,handset"},
 		{"ICCID", "iccid,sim card,sim"},
 		{"IMSI", "imsi"},
-		{"DE_TAX_ID", "steuer id,steuerid,id nr,idnr,steueridentifikationsnummer,idnr,tax id,identifikationsnummer,steuerliche identifikation,steuer identifikation"},
+	}
+}
+
+func europeanLabels() []labelled {
+	return []labelled{
+		{"DE_TAX_ID", "steuer id,steuerid,id nr,idnr,steueridentifikationsnummer,idnr,tax id,identifikationsnummer,steuerliche identifikation,steuer identifikation"}, //nolint:misspell // German
 		{"DE_TAX_NUMBER", "steuernummer,steuer nr,st nr,finanzamt"},
 		{"DE_SOCIAL_SECURITY", "rvnr,svnr,rentenversicherungsnummer,sozialversicherungsnummer,versicherungsnummer,sv nummer"},
 		{"DE_HEALTH_INSURANCE", "kvnr,krankenversicherung,krankenversichertennummer,versichertennummer,egk,krankenkasse,gesundheitskarte"},
@@ -52,7 +64,7 @@ func labelTable() []labelled {
 		{"DE_HANDELSREGISTER", "handelsregister,amtsgericht,registergericht,hrb,hra"},
 		{"FR_NIR", "nir,numero secu,securite sociale,numero de securite sociale,insee,num secu,nss"},
 		{"ES_NIF", "nif,dni,documento nacional"},
-		{"ES_NIE", "nie,identificacion de extranjero"},
+		{"ES_NIE", "nie,identificacion de extranjero"}, //nolint:misspell // Spanish
 		{"ES_PASSPORT", "pasaporte,numero de pasaporte"},
 		{"IT_FISCAL_CODE", "codice fiscale,c f,cf,fiscal code"},
 		{"IT_VAT_CODE", "partita iva,p iva,piva"},
@@ -82,6 +94,11 @@ func labelTable() []labelled {
 		{"EE_LT_ID", "isikukood,asmens kodas,personal code"},
 		{"LU_ID", "matricule,cns number"},
 		{"HU_TAJ", "taj,taj szam"},
+	}
+}
+
+func worldLabels() []labelled {
+	return []labelled{
 		{"IN_AADHAAR", "aadhaar,uidai,aadhar"},
 		{"IN_PAN", "pan,permanent account number,in pan,pan number,pan no"},
 		{"IN_GSTIN", "gstin,gst,gst number"},

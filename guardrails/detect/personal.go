@@ -1,5 +1,7 @@
 package detect
 
+import "slices"
+
 // groups is a run of letters and digits, divided by single separators, around a digit.
 type groups struct {
 	n          int
@@ -62,7 +64,8 @@ func inBase64(t []byte, word, end int) bool {
 func (c *candidate) day(lo int) int {
 	hi := lo + 10
 	ctx := context{}
-	if c.labelled(&ctx, c.e.labels.birth, lo, hi) > 0 {
+	lineStart := lo == 0 || c.t[lo-1] == '\n'
+	if c.p.said.has(c.e.labels.birth) || !lineStart && c.labelled(&ctx, c.e.labels.birth, lo, hi) > 0 {
 		c.found("DATE_OF_BIRTH", 80, lo, hi)
 		return hi
 	}
@@ -294,7 +297,7 @@ func (c *candidate) form(ctx *context, from, to int, n []byte) bool {
 		if f.letters&digits != 0 || f.digits&letters != 0 {
 			continue
 		}
-		if to-from > 1 && !hasLayout(f.layouts, layout) {
+		if to-from > 1 && !slices.Contains(f.layouts, layout) {
 			continue
 		}
 		if r := c.rank(ctx, f, to-from > 1, lo, hi, n); r > rank {
@@ -306,15 +309,6 @@ func (c *candidate) form(ctx *context, from, to int, n []byte) bool {
 	}
 	c.found(best.entity, rank, lo, hi)
 	return true
-}
-
-func hasLayout(layouts []uint64, layout uint64) bool {
-	for _, l := range layouts {
-		if l == layout {
-			return true
-		}
-	}
-	return false
 }
 
 // rank returns the confidence of one form, or 0.

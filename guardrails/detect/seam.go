@@ -2,6 +2,7 @@ package detect
 
 import (
 	"bytes"
+	"slices"
 	"unicode/utf8"
 )
 
@@ -78,7 +79,7 @@ func torn(a, b []byte) bool {
 		return false
 	}
 	x, y := shapeOf(a[lo:]), shapeOf(b[:hi])
-	at := contains(a[lo:], '@') || contains(b[:hi], '@')
+	at := slices.Contains(a[lo:], '@') || slices.Contains(b[:hi], '@')
 	switch {
 	case at:
 		return !blank
@@ -88,15 +89,6 @@ func torn(a, b []byte) bool {
 		return len(a)-lo+hi >= 8
 	}
 	return (x.digit > 0 || y.digit > 0 || x.upper > 0 && x.lower > 0 && x.changes > 2) && len(a)-lo+hi >= 14
-}
-
-func contains(t []byte, c byte) bool {
-	for _, b := range t {
-		if b == c {
-			return true
-		}
-	}
-	return false
 }
 
 func tokenByte(b byte) bool {

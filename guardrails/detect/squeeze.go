@@ -1,5 +1,7 @@
 package detect
 
+import "slices"
+
 // odd holds for text that no one writes: single letters divided by blanks, digits for letters, no blanks at all.
 func odd(t []byte) bool {
 	t = t[:min(len(t), 320)]
@@ -151,8 +153,8 @@ func (e *Engine) turn(s *Scratch, t []byte, leaf int, tr *trail) {
 
 func turnText(dst, t []byte, back bool) []byte {
 	if back {
-		for i := len(t) - 1; i >= 0; i-- {
-			dst = append(dst, t[i])
+		for _, b := range slices.Backward(t) {
+			dst = append(dst, b)
 		}
 		return dst
 	}

@@ -14,7 +14,7 @@ type tokenRule struct {
 
 // addTokens compiles the built-in tokens and derives their anchors.
 func (b *builder) addTokens() error {
-	for _, t := range slices.Concat(cloudTokens(), serviceTokens()) {
+	for _, t := range slices.Concat(cloudTokens(), codeTokens(), modelTokens(), businessTokens(), serviceTokens()) {
 		code, err := compile(t.pattern)
 		if err != nil {
 			return fmt.Errorf("rule %s: %w", t.name, err)
@@ -151,7 +151,9 @@ func joins(t []byte, at int) bool {
 	if !is(b, isAlnum) {
 		return false
 	}
-	return !(at > 1 && t[at-2] == '\\' && (b == 'n' || b == 't' || b == 'r')) && !(at > 2 && t[at-3] == '%')
+	escaped := at > 1 && t[at-2] == '\\' && (b == 'n' || b == 't' || b == 'r')
+	encoded := at > 2 && t[at-3] == '%'
+	return !escaped && !encoded
 }
 
 // filler holds for tokens whose body is made of x's or stars, or says that it is an example.

@@ -15,7 +15,7 @@ type token struct {
 	open bool
 }
 
-// tokens of clouds, code hosts and package registries.
+// cloudTokens are those of the large clouds.
 func cloudTokens() []token {
 	return []token{
 		{name: "aws-access-key", pattern: `(?:AKIA|ASIA|ABIA|ACCA|A3TX)[0-9A-Z]{16}\b`},
@@ -42,6 +42,12 @@ func cloudTokens() []token {
 		{name: "exoscale-key", pattern: `EXO[0-9a-f]{24}\b`},
 		{name: "upcloud-token", pattern: `ucat_[0-9A-Z]{26}`},
 		{name: "infomaniak-token", pattern: `ik_[0-9A-Za-z_-]{40,}`, floor: 35},
+	}
+}
+
+// codeTokens are those of code hosts, package registries, build services and deployment.
+func codeTokens() []token {
+	return []token{
 		{name: "github-token", pattern: `gh[pousr]_[0-9A-Za-z]{36,}`, floor: 25},
 		{name: "github-fine-grained-token", pattern: `github_pat_[0-9A-Za-z_]{70,}`, floor: 30},
 		{name: "gitlab-token", pattern: `(?:glpat|gldt|glft|glsoat|glimt|glagent|glrt|glrtr|glcbt|gloas|glffct|glptt|glwt)-[0-9A-Za-z_=.-]{20,}`, floor: 25},
@@ -105,8 +111,8 @@ func cloudTokens() []token {
 	}
 }
 
-// serviceTokens are those of model providers, payment, mail, chat and monitoring services.
-func serviceTokens() []token {
+// modelTokens are those of model providers.
+func modelTokens() []token {
 	return []token{
 		{name: "openai-key", pattern: `sk-(?:proj|svcacct|admin|None)-[0-9A-Za-z_-]{20,}|sk-[0-9A-Za-z]{20}T3BlbkFJ[0-9A-Za-z]{20}\b`},
 		{name: "anthropic-key", pattern: `sk-ant-(?:api|admin|sid|oat)[0-9]{2}-[0-9A-Za-z_-]{60,}`},
@@ -132,6 +138,12 @@ func serviceTokens() []token {
 		{name: "kagi-token", pattern: `kagi_[0-9A-Za-z_-]{40,}`},
 		{name: "pinecone-key", pattern: `pcsk_[0-9A-Za-z_]{40,}`},
 		{name: "mistral-agent-key", pattern: `ms-[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}`},
+	}
+}
+
+// businessTokens are those of payment, trade and mail.
+func businessTokens() []token {
+	return []token{
 		{name: "stripe-key", pattern: `(?:sk|rk|pk)_(?:live|test|prod)_[0-9A-Za-z+/]{10,}`},
 		{name: "stripe-webhook-secret", pattern: `whsec_[0-9A-Za-z+/]{24,}={0,2}`},
 		{name: "square-token", pattern: `sq0(?:atp|csp|idp)-[0-9A-Za-z_-]{22,}|EAAA[0-9A-Za-z_-]{58,62}\b`},
@@ -161,6 +173,12 @@ func serviceTokens() []token {
 		{name: "mailchimp-key", pattern: `[0-9a-f]{32}-us[0-9]{1,2}\b`, back: 32, anchor: "-us"},
 		{name: "resend-key", pattern: `re_[0-9A-Za-z]{6,10}_[0-9A-Za-z]{20,}\b`},
 		{name: "postman-key", pattern: `PMAK-[0-9a-f]{24}-[0-9a-f]{34}`},
+	}
+}
+
+// serviceTokens are those of chat, office and monitoring services.
+func serviceTokens() []token {
+	return []token{
 		{name: "slack-token", pattern: `xox[abeoprs]-(?:[0-9]+-)+[0-9A-Za-z-]{8,}|xox[a-z](?:\.xox[a-z])?-[0-9]-[0-9A-Za-z-]{20,}|xox[aboprs]-[0-9A-Za-z-]{24,}`},
 		{name: "slack-config-token", pattern: `xoxe(?:\.xox[bp])?-[0-9]-[0-9A-Za-z]{100,}`},
 		{name: "slack-app-token", pattern: `xapp-[0-9]-[0-9A-Z]+-[0-9]+-[0-9a-z]+`},

@@ -117,10 +117,10 @@ func (m *matcher) choose(i *inst, pc, first, last int) int {
 }
 
 func holds(op opcode, t []byte, pos int) bool {
-	switch op {
-	case opStart:
+	if op == opStart {
 		return pos == 0 || t[pos-1] == '\n'
-	case opEnd:
+	}
+	if op == opEnd {
 		return pos == len(t) || t[pos] == '\n'
 	}
 	before := pos > 0 && wordByte(t[pos-1])

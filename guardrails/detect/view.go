@@ -160,12 +160,12 @@ const (
 
 // views reads each leaf in every other way that its bytes allow, and scans what comes out.
 func (e *Engine) views(s *Scratch, text []byte, pieces []piece, tr *trail, depth int) {
-	any := seen(text)
+	all := seen(text)
 	e.runs(s, text, pieces, tr, depth)
 	for _, p := range pieces {
 		t := text[p.lo:p.hi]
-		sees := any
-		if any != 0 && len(pieces) > 1 {
+		sees := all
+		if all != 0 && len(pieces) > 1 {
 			sees = seen(t)
 		}
 		if sees != 0 {

@@ -1,0 +1,182 @@
+package detect
+
+import (
+	"bytes"
+	"strings"
+)
+
+// claim is a name with its value.
+type claim struct {
+	name, value, before, after []byte
+	grade                      grade
+	marked                     bool // the word stands out in capitals beside a name in small letters
+	via                        link
+	quoted                     bool
+}
+
+// decide returns a confidence in percent; 0 is no.
+func (l *lexicon) decide(c claim) uint8 {
+	w := weigh(c.value)
+	if w == noSecret {
+		return 0
+	}
+	explicit := c.via == linkAssign || c.via == linkTag || c.via == linkCell || c.via == linkArg && c.quoted
+	vendor := l.hasVendor(c.name) || l.hasVendor(c.before) || c.marked && w >= tokenLike
+	if !vendor && alphabet(c.value) {
+		return 0
+	}
+	switch c.grade {
+	case gradePass:
+		return c.password(w, explicit)
+	case gradeToken:
+		return c.token(w, explicit, vendor)
+	case gradeWeak, gradeVendor:
+		return c.weak(w, explicit, vendor)
+	default:
+		return 0
+	}
+}
+
+func (c *claim) token(w strength, explicit, vendor bool) uint8 {
+	s := shapeOf(c.value)
+	switch {
+	case explicit && w >= tokenLike:
+		return 90
+	case explicit && w == passLike && s.digit > 0 && s.letter() > 2 && len(c.value) >= 7 && s.space == 0 && !isVersion(c.value):
+		return 80
+	case explicit && c.quoted && s.space == 0 && len(c.value) >= 6 && (s.mark > 0 || vendor && len(c.value) >= 10) && !identifier(c.value):
+		return 60
+	case explicit && vendor && w == passLike && len(c.value) >= 16 && s.space == 0:
+		return 60
+	case !explicit && w >= tokenLike && s.digit > 1 && s.letter() > 2 && (vendor || w == randomLike || len(c.value) >= 20) && wordShaped(c.value):
+		return 70
+	case vendor && len(c.value) >= 20 && wordShaped(c.value) && s.letter()+s.digit == len(c.value):
+		return 60
+	case !explicit && vendor && len(c.value) >= 10 && s.digit > 1 && s.letter() > 1 && wordShaped(c.value):
+		return 60
+	}
+	return 0
+}
+
+func (c *claim) weak(w strength, explicit, vendor bool) uint8 {
+	s := shapeOf(c.value)
+	switch {
+	case !vendor && c.grade == gradeWeak && !apiKeyName(c.name) && !(w == randomLike && explicit && constantName(c.name)):
+		return 0
+	case !wordShaped(c.value) && w < randomLike:
+		return 0
+	case explicit && w >= tokenLike && (s.digit > 0 || len(c.value) >= 30) && s.letter() > 0:
+		return 70
+	case w == randomLike && s.digit > 1, w == tokenLike && isUUID(c.value):
+		return 60
+	case c.grade == gradeWeak && w == tokenLike && s.digit > 2 && len(c.value) >= 14 && s.letter() > 2:
+		return 60
+	case c.grade == gradeWeak && vendor && len(c.value) >= 20 && s.letter()+s.digit == len(c.value):
+		return 60
+	case c.grade == gradeWeak && explicit && s.digit > 1 && s.letter() > 1 && len(c.value) >= 10:
+		return 60
+	}
+	return 0
+}
+
+// isMarked holds for "name SECRET value" and "nameKEY=value".
+func isMarked(word, before []byte) bool {
+	if shapeOf(word).lower > 0 || len(word) < 3 {
+		return false
+	}
+	return shapeOf(before).upper == 0 && len(before) > 0 || len(before) == 0
+}
+
+// constantName holds for SOME_KEY.
+func constantName(name []byte) bool {
+	s := shapeOf(name)
+	return s.lower == 0 && foldSuffix(name, "_key")
+}
+
+// apiKeyName holds for weak names that stand alone as what they are: "x-api-key" has its own word, "private" and "access"
+// need a service beside them.
+func apiKeyName(name []byte) bool { return foldContains(name, "api") && foldContains(name, "key") }
+
+// password accepts what people choose, where the form leaves no doubt that it is one.
+func (c *claim) password(w strength, explicit bool) uint8 {
+	s := shapeOf(c.value)
+	switch {
+	case w >= tokenLike && (explicit || s.digit > 2):
+		return 85
+	case !explicit && !c.quoted:
+		if s.digit > 0 && s.letter() > 2 && s.space == 0 && len(c.value) >= 6 && !isVersion(c.value) && c.via == linkSpace {
+			return 60
+		}
+		return 0
+	case c.connection():
+		return 70
+	case commonWord(c.value) || s.space > 0 && !c.quoted || identifier(c.value) && !c.quoted && !c.ends():
+		return 0
+	case s.space > 1:
+		return 0
+	case s.digit > 0 && s.letter() > 0 || s.mark > 0 && s.letter() > 0:
+		return 80
+	case explicit && len(c.value) >= 6 && (c.quoted || c.ends()) && s.space == 0 && c.strictName():
+		return 60
+	}
+	return 0
+}
+
+// strictName holds for names written as code and settings write them; prose says "Password: required".
+func (c *claim) strictName() bool {
+	return c.via == linkAssign && (bytes.IndexByte(c.name, '_') >= 0 || foldEqual(c.name, "pwd") || foldEqual(bytes.TrimLeft(c.name, "$"), "password") && c.closes() || c.quoted)
+}
+
+// connection holds inside connection strings: a user stands before, a separator after.
+func (c *claim) connection() bool {
+	b := c.before[max(0, len(c.before)-40):]
+	return c.via == linkAssign && c.closes() && bytes.IndexByte(b, ';') >= 0 && (foldContains(b, "uid=") || foldContains(b, "user id=") || foldContains(b, "username=") || foldContains(b, "user="))
+}
+
+// closes holds where the value ends its setting.
+func (c *claim) closes() bool {
+	return len(c.after) == 0 || c.after[0] == ';' || c.after[0] == '\n' || c.after[0] == '&'
+}
+
+// ends holds where nothing but the end of the line, a separator or a comment follows.
+func (c *claim) ends() bool {
+	a := bytes.TrimLeft(c.after[:min(len(c.after), 16)], " \t\"'")
+	return len(a) == 0 || strings.IndexByte("\n\r;,#}&<", a[0]) >= 0 || bytes.HasPrefix(a, []byte("\\n"))
+}
+
+// identifier holds for a name in code: letters, digits and underscores in words.
+func identifier(v []byte) bool {
+	s := shapeOf(v)
+	return s.mark == bytes.Count(v, []byte("_"))+bytes.Count(v, []byte(".")) && s.other+s.space == 0 && s.digit <= 2 && is(v[0], isLetter) && s.changes <= 6
+}
+
+// wordShaped holds for what stands as one token in prose.
+func wordShaped(v []byte) bool {
+	for _, b := range v {
+		if !is(b, isBase64) && b != '.' && b != '=' && b != '~' && b != '$' && b != '!' && b != ':' {
+			return false
+		}
+	}
+	return true
+}
+
+func isVersion(v []byte) bool {
+	if v[0] == 'v' || v[0] == 'V' {
+		v = v[1:]
+	}
+	s := shapeOf(v)
+	return len(v) > 0 && is(v[0], isDigit) && bytes.Count(v, []byte(".")) >= 1 && s.letter() <= 5
+}
+
+func commonWord(v []byte) bool {
+	for _, w := range [...]string{
+		"string", "true", "false", "null", "none", "nil", "undefined", "required", "optional", "strong", "weak", "password", "passwd", "secret", "token", "text", "hidden", "enabled", "disabled", "empty", "default",
+		"unset", "missing", "invalid", "incorrect", "wrong", "expired", "changed", "updated", "reset", "forgot", "confirm", "username", "user", "email", "admin@", "root@", "must", "should", "please", "enter", "type", "value", "yes", "no",
+		"number", "boolean", "object", "array", "varchar", "char", "bytes", "field", "input", "the", "a", "an", "is", "was", "for", "and", "or", "not", "self", "this", "args", "option", "options", "config", "env", "new", "old", "str", "int",
+	} {
+		if foldEqual(v, w) {
+			return true
+		}
+	}
+	return false
+}
