@@ -143,6 +143,11 @@ func (c *compiler) complain(path string, k *connection, all policy.Complaints) {
 		if at.Line == 0 {
 			at = k.At
 		}
+		x.At = at
+		if c.told[x] {
+			continue // of a place that several connections share
+		}
+		c.told[x] = true
 		c.report.fail(CodeGate, at, path, x.Text, x.Hint)
 	}
 }

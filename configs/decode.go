@@ -234,10 +234,10 @@ func anySet(set map[string]bool, keys []string) bool {
 	return false
 }
 
-// list decodes a list. Anything but a list is the list of that one value where it is a scalar.
+// list decodes a list. A scalar, and a mapping that a scalar may stand for, is the list of that one value.
 func (d *decoder) list(n *yaml.Node, s *shape, into reflect.Value) {
 	items := n.Content
-	if n.Kind == yaml.ScalarNode && s.elem.scalarForm() {
+	if s.elem.scalarForm() && (n.Kind == yaml.ScalarNode || n.Kind == yaml.MappingNode && s.elem.kind == kindStruct) {
 		items = []*yaml.Node{n}
 	} else if !d.want(n, yaml.SequenceNode, s) {
 		return

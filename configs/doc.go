@@ -12,7 +12,7 @@
 //
 // The types in language.go are the language; their doc tags are its reference, and [Schema] prints both. What holds
 // everywhere:
-//   - Where a list is wanted, one scalar is a list of one.
+//   - Where a list is wanted, one scalar is a list of one, and so is a mapping that a scalar may stand for.
 //   - Booleans are true and false, whole numbers are decimal. Text that YAML would read as a number, a boolean or null needs
 //     quotes, except where it is handed on as it is written (command, env, headers).
 //   - Durations are written like 250ms, 30s, 1h30m, 90d, 2w. Sizes like 64KiB, 4MiB; a plain number means bytes.

@@ -1,6 +1,7 @@
 package configs_test
 
 import (
+	"errors"
 	"strings"
 	"testing"
 
@@ -112,5 +113,29 @@ func TestGroupsThatNobodyBelongsToAreTold(t *testing.T) {
 	f, err := configs.Parse("t.yaml", []byte("version: 1\nteams: { red: {} }\norgs: { acme: {} }\n"), configs.Options{Gates: levelled(&seen)})
 	if err != nil || len(f.Warnings) != 2 {
 		t.Errorf("got %v, %v; want two warnings", f.Warnings, err)
+	}
+}
+
+func TestAMappingThatAScalarMayStandForIsAListOfOne(t *testing.T) {
+	var seen []*policy.Connection
+	const text = "version: 1\nagents: { a: key }\nupstreams: { u: { command: [x] } }\nconnections: { c: { from: a, to: u, jobs: { name: big, level: 6 } } }\n"
+	if _, err := configs.Parse("t.yaml", []byte(text), configs.Options{Gates: levelled(&seen)}); err != nil {
+		t.Fatal(err)
+	}
+	if len(seen) != 1 || len(seen[0].Tools) != 1 || seen[0].Tools[0].Name.Text != "big" {
+		t.Errorf("got %+v", seen)
+	}
+}
+
+func TestAMistakeThatConnectionsShareIsToldOnce(t *testing.T) {
+	at := policy.Pos{File: "t.yaml", Line: 2, Col: 3}
+	gate := policy.NewSpec("wrong", "wrong", nil, func(*policy.Connection, *level) (policy.Gate, error) {
+		return nil, policy.Complaints{{At: at, Text: "too much"}}
+	})
+	const text = "version: 1\nagents: { a: key }\nupstreams: { u: { command: [x] }, v: { command: [x] } }\nconnections: { c: { from: a, to: [u, v] } }\n"
+	_, err := configs.Parse("t.yaml", []byte(text), configs.Options{Gates: []policy.Spec{gate}})
+	var all configs.Diagnostics
+	if !errors.As(err, &all) || len(all) != 1 {
+		t.Errorf("got %v, want one error", err)
 	}
 }

@@ -41,7 +41,7 @@ func (s *shape) schema() *jsonschema.Schema {
 		if !s.elem.scalarForm() {
 			return list
 		}
-		return either(s.elem.scalarSchema(), list)
+		return either(s.elem.schema(), list)
 	case kindNamed, kindMap:
 		return &jsonschema.Schema{Type: "object", PropertyNames: s.key.names(), AdditionalProperties: s.elem.schema()}
 	case kindJSON:
