@@ -207,6 +207,9 @@ func sampleTexts(tb testing.TB) map[string]string {
 		tb.Fatalf("no samples: %v", err)
 	}
 	for _, name := range names {
+		if name == "limits.yaml" {
+			continue // it has keys of gates that no fake stands for; the tests of the command read it
+		}
 		text, err := fs.ReadFile(configs.Samples(), name)
 		if err != nil {
 			tb.Fatal(err)

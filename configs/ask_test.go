@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/hopgate/hopgate/configs"
+	"github.com/hopgate/hopgate/policy"
 )
 
 // asked is a file with a bit of everything to ask about.
@@ -110,6 +111,45 @@ func TestTestsThatHaveNoTimeFail(t *testing.T) {
 	cancel()
 	if failures := f.RunTests(ctx); len(failures) != len(f.Tests) {
 		t.Errorf("of %d tests these fail: %v", len(f.Tests), failures)
+	}
+}
+
+func TestTestsTakeAScoreForKnown(t *testing.T) {
+	f := parse(t, `version: 1
+agents: { bot: key }
+upstreams:
+  up: { command: [server] }
+connections:
+  c: { from: bot, to: up, tools: "*", mood: trusts }
+tests:
+  - { agent: bot, call: up/x, expect: allow }
+  - { agent: bot, call: up/x, trust: 400, expect: allow }
+  - { agent: bot, call: up/x, trust: 399, expect: deny BAD_MOOD }
+  - { agent: bot, call: up/x, trust: 0, expect: deny BAD_MOOD }
+`, world{})
+	for _, failure := range f.RunTests(t.Context()) {
+		t.Error(failure)
+	}
+	if f.Tests[0].Score != 999 || f.Tests[1].Score != 400 {
+		t.Errorf("the scores are %d and %d", f.Tests[0].Score, f.Tests[1].Score)
+	}
+}
+
+func TestExplainTellsOfANameWhatTheWireDoes(t *testing.T) {
+	for method, want := range map[string]string{
+		"tools/call": "Unknown tool", "prompts/get": "Unknown prompt", "resources/read": "Resource not found",
+		"resources/subscribe": "Resource not found", "completion/complete": "Unknown name",
+	} {
+		var b strings.Builder
+		e := configs.Explanation{
+			Question: configs.Question{Method: method}, Outcome: policy.Outcome{Reason: &policy.Reason{Answer: policy.AnswerUnknown}},
+		}
+		if err := e.Render(&b, false); err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(b.String(), `The agent sees: error -32602, "`+want+`"`) {
+			t.Errorf("%s: got\n%s", method, b.String())
+		}
 	}
 }
 

@@ -18,6 +18,7 @@ type Question struct {
 	Target   string    // name of the tool or prompt, or URI of the resource
 	Args     []byte    // of tools/call and prompts/get: a JSON object, or nil for none
 	Time     time.Time // when it happens
+	Score    *int      // that the agent is taken to have; nil for what the gates know
 }
 
 // trial is a question on its way through the gates.
@@ -53,7 +54,12 @@ func (f *File) call(q Question) (*policy.Call, *wire.Problem) {
 	if q.Method == "" {
 		q.Method = methodCall
 	}
-	c := &policy.Call{Time: q.Time, Upstream: q.Upstream, Method: q.Method, Target: q.Target, Connection: f.Connection(q.Agent, q.Upstream)}
+	c := &policy.Call{
+		Time: q.Time, Upstream: q.Upstream, Method: q.Method, Target: q.Target, Connection: f.Connection(q.Agent, q.Upstream),
+	}
+	if q.Score != nil {
+		c.Assumed = &policy.Facts{Score: *q.Score, Scored: true}
+	}
 	limits := f.Limits
 	if c.Connection != nil {
 		limits = c.Connection.Limits

@@ -14,6 +14,7 @@ type Explanation struct {
 	Steps    []policy.Step
 	Skipped  []string // gates that were not asked
 	Outcome  policy.Outcome
+	Call     *policy.Call // that the gates were asked about; its Connection is nil where there is none
 }
 
 // Explain decides a question as the proxy decides a call, and tells every check on the way. It sends nothing, and leaves
@@ -30,7 +31,7 @@ func (f *File) Explain(ctx context.Context, q Question) Explanation {
 	}
 	var t tracer
 	tried := f.try(ctx, q, t.step)
-	e.Outcome = tried.outcome
+	e.Outcome, e.Call = tried.outcome, tried.call
 	e.Steps = append(e.Steps, t.finish(&e.Outcome)...)
 	if k := f.Connection(q.Agent, q.Upstream); k != nil {
 		for _, g := range k.Gates {

@@ -18,7 +18,7 @@ func (e *Explanation) Render(w io.Writer, colour bool) error {
 	if e.Outcome.Allowed {
 		p.b.WriteString("The call is sent to " + e.Question.Upstream + ".\n")
 	} else if r := e.Outcome.Reason; r != nil {
-		p.b.WriteString("The agent sees: " + seen(r.Answer) + "\n")
+		p.b.WriteString("The agent sees: " + seen(r.Answer, e.Question.Method) + "\n")
 		if r.Hint != "" {
 			p.b.WriteString("To change that: " + r.Hint + "\n")
 		}
@@ -80,14 +80,29 @@ func ruleAt(s *policy.Step) string {
 
 func pad(used, width int) string { return strings.Repeat(" ", max(width-used, 0)+2) }
 
-// seen is what an agent is told.
-func seen(a *policy.Answer) string {
+// seen is what an agent is told of a call by a method.
+func seen(a *policy.Answer, method string) string {
 	switch {
 	case a == nil:
 		return "a refusal"
+	case a.Form == policy.FormUnknown:
+		return fmt.Sprintf("error %d, %q", a.RPC, unknown(a, method))
 	case a.Form == policy.FormResult:
 		return fmt.Sprintf("%q", a.Text)
 	default:
 		return fmt.Sprintf("error %d, %q", a.RPC, a.Text)
 	}
+}
+
+// unknown is what is said of a name that is not granted: the same as of one that does not exist.
+func unknown(a *policy.Answer, method string) string {
+	switch method {
+	case methodCall:
+		return "Unknown tool"
+	case methodGet:
+		return "Unknown prompt"
+	case methodRead, "resources/subscribe", "resources/unsubscribe":
+		return "Resource not found"
+	}
+	return a.Text
 }

@@ -167,6 +167,7 @@ type Test struct {
 	Target   string          // name of the tool or prompt, URI of the resource; empty for tools/list
 	Args     json.RawMessage // object, or nil
 	Time     time.Time
+	Score    int      // that the agent is taken to have
 	Of       []string // tools/list: what the upstream has
 	Allow    bool     // expected
 	Code     string   // expected reason where not Allow, empty for any

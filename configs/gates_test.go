@@ -317,8 +317,13 @@ func moodSpec() policy.Spec {
 
 type moodGate string
 
-func (m moodGate) Check(ctx context.Context, _ *policy.Call) (policy.Verdict, error) {
+func (m moodGate) Check(ctx context.Context, c *policy.Call) (policy.Verdict, error) {
 	switch m {
+	case "trusts":
+		if c.Assumed == nil || c.Assumed.Score < 400 {
+			return policy.Refuse(reasonMood, policy.Pos{}, "it does not trust"), nil
+		}
+		return policy.Pass, nil
 	case "fails":
 		return policy.Verdict{}, errors.New("the store is away")
 	case "panics":

@@ -172,6 +172,7 @@ type test struct {
 	Lists  *word      `yaml:"lists" doc:"An upstream, whose tools are listed."`
 	Args   jsonObject `yaml:"args" doc:"Arguments of the tool or prompt."`
 	Time   *instant   `yaml:"at" doc:"When it happens (RFC 3339). Default: 2026-01-05T12:00:00Z, a Monday."`
+	Trust  *count     `yaml:"trust" doc:"Score that the agent is taken to have, 0 to 999. Default 999."`
 	Of     []word     `yaml:"of" doc:"The tools that the upstream has."`
 	Expect []word     `yaml:"expect,required" doc:"allow, deny, or deny CODE; for lists the names of the tools that are shown."`
 }

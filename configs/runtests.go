@@ -46,7 +46,7 @@ func (f *File) RunTests(ctx context.Context) []TestFailure {
 // runTest asks one test. The answers are equal where it holds.
 func (f *File) runTest(ctx context.Context, t *Test) (want, got string, rule policy.Pos) {
 	tried := f.try(ctx, Question{
-		Agent: t.Agent, Upstream: t.Upstream, Method: t.Method, Target: t.Target, Args: t.Args, Time: t.Time,
+		Agent: t.Agent, Upstream: t.Upstream, Method: t.Method, Target: t.Target, Args: t.Args, Time: t.Time, Score: &t.Score,
 	}, nil)
 	out := tried.outcome
 	if t.Method == methodTools {

@@ -15,6 +15,9 @@ const (
 	methodTools = "tools/list"
 )
 
+// bestScore is the most that an agent can have.
+const bestScore = 999
+
 // testTime is when a test happens that does not say so: a Monday at noon, the same on every day on which it runs.
 func testTime() time.Time { return time.Date(2026, time.January, 5, 12, 0, 0, 0, time.UTC) }
 
@@ -32,6 +35,7 @@ func (c *compiler) tests(all []test) {
 		if near := c.report.suggest(out.Agent, agents); near != "" && c.file.agents[out.Agent] == nil {
 			c.report.warn(CodeSuspect, t.Agent.At, path+".agent", fmt.Sprintf("no agent named %q; the test is about a stranger", out.Agent), near)
 		}
+		c.assumed(path, t, &out)
 		at, key := t.asks(&out)
 		if out.Upstream != "" && c.file.upstreams[out.Upstream] == nil {
 			c.report.fail(CodeName, at.At, path+"."+key, fmt.Sprintf("no upstream named %q", out.Upstream),
@@ -45,6 +49,17 @@ func (c *compiler) tests(all []test) {
 		if c.report.raised == before {
 			c.file.Tests = append(c.file.Tests, out)
 		}
+	}
+}
+
+// assumed reads the score that the agent is taken to have.
+func (c *compiler) assumed(path string, t *test, out *Test) {
+	out.Score = bestScore
+	if t.Trust == nil {
+		return
+	}
+	if out.Score = t.Trust.N; out.Score > bestScore {
+		c.report.fail(CodeValue, t.Trust.At, path+".trust", "a score is 0 to 999", "nobody has more than 999")
 	}
 }
 

@@ -128,6 +128,7 @@ type Call struct {
 	Round      int    // above 0: a retry with answers to what the upstream asked (MCP 2026-07-28, multi round-trip requests), of a call that is on record and was charged
 	Origin     Origin
 	Trace      func(Step) // set for calls that nobody makes, by explain and tests: gates judge them and use nothing up; see Passed
+	Assumed    *Facts     // read where Trace is set, and nowhere else: what gates take for known of such a call; nil for nothing
 }
 
 // Origin says how a call came in. All of it is for the record; only Key is proof of anything.

