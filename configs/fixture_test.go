@@ -59,13 +59,14 @@ func TestWhatIsSoundCompiles(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			got := dump(f)
+			parts := []string{dump(f)}
 			if f.Warnings != nil {
-				got += rendered(t, f.Warnings)
+				parts = append(parts, rendered(t, f.Warnings))
 			}
 			for _, failure := range f.RunTests(t.Context()) {
-				got += failure.String() + "\n"
+				parts = append(parts, failure.String()+"\n")
 			}
+			got := strings.Join(parts, "")
 			if strings.Contains(got, "s3cret") {
 				t.Errorf("a secret is shown:\n%s", got)
 			}

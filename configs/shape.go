@@ -247,14 +247,7 @@ func (b shaper) collect(s *shape, t reflect.Type, base []int, gate int) error {
 		case options == "key" || options == "value":
 		case options == "inline" && (f.Type == typeGates || f.Type == typeSettings):
 			s.gates = index
-			if f.Type == typeSettings {
-				place, ok := places[f.Tag.Get("place")]
-				if !ok {
-					return fmt.Errorf("field %s has no place", f.Name)
-				}
-				s.place = &place
-			}
-			if err := b.collectGates(s); err != nil {
+			if err := b.collectGates(s, f); err != nil {
 				return err
 			}
 		case options == "inline":
@@ -285,8 +278,15 @@ func (s *shape) config(g *policy.Spec) any {
 	return g.ConfigOn(*s.place)
 }
 
-// collectGates adds the keys that gates have in a struct.
-func (b shaper) collectGates(s *shape) error {
+// collectGates adds the keys that gates have in a struct, to hold in one of its fields.
+func (b shaper) collectGates(s *shape, f reflect.StructField) error {
+	if f.Type == typeSettings {
+		place, ok := places[f.Tag.Get("place")]
+		if !ok {
+			return fmt.Errorf("field %s has no place", f.Name)
+		}
+		s.place = &place
+	}
 	for i := range b.gates {
 		g := &b.gates[i]
 		config := s.config(g)
