@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"encoding/binary"
 	"fmt"
 	"maps"
 	"net/http"
@@ -50,9 +51,9 @@ func merge(all ...map[string]abuse) map[string]abuse {
 
 // textAbuses are no JSON, or JSON that readers take differently.
 func textAbuses() map[string]abuse {
-	utf16le := "\xff\xfe"
+	utf16le := []byte("\xff\xfe")
 	for _, u := range utf16.Encode([]rune(goodCall)) {
-		utf16le += string([]byte{byte(u), byte(u >> 8)})
+		utf16le = binary.LittleEndian.AppendUint16(utf16le, u)
 	}
 	not := func(send string) abuse {
 		return abuse{send: send, status: 400, code: -32700, id: "null", reason: "NOT_JSON"}
@@ -90,7 +91,7 @@ func textAbuses() map[string]abuse {
 		"34 invalid UTF-8":      {send: callArgs(`"run"`, "{\"a\":\"\xff\"}"), status: 400, code: -32700, id: "7", reason: "NOT_UTF8"},
 		"34 overlong UTF-8":     {send: callArgs(`"run"`, "{\"a\":\"\xc0\xaf\"}"), status: 400, code: -32700, id: "7", reason: "NOT_UTF8"},
 		"34 surrogate in UTF-8": {send: callArgs(`"run"`, "{\"a\":\"\xed\xa0\x80\"}"), status: 400, code: -32700, id: "7", reason: "NOT_UTF8"},
-		"35 UTF-16":             not(utf16le),
+		"35 UTF-16":             not(string(utf16le)),
 		"36 lone surrogates":    {send: callArgs(`"run"`, `{"a":"\ud800","\udfff":1}`), status: 200, id: "7", passes: true},
 		"41 numbers":            {send: callArgs(`"run"`, `{"a":1e400,"b":-0,"c":1.0,"d":12345678901234567890}`), status: 200, id: "7", passes: true},
 		"41 10 kB of digits":    {send: callArgs(`"run"`, `{"a":`+strings.Repeat("9", 10000)+`}`), status: 400, code: -32600, id: "7", reason: "NUMBER_TOO_LONG"},

@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"strings"
 	"testing"
 )
@@ -35,11 +36,15 @@ var params = map[string]string{
 	"unknown _meta":  `{"name":"echo","arguments":{},"_meta":{"com.example/x":{"n":1.0},"progressToken":9007199254740993}}`,
 }
 
-// caller sends a request and returns the answer to it.
-type caller func(request string) string
+// conversation is a session of a test with the echo server.
+type conversation struct {
+	t   *testing.T
+	ask func(request string) string // returns the answer
+}
 
 // eachTransport runs a test over HTTP and stdio, with an HTTP and with a stdio upstream.
-func eachTransport(t *testing.T, test func(t *testing.T, call caller)) {
+func eachTransport(t *testing.T, test func(c conversation)) {
+	t.Helper()
 	for _, up := range []string{"http", "stdio"} {
 		for _, front := range []string{"http", "stdio"} {
 			t.Run(front+" to "+up, func(t *testing.T) {
@@ -52,32 +57,30 @@ func eachTransport(t *testing.T, test func(t *testing.T, call caller)) {
 				if front == "stdio" {
 					c := h.stdio("--to", "up")
 					c.greet("2025-11-25")
-					test(t, c.ask)
+					test(conversation{t, c.ask})
 					return
 				}
 				key := h.key("tester")
 				h.serve()
 				a := h.agent("up", key)
 				a.greet("2025-11-25")
-				test(t, func(request string) string { return a.post(request, nil).last() })
+				test(conversation{t, func(request string) string { return a.post(request, nil).last() }})
 			})
 		}
 	}
 }
 
 func TestNothingIsLostOnTheWay(t *testing.T) {
-	eachTransport(t, func(t *testing.T, call caller) {
+	eachTransport(t, func(c conversation) {
 		cases := map[string]string{}
 		for name, v := range forms {
 			cases[name] = `{"name":"echo","arguments":{"v":` + v + `}}`
 		}
-		for name, v := range params {
-			cases[name] = v
-		}
+		maps.Copy(cases, params)
 		for name, params := range cases {
 			request := `{"jsonrpc":"2.0","id":7,"method":"tools/call","params":` + params + `}`
-			if got := echoed(t, call(request)); got != request {
-				t.Errorf("%s: the server got\n%.300s, want\n%.300s", name, got, request)
+			if got := echoed(c.t, c.ask(request)); got != request {
+				c.t.Errorf("%s: the server got\n%.300s, want\n%.300s", name, got, request)
 			}
 		}
 	})
@@ -101,37 +104,37 @@ func echoed(t *testing.T, answer string) string {
 }
 
 func TestResultsComeBackByteForByte(t *testing.T) {
-	eachTransport(t, func(t *testing.T, call caller) {
-		got := call(`{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{"name":"echo"}}`)
+	eachTransport(t, func(c conversation) {
+		got := c.ask(`{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{"name":"echo"}}`)
 		for _, want := range []string{
 			`"big":12345678901234567890`, `"frac":1.0`, `"exp":1E+2`, `"neg0":-0`, `"small":1e-400`, `"huge":1e400`,
 			`"long":0.1000000000000000055511151231257827`, `"esc":"\u00e9\/\u2028"`, `"z":1,"a":2`, `"lone":"\ud800"`, `"x-unknown":{"keep":true}`,
 		} {
 			if !strings.Contains(got, want) {
-				t.Errorf("%s is lost in %s", want, got)
+				c.t.Errorf("%s is lost in %s", want, got)
 			}
 		}
-		list := call(`{"jsonrpc":"2.0","id":8,"method":"tools/list"}`)
+		list := c.ask(`{"jsonrpc":"2.0","id":8,"method":"tools/list"}`)
 		for _, want := range []string{`"x-vendor":{"n":1.0}`, `"x-list":1`} {
 			if !strings.Contains(list, want) {
-				t.Errorf("%s is lost in %s", want, list)
+				c.t.Errorf("%s is lost in %s", want, list)
 			}
 		}
-		if got := call(`{"jsonrpc":"2.0","id":9,"method":"logging/setLevel","params":{"level":"x"}}`); got != `{"jsonrpc":"2.0","id":9,"result":{}}` {
-			t.Errorf("got %s", got)
+		if got := c.ask(`{"jsonrpc":"2.0","id":9,"method":"logging/setLevel","params":{"level":"x"}}`); got != `{"jsonrpc":"2.0","id":9,"result":{}}` {
+			c.t.Errorf("got %s", got)
 		}
 	})
 }
 
 func TestIDsKeepTheirBytesOrAreRefused(t *testing.T) {
-	eachTransport(t, func(t *testing.T, call caller) {
+	eachTransport(t, func(c conversation) {
 		for id, kept := range map[string]bool{
 			`"7"`: true, "0": true, "9007199254740993": true, "-1": true, `""`: true, `"\u0041"`: true,
 			"1.0": false, "1.5": false, "1e400": false, "null": false, "{}": false, "true": false, "[1]": false,
 		} {
-			got := call(fmt.Sprintf(`{"jsonrpc":"2.0","id":%s,"method":"tools/call","params":{"name":"echo"}}`, id))
+			got := c.ask(fmt.Sprintf(`{"jsonrpc":"2.0","id":%s,"method":"tools/call","params":{"name":"echo"}}`, id))
 			if kept != strings.Contains(got, `"id":`+id+`,"result"`) || kept == strings.Contains(got, `"code":-32600`) {
-				t.Errorf("id %s: got %.200s", id, got)
+				c.t.Errorf("id %s: got %.200s", id, got)
 			}
 		}
 	})
