@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -232,16 +233,12 @@ func all(tb testing.TB, j *audit.Journal) []audit.Record {
 func brief(records []audit.Record) []string {
 	var got []string
 	for _, r := range records {
-		s := string(r.Kind)
-		for _, part := range []string{r.Event, r.Status, r.Reason, r.Ref} {
-			if part != "" {
-				s += " " + part
-			}
-		}
+		parts := []string{string(r.Kind), r.Event, r.Status, r.Reason, r.Ref}
 		if r.Count > 0 {
-			s += fmt.Sprintf(" x%d", r.Count)
+			parts = append(parts, fmt.Sprintf("x%d", r.Count))
 		}
-		got = append(got, s)
+		parts = slices.DeleteFunc(parts, func(part string) bool { return part == "" })
+		got = append(got, strings.Join(parts, " "))
 	}
 	return got
 }

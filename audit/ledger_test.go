@@ -48,17 +48,24 @@ func TestChangesOfALedgerAreDurableWithTheRecordThatFollows(t *testing.T) {
 	info := &policy.Outcome{Gate: "rate", Reason: &policy.Reason{Code: "RATE_LIMITED"}}
 	for name, record := range map[string]func(*testing.T, *audit.Journal) error{
 		"an allowed call": func(t *testing.T, j *audit.Journal) error {
+			t.Helper()
 			return j.Begin(t.Context(), aCall(t, 1), &policy.Outcome{Allowed: true})
 		},
 		"a refusal that says something about the agent": func(t *testing.T, j *audit.Journal) error {
+			t.Helper()
 			return j.Begin(t.Context(), aCall(t, 1), &policy.Outcome{Gate: "scope", Reason: &policy.Reason{Code: "TOOL", Severity: policy.Low}})
 		},
 		"the end of a call that failed": func(t *testing.T, j *audit.Journal) error {
+			t.Helper()
 			j.End(aCall(t, 1), &policy.Outcome{Allowed: true}, &policy.Report{Status: policy.StatusError})
 			return nil
 		},
-		"an event": func(t *testing.T, j *audit.Journal) error { return j.Event(t.Context(), "adjusted", nil, nil) },
+		"an event": func(t *testing.T, j *audit.Journal) error {
+			t.Helper()
+			return j.Event(t.Context(), "adjusted", nil, nil)
+		},
 		"what came before, at the end": func(t *testing.T, j *audit.Journal) error {
+			t.Helper()
 			err := j.Begin(t.Context(), aCall(t, 1), info)
 			return errors.Join(err, j.Close())
 		},
