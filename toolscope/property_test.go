@@ -62,14 +62,12 @@ func TestListedIfAndOnlyIfGranted(t *testing.T) {
 			cfg.Methods = pats("tools/list")
 		}
 		l := connect(t, cfg)
-		list := "["
-		for i, name := range rapid.SliceOfN(rapid.SampledFrom(names), 1, 6).Draw(rt, "list") {
-			if i > 0 {
-				list += ","
-			}
-			list += `{"name":"` + name + `","inputSchema":` + rapid.SampledFrom([]string{schemaOpen, schemaClosed}).Draw(rt, "schema") + `}`
+		var elements []string
+		for _, name := range rapid.SliceOfN(rapid.SampledFrom(names), 1, 6).Draw(rt, "list") {
+			schema := rapid.SampledFrom([]string{schemaOpen, schemaClosed}).Draw(rt, "schema")
+			elements = append(elements, `{"name":"`+name+`","inputSchema":`+schema+`}`)
 		}
-		list += "]"
+		list := "[" + strings.Join(elements, ",") + "]"
 		l.learn(t, list)
 		shown, _ := l.result(t, "tools/list", `{"tools":`+list+`}`)
 		some := false
