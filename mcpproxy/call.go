@@ -42,6 +42,13 @@ type exchange struct {
 	first     policy.Ref        // of the call that the round belongs to
 	lacks     string            // capability that the client would need for the answer
 
+	recorded bool // the refusal is on record
+	begun    bool // the call is on record as allowed
+	away     bool // it may have reached the upstream
+	told     bool // the observers know of it
+	ended    bool // it is on record what came of it
+	answered bool // the last of the answer has gone out, or is going
+
 	sent   *policy.Call // what was judged and goes out; the call itself, or its rewritten copy
 	out    policy.Outcome
 	settle policy.Settle
@@ -183,7 +190,7 @@ func (x *exchange) decide(ctx context.Context) *policy.Call {
 	send, out, settle := policy.Decide(ctx, &x.call)
 	x.sent, x.out, x.settle = send, out, settle
 	if x.out.Allowed {
-		if err := x.g.p.Journal.Begin(ctx, send, &x.out); err != nil {
+		if err := x.g.p.begin(ctx, send, &x.out); err != nil {
 			x.out = policy.Denied("audit", reasonRecord, "")
 			x.out.Fault = err
 			x.conclude(ctx, policy.StatusFailed, false)
@@ -192,6 +199,7 @@ func (x *exchange) decide(ctx context.Context) *policy.Call {
 			x.answerRefusal(refusal(&x.call, &x.out))
 			return nil
 		}
+		x.begun = true
 		return send
 	}
 	x.refuseOnRecord(ctx)
@@ -201,37 +209,49 @@ func (x *exchange) decide(ctx context.Context) *policy.Call {
 // refuseOnRecord records what was decided against, and answers.
 func (x *exchange) refuseOnRecord(ctx context.Context) {
 	x.logFault()
-	r := x.g.p.record(ctx, &x.call, &x.out)
+	r := x.record(ctx)
 	x.release()
 	x.answerRefusal(r)
 }
 
 // answerRefusal answers a request with its refusal. Whoever sends no request awaits no answer.
 func (x *exchange) answerRefusal(r *ingress.Refusal) {
-	if x.frame.Kind == wire.KindRequest {
+	if k := x.frame.Kind; k == wire.KindRequest || k == wire.KindNone {
 		r.Modern = r.Modern || x.modern
-		x.reply.Refuse(r)
+		x.last().Refuse(r)
 		return
 	}
-	x.reply.Accept()
+	x.last().Accept()
 }
 
 // refuseProtocol refuses a message that breaks the protocol.
 func (x *exchange) refuseProtocol(ctx context.Context, reason *policy.Reason) {
 	x.out = policy.Denied("protocol", reason, "")
-	r := x.g.p.record(ctx, &x.call, &x.out)
+	r := x.record(ctx)
 	r.Modern = r.Modern || x.modern
 	if reason == reasonVersion {
 		r.Data = supported(x.frame.Get(wire.MetaProtocolVersion))
 	}
-	x.reply.Refuse(r)
+	x.last().Refuse(r)
 }
 
 // refuseQuietly drops a message without an error: a client can do nothing about it.
 func (x *exchange) refuseQuietly(ctx context.Context, reason *policy.Reason) {
 	x.out = policy.Denied("protocol", reason, "")
-	x.g.p.record(ctx, &x.call, &x.out)
-	x.reply.Accept()
+	x.record(ctx)
+	x.last().Accept()
+}
+
+// record puts a refusal on record.
+func (x *exchange) record(ctx context.Context) *ingress.Refusal {
+	x.recorded = true
+	return x.g.p.record(ctx, &x.call, &x.out)
+}
+
+// last is the reply for the last thing that is said.
+func (x *exchange) last() ingress.Reply {
+	x.answered = true
+	return x.reply
 }
 
 // refuse answers with what the outcome says; the record has it.
@@ -242,7 +262,7 @@ func (x *exchange) refuse() {
 	if x.out.Reason == reasonCapability {
 		r.Data = required(x.lacks)
 	}
-	x.reply.Refuse(r)
+	x.last().Refuse(r)
 }
 
 func (x *exchange) logFault() {
@@ -257,11 +277,13 @@ func (x *exchange) forward(life, ctx context.Context, send *policy.Call) {
 	var stream upstream.Stream
 	x.report.Unsent = err != nil
 	if err == nil {
-		stream, err = link.Send(ctx, x.outgoing(send))
+		out := x.outgoing(send)
+		x.away = true
+		stream, err = link.Send(ctx, out)
 		x.report.Unsent = unsent(err)
 	}
 	x.msg.Dispatched()
-	if !x.report.Unsent {
+	if x.away = !x.report.Unsent; x.away {
 		x.round = nil
 	}
 	if err != nil {
@@ -335,7 +357,9 @@ func (x *exchange) finish(ctx context.Context, in *upstream.Incoming) {
 	result := &in.Frame
 	x.report.Result = result
 	status := statusOf(result, &x.report)
-	switch agent, _, cause := x.g.p.identify(x.g.p.policy.Load(), x.g.peer); {
+	switch agent, _, cause, fault := x.g.p.identify(x.g.p.policy.Load(), x.g.peer); {
+	case fault != nil:
+		x.withhold(policy.Denied("identity", reasonBroken, ""))
 	case agent == nil: // revoked while the call was under way
 		x.withhold(policy.Denied("identity", policy.ReasonNobody, cause))
 	case len(result.Raw) > x.call.Connection.Limits.Frame:
@@ -348,6 +372,7 @@ func (x *exchange) finish(ctx context.Context, in *upstream.Incoming) {
 	x.release()
 	switch {
 	case gone:
+		x.answered = true
 	case !x.out.Allowed:
 		x.refuse()
 	default:
@@ -357,7 +382,7 @@ func (x *exchange) finish(ctx context.Context, in *upstream.Incoming) {
 		if in.Event && x.out.Allowed {
 			_ = x.reply.Open() // what came as a stream goes as a stream; a peer that is gone needs none
 		}
-		_ = x.reply.Finish("", httpStatus(in, x.modern), result.Raw) // a peer that is gone needs no answer; the record has it
+		_ = x.last().Finish("", httpStatus(in, x.modern), result.Raw) // a peer that is gone needs no answer; the record has it
 	}
 }
 
@@ -428,11 +453,13 @@ func (x *exchange) fail(life, ctx context.Context, err error) {
 	x.withhold(out)
 	x.conclude(ctx, status, true)
 	x.release()
-	if reason != reasonCancelled {
-		r := refusal(&x.call, &x.out)
-		r.Modern = x.modern
-		x.reply.Refuse(r)
+	if reason == reasonCancelled {
+		x.answered = true
+		return
 	}
+	r := refusal(&x.call, &x.out)
+	r.Modern = x.modern
+	x.last().Refuse(r)
 }
 
 // reasonOf says what an HTTP status means that came without an answer. Only a status by which a server may say that it
@@ -457,12 +484,21 @@ func (x *exchange) conclude(ctx context.Context, status policy.Status, begun boo
 	if begun {
 		report = &x.report
 	}
-	if err := x.settle(ctx, &x.out, report); err != nil {
-		p.Log.Error().Err(err).Stringer("ref", x.call.Ref).Msg("a reservation was not settled")
+	if settle := x.settle; settle != nil {
+		x.settle = nil
+		if err := settle(ctx, &x.out, report); err != nil {
+			p.Log.Error().Err(err).Stringer("ref", x.call.Ref).Msg("a reservation was not settled")
+		}
 	}
-	p.observe(&x.call, &x.out, &x.report)
-	if begun {
-		p.Journal.End(&x.call, &x.out, &x.report)
+	if !x.told {
+		x.told = true
+		p.observe(&x.call, &x.out, &x.report)
+	}
+	if begun && !x.ended {
+		x.ended = true
+		if p.end(&x.call, &x.out, &x.report) != nil {
+			x.withhold(policy.Denied("audit", reasonBroken, ""))
+		}
 	}
 }
 
@@ -492,13 +528,14 @@ func (x *exchange) deliver(ctx context.Context, s *session) (allowed bool) {
 			fallthrough
 		case modern:
 			x.conclude(ctx, policy.StatusSent, true)
-			x.reply.Accept()
+			x.last().Accept()
 			return true
 		}
 	}
 	link, err := s.open(ctx)
 	x.report.Unsent = err != nil
 	if err == nil {
+		x.away = true
 		_, err = link.Send(ctx, x.outgoing(send))
 		x.report.Unsent = unsent(err)
 	}
@@ -511,7 +548,7 @@ func (x *exchange) deliver(ctx context.Context, s *session) (allowed bool) {
 		s.settle(&x.frame)
 	}
 	x.conclude(ctx, status, true)
-	x.reply.Accept()
+	x.last().Accept()
 	return true
 }
 

@@ -24,44 +24,48 @@ type standing struct {
 	key    string
 	conn   *policy.Connection
 	cause  string // for the record: why the agent is nobody
+	fault  error  // nobody can say who the agent is
 }
 
 // stands says who a peer is under the policy in force. Neither a missing agent nor a missing connection is an error:
 // the pipeline refuses both.
 func (p *Proxy) stands(peer *ingress.Peer) standing {
 	s := standing{policy: p.policy.Load()}
-	s.agent, s.key, s.cause = p.identify(s.policy, peer)
+	s.agent, s.key, s.cause, s.fault = p.identify(s.policy, peer)
 	if s.agent != nil {
 		s.conn = s.policy.Connections[Way{s.agent.Name, peer.Upstream}]
 	}
 	return s
 }
 
-func (p *Proxy) identify(pol *Policy, peer *ingress.Peer) (a *policy.Agent, key, cause string) {
+func (p *Proxy) identify(pol *Policy, peer *ingress.Peer) (a *policy.Agent, key, cause string, fault error) {
 	if peer.Local && peer.Credential == "" {
 		a, err := localAgent(pol, peer.As)
 		if err != nil {
-			return nil, "", err.Error()
+			return nil, "", err.Error(), nil
 		}
-		return a, "", ""
+		return a, "", "", nil
 	}
 	if peer.Credential == "" {
-		return nil, "", "no credential"
+		return nil, "", "no credential", nil
 	}
-	name, key, err := p.Identity.Verify(peer.Credential.Reveal())
-	if err != nil {
-		return nil, key, err.Error()
+	name, key, err := p.verify(peer.Credential.Reveal())
+	switch {
+	case errors.Is(err, errBroken):
+		return nil, key, "", err
+	case err != nil:
+		return nil, key, err.Error(), nil
 	}
 	principal, declared := pol.Agents[name]
 	switch {
 	case !declared:
-		return nil, key, "the key's agent is not declared"
+		return nil, key, "the key's agent is not declared", nil
 	case principal.Local:
-		return nil, key, "the key's agent is declared auth: local"
+		return nil, key, "the key's agent is declared auth: local", nil
 	case peer.As != "" && peer.As != name:
-		return nil, key, "the key is another agent's"
+		return nil, key, "the key is another agent's", nil
 	}
-	return principal.Agent, key, ""
+	return principal.Agent, key, "", nil
 }
 
 // localAgent finds the agent that a process of the local user is: the named one, or the only one.
@@ -89,6 +93,9 @@ func (p *Proxy) Admit(ctx context.Context, peer *ingress.Peer) (ingress.Guest, *
 	if g.who.agent == nil || g.who.conn == nil {
 		c := g.call(nil)
 		_, out, _ := policy.Decide(ctx, &c)
+		if g.who.fault != nil {
+			out = faulty("identity", g.who.fault)
+		}
 		if out.Detail == "" {
 			out.Detail = g.who.cause
 		}
@@ -119,7 +126,7 @@ func (p *Proxy) Refuse(ctx context.Context, peer *ingress.Peer, r *policy.Reason
 // record puts a refusal on record and makes the answer of it. Where that fails the call is refused all the same.
 func (p *Proxy) record(ctx context.Context, c *policy.Call, out *policy.Outcome) *ingress.Refusal {
 	p.observe(c, out, nil)
-	if err := p.Journal.Begin(context.WithoutCancel(ctx), c, out); err != nil {
+	if err := p.begin(context.WithoutCancel(ctx), c, out); err != nil {
 		p.Log.Error().Err(err).Str("reason", out.Reason.Code).Msg("a refusal is not on record")
 	}
 	return refusal(c, out)

@@ -193,12 +193,16 @@ func (w *world) check() {
 type keys struct {
 	mu    sync.Mutex
 	valid map[string]string
+	fail  func() // is called first
 }
 
 func (k *keys) Verify(key string) (agent, id string, err error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	id = "id of " + strings.TrimSuffix(key, "-key")
+	if k.fail != nil {
+		k.fail()
+	}
 	if k.valid[key] == "" {
 		return "", id, errors.New("unknown key")
 	}
@@ -227,6 +231,7 @@ type entry struct {
 type journal struct {
 	mu       sync.Mutex
 	fail     func(*policy.Call) error
+	failEnd  func()
 	begun    map[policy.Ref]*entry
 	order    []*entry
 	problems []string
@@ -270,6 +275,9 @@ func (j *journal) End(c *policy.Call, o *policy.Outcome, r *policy.Report) {
 		return
 	}
 	e.ends++
+	if j.failEnd != nil {
+		j.failEnd()
+	}
 	e.status, e.unsent = r.Status, r.Unsent
 	if o.Reason != nil {
 		e.code = o.Reason.Code
@@ -314,12 +322,16 @@ func (w *world) last(method string) entry {
 type observer struct {
 	mu   sync.Mutex
 	seen map[policy.Ref]int
+	fail func() // is called last
 }
 
 func (o *observer) Observe(c *policy.Call, _ *policy.Outcome, _ *policy.Report) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.seen[c.Ref]++
+	if o.fail != nil {
+		o.fail()
+	}
 }
 
 func (o *observer) count(ref policy.Ref) int {
@@ -332,15 +344,22 @@ type catalog struct {
 	mu      sync.Mutex
 	learned []string
 	params  []mcpproxy.HeaderParam
+	fail    func()
 }
 
 func (c *catalog) Learn(upstream string, result *wire.Frame) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.fail != nil {
+		c.fail()
+	}
 	c.learned = append(c.learned, upstream+" "+string(result.Get(wire.ResultTools)))
 }
 
 func (c *catalog) HeaderParams(_, tool string) []mcpproxy.HeaderParam {
+	if c.fail != nil {
+		c.fail()
+	}
 	if tool != "mirrored" {
 		return nil
 	}

@@ -46,7 +46,7 @@ func (s *session) open(ctx context.Context) (upstream.Link, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.ended {
-		s.p.work.Go(func() { closeLink(s.ctx, link) })
+		s.p.spawn(func() { closeLink(s.ctx, link) })
 		return nil, errEnded
 	}
 	s.link = link
@@ -141,11 +141,11 @@ func (p *Proxy) shared(ctx context.Context, pol *Policy, at place) (upstream.Lin
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.ctx.Err() != nil {
-		p.work.Go(func() { closeLink(p.ctx, link) })
+		p.spawn(func() { closeLink(p.ctx, link) })
 		return nil, errEnded
 	}
 	if s != nil {
-		p.work.Go(func() { closeLink(p.ctx, s.link) })
+		p.spawn(func() { closeLink(p.ctx, s.link) })
 	}
 	p.stateless[at] = &shared{server, link}
 	return link, nil
@@ -158,7 +158,7 @@ func (p *Proxy) dropShared(next *Policy) {
 	for at, s := range p.stateless {
 		if next.Connections[at.Way] == nil || next.Upstreams[at.Upstream] != s.server {
 			delete(p.stateless, at)
-			p.work.Go(func() { closeLink(p.ctx, s.link) })
+			p.spawn(func() { closeLink(p.ctx, s.link) })
 		}
 	}
 }
@@ -180,7 +180,7 @@ func (p *Proxy) leave(at place) {
 	delete(p.staying, at)
 	if s := p.stateless[at]; s != nil {
 		delete(p.stateless, at)
-		p.work.Go(func() { closeLink(p.ctx, s.link) })
+		p.spawn(func() { closeLink(p.ctx, s.link) })
 	}
 }
 

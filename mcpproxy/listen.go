@@ -16,6 +16,7 @@ import (
 
 // Listen serves the stream that belongs to no request; see [ingress.Guest]. On stdio it runs as long as the process.
 func (g *guest) Listen(ctx context.Context, h *ingress.Head, reply ingress.Reply) {
+	defer g.p.catch()
 	if g.own != nil {
 		g.listenOwn(ctx, reply)
 		return
@@ -79,7 +80,10 @@ func (g *guest) carryGeneral(ctx context.Context, s *session, reply ingress.Repl
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	var work sync.WaitGroup
-	work.Go(func() { g.pumpAll(ctx, s, o) })
+	work.Go(func() {
+		defer g.p.catch()
+		g.pumpAll(ctx, s, o)
+	})
 	select {
 	case <-ctx.Done():
 	case <-gone:
@@ -261,7 +265,7 @@ var lists = []struct{ capability, method, wanted string }{
 func (p *Proxy) tellChanged() {
 	p.sessions.each(func(s *session) {
 		offers := s.expects()
-		p.work.Go(func() {
+		p.spawn(func() {
 			for _, method := range offers {
 				_ = s.streams.general.Send("", []byte(`{"jsonrpc":"2.0","method":"`+method+`"}`)) // a session that ended needs no news
 			}
@@ -271,7 +275,7 @@ func (p *Proxy) tellChanged() {
 		if !l.stands.Load() {
 			return // it has not begun, and will list anew
 		}
-		p.work.Go(func() {
+		p.spawn(func() {
 			for _, x := range lists {
 				if l.wants[x.wanted] {
 					_ = l.reply.Send("", slices.Concat(

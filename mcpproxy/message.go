@@ -13,9 +13,16 @@ import (
 
 // Post deals with one message; see [ingress.Guest].
 func (g *guest) Post(ctx context.Context, m *ingress.Message, reply ingress.Reply) {
-	g = g.now()
 	x := newExchange(g, reply)
-	defer x.free()
+	defer func() {
+		if v := recover(); v != nil {
+			x.survive(ctx, v) // and is not used again: others may still refer to it
+			return
+		}
+		x.free()
+	}()
+	g = g.now()
+	x.g = g
 	var fault *wire.Fault
 	err := wire.Parse(&x.frame, m.Raw, wire.FromAgent, g.limits())
 	switch {
@@ -24,6 +31,7 @@ func (g *guest) Post(ctx context.Context, m *ingress.Message, reply ingress.Repl
 	case errors.As(err, &fault) && fault.Problem == wire.Batch && g.batches(m.Head, reply):
 		g.batch(ctx, m, reply)
 	default:
+		x.recorded, x.answered = true, true
 		g.fault(ctx, err, fault, m.Head, reply)
 	}
 }
@@ -57,6 +65,11 @@ func (g *guest) fault(ctx context.Context, err error, fault *wire.Fault, h *ingr
 func (g *guest) route(ctx context.Context, x *exchange, m *ingress.Message) {
 	f := &x.frame
 	x.begin(m)
+	if g.who.fault != nil {
+		x.out = faulty("identity", g.who.fault)
+		x.refuseOnRecord(ctx)
+		return
+	}
 	if x.call.Agent == nil || x.call.Connection == nil {
 		x.decide(ctx) // refuses, in whatever state the process on stdio left its session
 		return

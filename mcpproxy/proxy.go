@@ -130,7 +130,7 @@ func New(ctx context.Context, c Config) (*Proxy, error) {
 	}
 	p.ctx, p.stop = context.WithCancel(ctx)
 	p.policy.Store(&Policy{Limits: wire.DefaultLimits})
-	p.work.Go(p.sweep)
+	p.spawn(p.sweep)
 	return p, nil
 }
 
@@ -172,13 +172,6 @@ func (p *Proxy) Expel(void func(key string) bool) {
 			l.cancel()
 		}
 	})
-}
-
-// observe tells the observers.
-func (p *Proxy) observe(c *policy.Call, o *policy.Outcome, r *policy.Report) {
-	for _, x := range p.Observers {
-		x.Observe(c, o, r)
-	}
 }
 
 var _ ingress.Handler = (*Proxy)(nil)

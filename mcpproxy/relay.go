@@ -40,43 +40,95 @@ func (x *exchange) relay(ctx context.Context, link upstream.Link, f *wire.Frame)
 // take judges one message from the upstream, under the policy in force now, and hands it on. It reports whether it did.
 // What is refused is on record; what is allowed is on record where it is a request, and counted with its call where it
 // is a notification.
-func (in *inbound) take(ctx context.Context, f *wire.Frame) bool {
-	who := in.p.stands(in.peer)
-	g := guest{p: in.p, peer: in.peer, who: who}
-	c := g.call(f)
-	c.Direction, c.Origin = policy.ToAgent, in.origin
-	send, out, settle := policy.Decide(ctx, &c)
-	if out.Allowed {
-		if r := in.illegal(&c); r != nil {
-			out.Allowed, out.Gate, out.Reason = false, "protocol", r
+func (in *inbound) take(ctx context.Context, f *wire.Frame) (sent bool) {
+	t := transit{inbound: in}
+	defer func() {
+		if v := recover(); v != nil {
+			sent = false
+			t.survive(ctx, v)
+		}
+	}()
+	t.judge(ctx, f)
+	return t.pass(ctx)
+}
+
+// transit is one message of an upstream on its way to the agent.
+type transit struct {
+	*inbound
+	call   policy.Call
+	send   *policy.Call
+	out    policy.Outcome
+	settle policy.Settle
+
+	recorded bool // the decision is on record, or cannot be
+	begun    bool // a request is on record as allowed
+}
+
+// judge decides on the message and puts the decision on record.
+func (t *transit) judge(ctx context.Context, f *wire.Frame) {
+	g := guest{p: t.p, peer: t.peer, who: t.p.stands(t.peer)}
+	c := &t.call
+	*c = g.call(f)
+	c.Direction, c.Origin = policy.ToAgent, t.origin
+	t.send, t.out, t.settle = policy.Decide(ctx, c)
+	if g.who.fault != nil {
+		t.out = faulty("identity", g.who.fault)
+	}
+	if t.out.Allowed {
+		if r := t.illegal(c); r != nil {
+			t.out.Allowed, t.out.Gate, t.out.Reason = false, "protocol", r
 		}
 	}
-	request := f.Kind == wire.KindRequest
-	begun := out.Allowed && request
-	if begun {
-		if err := in.p.Journal.Begin(ctx, send, &out); err != nil {
-			out, begun = policy.Denied("audit", reasonRecord, ""), false
-			in.p.Log.Error().Err(err).Stringer("ref", c.Ref).Msg("a server's request is not on record")
-			in.p.observe(&c, &out, nil)
+	t.recorded = true
+	switch {
+	case !t.out.Allowed:
+		t.p.record(ctx, c, &t.out)
+	case f.Kind == wire.KindRequest:
+		err := t.p.begin(ctx, t.send, &t.out)
+		if t.begun = err == nil; !t.begun {
+			t.out = policy.Denied("audit", reasonRecord, "")
+			t.p.Log.Error().Err(err).Stringer("ref", c.Ref).Msg("a server's request is not on record")
+			t.p.observe(c, &t.out, nil)
 		}
-	} else if !out.Allowed {
-		in.p.record(ctx, &c, &out)
 	}
-	sent := out.Allowed && in.reply.Send("", send.Frame.Raw) == nil
+}
+
+// pass sends what is allowed, and ends the message.
+func (t *transit) pass(ctx context.Context) (sent bool) {
+	sent = t.out.Allowed && t.reply.Send("", t.send.Frame.Raw) == nil
 	report := &policy.Report{Status: policy.StatusSent}
 	if !sent {
 		report = nil
 	}
-	if err := settle(ctx, &out, report); err != nil {
-		in.p.Log.Error().Err(err).Stringer("ref", c.Ref).Msg("a reservation was not settled")
+	if settle := t.settle; settle != nil {
+		t.settle = nil
+		if err := settle(ctx, &t.out, report); err != nil {
+			t.p.Log.Error().Err(err).Stringer("ref", t.call.Ref).Msg("a reservation was not settled")
+		}
 	}
-	if begun {
-		in.conclude(&c, &out, sent)
+	if t.begun {
+		t.begun = false
+		t.conclude(&t.call, &t.out, sent)
 	}
-	if request && !sent {
-		in.reject(ctx, &c, &out)
+	if t.call.Frame.Kind == wire.KindRequest && !sent {
+		t.reject(ctx, &t.call, &t.out)
 	}
 	return sent
+}
+
+// survive ends a message in whose course something has panicked.
+func (t *transit) survive(ctx context.Context, v any) {
+	defer t.p.catch() // what broke may break again
+	findings := t.out.Findings
+	t.out = faulty("proxy", t.p.broke(v, t.call.Ref))
+	t.out.Findings = findings
+	if t.call.Frame == nil {
+		return
+	}
+	if !t.recorded {
+		t.p.record(ctx, &t.call, &t.out)
+	}
+	t.pass(ctx)
 }
 
 // illegal says what the protocol has against a message of the upstream. A request is registered, so that its answer
@@ -114,7 +166,7 @@ func (in *inbound) conclude(c *policy.Call, out *policy.Outcome, sent bool) {
 		report.Status = policy.StatusFailed
 	}
 	in.p.observe(c, out, &report)
-	in.p.Journal.End(c, out, &report)
+	_ = in.p.end(c, out, &report) // it is logged; the server's request is with the agent, or with nobody
 }
 
 // reject answers a server's request that does not reach the agent.

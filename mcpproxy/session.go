@@ -114,7 +114,7 @@ func (s *session) follow(p *Policy) {
 		s.link, s.server = nil, server
 		s.mu.Unlock()
 		if link != nil {
-			s.p.work.Go(func() { closeLink(s.ctx, link) })
+			s.p.spawn(func() { closeLink(s.ctx, link) })
 		}
 	}
 }
@@ -254,7 +254,7 @@ func (s *session) cancel(id []byte) (known, modern bool) {
 	first, modern, reply := x.giveUp(), x.modern, x.reply
 	s.mu.Unlock()
 	if first {
-		s.p.work.Go(reply.End) // it may have to wait for a peer that does not read
+		s.p.spawn(reply.End) // it may have to wait for a peer that does not read
 	}
 	return true, modern
 }
@@ -334,7 +334,7 @@ func (s *session) end() {
 	s.stop(errEnded)
 	s.streams.forget()
 	if link != nil {
-		s.p.work.Go(func() { closeLink(s.ctx, link) })
+		s.p.spawn(func() { closeLink(s.ctx, link) })
 	}
 }
 
