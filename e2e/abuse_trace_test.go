@@ -116,6 +116,7 @@ func (e era) overStdio(t *testing.T, h *hopgate) (all []trace) {
 		if len(all)%8 == 0 {
 			if c != nil {
 				c.end()
+				h.run("stop") // of one agent, refusals are recorded singly up to a number in a second
 			}
 			c = h.stdio("--to", "up")
 			if e.greet != "" {

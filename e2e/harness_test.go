@@ -112,6 +112,7 @@ func newHopgate(t testing.TB, yaml string, env ...string) *hopgate {
 	dir := t.TempDir()
 	h := &hopgate{t: t, config: filepath.Join(dir, "hopgate.yaml"), state: filepath.Join(dir, "state"), log: new(lockedBuffer)}
 	h.env = append(os.Environ(), env...)
+	t.Cleanup(func() { h.command("stop").Run() }) // the daemon that hopgate stdio has started, where it has
 	h.write(yaml)
 	return h
 }

@@ -2,14 +2,11 @@ package main
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"iter"
 	"os"
-	"path/filepath"
 	"slices"
 	"time"
 
@@ -28,17 +25,6 @@ type desk struct{ *engine }
 
 var _ admin.API = desk{}
 
-// socket is where the process that owns a state directory answers operators. The name is derived from the directory's,
-// because names of sockets are short and those of directories need not be.
-func (a *app) socket(dir string) string {
-	base, ok := a.env("XDG_RUNTIME_DIR")
-	if !ok || !filepath.IsAbs(base) {
-		base = filepath.Join(os.TempDir(), fmt.Sprintf("hopgate-%d", os.Getuid()))
-	}
-	sum := sha256.Sum256([]byte(dir))
-	return filepath.Join(base, "hopgate", hex.EncodeToString(sum[:8]), "admin")
-}
-
 // withAPI runs a command against the process that owns the state, or against the state itself where no process does. file
 // is nil where the configuration does not matter.
 func (a *app) withAPI(ctx context.Context, file *configs.File, f func(admin.API) error) (err error) {
@@ -53,7 +39,7 @@ func (a *app) withAPI(ctx context.Context, file *configs.File, f func(admin.API)
 		return err
 	}
 	if store.Held(dir) {
-		return f(admin.NewClient(a.socket(dir)))
+		return f(admin.NewClient(a.socket(dir, socketAdmin)))
 	}
 	e, err := a.openState(ctx, dir, zerolog.New(a.words).Level(zerolog.WarnLevel), keepOf(file))
 	if err != nil {

@@ -168,7 +168,7 @@ func (e *engine) serve(ctx context.Context, file *configs.File, problem error) e
 		return err
 	}
 	var err error
-	e.proxy, err = mcpproxy.New(ctx, mcpproxy.Config{
+	e.proxy, err = mcpproxy.New(context.WithoutCancel(ctx), mcpproxy.Config{ // what is under way ends with close, not before
 		Identity: e.keys, Journal: e.journal, Catalog: mcpproxy.Learning(e.memory.Catalog),
 		Observers: []mcpproxy.Observer{e.memory.Limits, e.memory.Scores}, Clock: time.Now, Random: rand.Reader, Log: e.log,
 	})

@@ -18,6 +18,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/hopgate/hopgate/cmd/hopgate/relay"
 	"github.com/hopgate/hopgate/configs"
 	"github.com/hopgate/hopgate/mcpproxy"
 	"github.com/hopgate/hopgate/mcpproxy/ingress"
@@ -96,7 +97,10 @@ func rooms() []room {
 	for _, g := range mcpproxy.Gates(imagined(toolscope.NewCatalog())) {
 		all = append(all, room{"Gate " + g.Name, "It asks " + strings.TrimSuffix(g.Summary, ".") + ".", g.Reasons})
 	}
-	return append(all, room{"The proxy (mcpproxy)", "Sessions, the protocol, and servers that fail.", proxy})
+	return append(all,
+		room{"The proxy (mcpproxy)", "Sessions, the protocol, and servers that fail.", proxy},
+		room{"The relay (cmd/hopgate/relay)", "hopgate stdio answers by itself, without a ref: who keeps the records is what is missing.", relay.Reasons()},
+	)
 }
 
 func TestReasonsAreDocumented(t *testing.T) {

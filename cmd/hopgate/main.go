@@ -20,7 +20,7 @@ func run(args []string, in io.Reader, out, words io.Writer) int {
 	signal.Ignore(syscall.SIGPIPE)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	a := &app{in: in, out: out, words: words, env: os.LookupEnv, catalog: toolscope.NewCatalog()}
+	a := &app{in: in, out: out, words: words, env: os.LookupEnv, release: version(), catalog: toolscope.NewCatalog()}
 	root := a.root()
 	root.SetArgs(args)
 	root.SetIn(in)

@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/hopgate/hopgate/store"
 )
 
 var update = flag.Bool("update", false, "rewrite generated files and golden tests")
@@ -60,6 +62,7 @@ func scriptSetup(env *testscript.Env) error {
 		return err
 	}
 	env.Defer(func() { os.RemoveAll(run) })
+	env.Defer(func() { killDaemons(env.WorkDir) })
 	repo, err := filepath.Abs("../..")
 	if err != nil {
 		return err
@@ -73,6 +76,23 @@ func scriptSetup(env *testscript.Env) error {
 	env.Setenv("GORACE", "atexit_sleep_ms=0") // a process under the race detector sleeps for a second when it ends
 	env.Values[running{}] = map[string]*process{}
 	return os.Mkdir(home, 0o700)
+}
+
+// killDaemons ends whoever owns a state directory below root.
+func killDaemons(root string) {
+	_ = filepath.WalkDir(root, func(path string, _ os.DirEntry, _ error) error {
+		if filepath.Base(path) != "lock" || !store.Held(filepath.Dir(path)) {
+			return nil
+		}
+		text, _ := os.ReadFile(path)
+		if pid, err := strconv.Atoi(strings.TrimSpace(string(text))); err == nil {
+			_ = syscall.Kill(pid, syscall.SIGKILL)
+		}
+		for store.Held(filepath.Dir(path)) {
+			time.Sleep(time.Millisecond)
+		}
+		return nil
+	})
 }
 
 // running is the key of a script's background processes.

@@ -25,10 +25,12 @@ type app struct {
 	in    io.Reader
 	out   io.Writer
 	words io.Writer
+	logs  io.Writer // of long-running commands; nil: with the words
 	env   func(string) (string, bool)
 
 	catalog *toolscope.Catalog // what upstreams offer; gates read it, and the proxy feeds it
 
+	release              string // of this program
 	config, state, level string // flags
 	begun                bool   // arguments and flags are in order, and a command runs
 }
@@ -53,7 +55,7 @@ func (a *app) root() *cobra.Command {
 		return usage("see: "+c.CommandPath()+" --help", "%w", err)
 	})
 	root.AddCommand(
-		a.serve(), a.stdio(), a.check(), a.test(), a.explainCall(), a.schema(), a.agents(), a.audit(), a.status(), a.initialize(), a.demo(), a.version(),
+		a.serve(), a.stdio(), a.stop(), a.daemon(), a.check(), a.test(), a.explainCall(), a.schema(), a.agents(), a.audit(), a.status(), a.initialize(), a.demo(), a.version(),
 		exitCodes(),
 	)
 	return root
@@ -89,6 +91,9 @@ func (a *app) log() (zerolog.Logger, error) {
 		return zerolog.Nop(), usage("use debug, info, warn or error", "%q is no log level", a.level)
 	}
 	w := a.words
+	if a.logs != nil {
+		w = a.logs
+	}
 	if isTerminal(w) {
 		w = zerolog.ConsoleWriter{Out: a.words, TimeFormat: time.TimeOnly}
 	}

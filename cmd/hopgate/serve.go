@@ -22,31 +22,43 @@ import (
 	"github.com/hopgate/hopgate/admin"
 	"github.com/hopgate/hopgate/configs"
 	"github.com/hopgate/hopgate/mcpproxy/ingress"
+	"github.com/hopgate/hopgate/store"
 )
 
 // drainTime is how long running calls may take when the process is asked to end.
 const drainTime = 10 * time.Second
 
 func (a *app) serve() *cobra.Command {
-	return &cobra.Command{
+	var alone bool
+	c := &cobra.Command{
 		Use:   "serve",
-		Short: "Serve agents over streamable HTTP at /mcp/{upstream}",
-		Args:  args(0, "no arguments"),
+		Short: "Serve agents over streamable HTTP at /mcp/{upstream}, and those of hopgate stdio",
+		Long: "Serve agents over streamable HTTP at /mcp/{upstream}, and those of hopgate stdio, which relays to the process that\n" +
+			"owns the state. A daemon that hopgate stdio has started makes room.",
+		Args: args(0, "no arguments"),
 		RunE: func(c *cobra.Command, _ []string) error {
-			return a.own(c.Context(), func(ctx context.Context, e *engine) error {
+			return a.hosting(c.Context(), false, 0, a.takeOver(), func(ctx context.Context, e *engine, h *host) error {
 				front := &front{engine: e, failed: make(chan error, 1)}
 				e.prepare = front.follow
 				defer front.close()
+				if !alone {
+					e.onReady = func(*configs.File) error { return h.open(ctx) }
+				}
 				return a.run(ctx, e, front.failed)
 			})
 		},
 	}
+	c.Flags().BoolVar(&alone, "no-daemon", false, "take no front-ends: hopgate stdio is refused while this runs")
+	return c
 }
 
-// own opens the state that the configuration belongs to and hands the engine to f.
-func (a *app) own(ctx context.Context, f func(context.Context, *engine) error) (err error) {
+var errWindows = errors.New("agents are served on Linux and macOS; on Windows only commands that serve nobody work")
+
+// own opens the state that the configuration belongs to and hands the engine to f. Where another process owns the state,
+// it is asked to make room, if vacate is not nil.
+func (a *app) own(ctx context.Context, vacate vacate, f func(context.Context, *engine) error) (err error) {
 	if runtime.GOOS == "windows" {
-		return errors.New("agents are served on Linux and macOS; on Windows only commands that serve nobody work")
+		return errWindows
 	}
 	log, err := a.log()
 	if err != nil {
@@ -68,6 +80,9 @@ func (a *app) own(ctx context.Context, f func(context.Context, *engine) error) (
 		return problem // nothing was ever in force
 	}
 	e, err := a.openState(ctx, dir, log, keepOf(file))
+	for errors.Is(err, store.ErrLocked) && vacate != nil && vacate(ctx, dir) {
+		e, err = a.openState(ctx, dir, log, keepOf(file))
+	}
 	if err != nil {
 		return err
 	}
@@ -81,12 +96,15 @@ func (a *app) run(ctx context.Context, e *engine, failed <-chan error) error {
 	if err := e.serve(ctx, e.file, e.problem); err != nil {
 		return err
 	}
+	if err := a.publish(e.dir); err != nil {
+		return err
+	}
 	if e.onReady != nil {
 		if err := e.onReady(e.file); err != nil {
 			return err
 		}
 	}
-	desk, err := admin.Serve(a.socket(e.dir), desk{e}, e.log)
+	desk, err := admin.Serve(a.socket(e.dir, socketAdmin), desk{e}, e.log)
 	if err != nil {
 		return fmt.Errorf("opening the admin socket: %w", err)
 	}

@@ -31,7 +31,7 @@ func (a *app) status() *cobra.Command {
 			if !store.Held(dir) {
 				return idle(dir)
 			}
-			s, err := admin.NewClient(a.socket(dir)).Status(c.Context())
+			s, err := admin.NewClient(a.socket(dir, socketAdmin)).Status(c.Context())
 			if err != nil {
 				return err
 			}

@@ -2,12 +2,18 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"os"
 	"os/user"
+	"path/filepath"
+	"runtime"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/hopgate/hopgate/cmd/hopgate/relay"
 	"github.com/hopgate/hopgate/configs"
 	"github.com/hopgate/hopgate/mcpproxy/ingress"
 )
@@ -17,43 +23,91 @@ const keyVariable = "HOPGATE_KEY"
 
 func (a *app) stdio() *cobra.Command {
 	var to, as string
+	var alone bool
+	var idle time.Duration
 	c := &cobra.Command{
 		Use:   "stdio --to UPSTREAM [--as AGENT]",
 		Short: "Serve one agent over stdin and stdout, as IDEs start MCP servers",
 		Long: "Serve one agent over stdin and stdout. Without " + keyVariable + " in the environment, the agent is one that the\n" +
-			"configuration declares with auth: local, that is, the user who starts the process speaks for it.",
+			"configuration declares with auth: local, that is, the user who starts the process speaks for it.\n\n" +
+			"One process owns the state, however many agents there are. This one relays to it: to hopgate serve where that runs,\n" +
+			"else to a daemon, which it starts where there is none. hopgate status shows that process, hopgate stop ends the\n" +
+			"daemon; see docs/daemon.md.",
 		Args: args(0, "no arguments but flags"),
 		RunE: func(c *cobra.Command, _ []string) error {
 			if to == "" {
 				return usage("see: hopgate stdio --help", "--to is missing")
 			}
-			return a.own(c.Context(), func(ctx context.Context, e *engine) error {
-				ctx, stop := context.WithCancel(ctx)
-				defer stop()
-				peer := &ingress.Peer{Transport: "stdio", Remote: username(), Upstream: to, As: as}
-				if key, ok := a.env(keyVariable); ok && key != "" {
-					peer.Credential = ingress.Credential(key)
-				} else {
-					peer.Local = true
-				}
-				served := make(chan error, 1)
-				e.onReady = func(file *configs.File) error {
-					if err := choice(file, peer); err != nil {
-						return err
-					}
-					go func() {
-						s := ingress.Stdio{Handler: e.proxy, In: a.in, Out: a.out}
-						served <- s.Serve(ctx, peer)
-					}()
-					return nil
-				}
-				return a.run(ctx, e, served)
-			})
+			key, _ := a.env(keyVariable)
+			if alone {
+				return a.serveAlone(c.Context(), &ingress.Peer{
+					Transport: "stdio", Remote: username(), Upstream: to, As: as, Credential: ingress.Credential(key), Local: key == "",
+				})
+			}
+			return a.relay(c.Context(), &relay.Hello{Upstream: to, Agent: as, Key: key}, idle)
 		},
 	}
 	c.Flags().StringVar(&to, "to", "", "upstream that the agent talks to")
 	c.Flags().StringVar(&as, "as", "", "agent, where the configuration declares several with auth: local")
+	c.Flags().BoolVar(&alone, "no-daemon", false, "own the state in this process, and serve nobody else; for containers")
+	idleFlag(c, &idle)
 	return c
+}
+
+// serveAlone serves one peer in this very process.
+func (a *app) serveAlone(ctx context.Context, peer *ingress.Peer) error {
+	return a.own(ctx, nil, func(ctx context.Context, e *engine) error {
+		ctx, stop := context.WithCancel(ctx)
+		defer stop()
+		served := make(chan error, 1)
+		e.onReady = func(file *configs.File) error {
+			if err := choice(file, peer); err != nil {
+				return err
+			}
+			go func() {
+				s := ingress.Stdio{Handler: e.proxy, In: a.in, Out: a.out}
+				served <- s.Serve(ctx, peer)
+			}()
+			return nil
+		}
+		return a.run(ctx, e, served)
+	})
+}
+
+// relay connects stdin and stdout with the process that owns the state.
+func (a *app) relay(ctx context.Context, h *relay.Hello, idle time.Duration) error {
+	if runtime.GOOS == "windows" {
+		return errWindows
+	}
+	log, err := a.log()
+	if err != nil {
+		return err
+	}
+	configured, err := a.storeOf()
+	if err != nil {
+		if _, problem := a.load(); problem != nil {
+			return problem // which says it with the place
+		}
+		return err
+	}
+	f := finder{app: a, idle: idle, log: log, hello: *h}
+	if f.dir, err = a.stateDir(configured); err != nil {
+		return err
+	}
+	f.hello.Protocol, f.hello.Order, f.hello.Version = relay.Protocol, relay.OrderServe, a.release
+	if f.hello.Config, err = filepath.Abs(a.config); err != nil {
+		return err
+	}
+	if f.hello.Dir, err = os.Getwd(); err != nil {
+		return fmt.Errorf("asking for the working directory, which servers are started in: %w", err)
+	}
+	r := relay.Relay{In: a.in, Out: a.out, Attach: f.attach, Clock: time.Now, Log: log}
+	err = r.Run(ctx)
+	if refused, ok := errors.AsType[*relay.Refusal](err); ok {
+		fmt.Fprint(a.words, refused.Words)
+		return silent(refused.Code)
+	}
+	return err
 }
 
 // choice checks what the flags name, so that a typing error is told as one.
