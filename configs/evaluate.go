@@ -106,7 +106,7 @@ func refusedFrame(p *wire.Problem) policy.Outcome {
 	return policy.Denied(gateWire, &policy.Reason{
 		Code:   p.Name,
 		Answer: &policy.Answer{Code: p.Name, Text: p.Text, Retry: policy.RetryChanged, Form: policy.FormProtocol, RPC: p.Code, HTTP: 400},
-		Hint:   "the message itself is not acceptable; see limits",
+		Hint:   "the message itself is not acceptable; see `limits`",
 	}, p.Text)
 }
 

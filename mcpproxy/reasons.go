@@ -127,6 +127,12 @@ var faults = func() map[*wire.Problem]*policy.Reason {
 			status = 413
 		}
 		m[p] = protocol(p.Name, "Refused: "+p.Text+".", p.Code, status)
+		switch p {
+		case wire.TooLarge, wire.TooDeep, wire.TooManyKeys:
+			m[p].Hint = "see `limits`, of the connection and of the file"
+		case wire.LongNumber:
+			m[p].Hint = "a number has at most 1024 digits, which no key changes"
+		}
 	}
 	return m
 }()

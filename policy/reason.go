@@ -95,7 +95,7 @@ var (
 var (
 	ReasonNobody = &Reason{
 		Code: "UNAUTHENTICATED", Answer: AnswerUnauthenticated,
-		Hint: "no credential, or one that is unknown, expired or revoked; see `hopgate agents show`",
+		Hint: "no credential, or one that is unknown, expired or revoked, or of an agent that the configuration does not declare; see `hopgate agents list`",
 	}
 	ReasonNoConnection = &Reason{
 		Code: "NO_CONNECTION", Answer: AnswerForbidden, Severity: Low,
