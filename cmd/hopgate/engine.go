@@ -14,6 +14,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/hopgate/hopgate/audit"
+	"github.com/hopgate/hopgate/audit/stats"
 	"github.com/hopgate/hopgate/configs"
 	"github.com/hopgate/hopgate/mcpproxy"
 	"github.com/hopgate/hopgate/quota"
@@ -33,6 +34,7 @@ type engine struct {
 	journal *audit.Journal
 	keys    *identity.Registry
 	memory  mcpproxy.Memory
+	health  *stats.Meter
 	proxy   *mcpproxy.Proxy // nil where only the state is wanted
 
 	mu      sync.Mutex // guards what follows; held while a configuration is put in force
@@ -46,6 +48,8 @@ type engine struct {
 	// prepare, where set, prepares what serves agents for a configuration. What it returns is called once: to put that in
 	// force, or else to give it up.
 	prepare func(*configs.File) (finish func(inForce bool), err error)
+	// drains says that what is under way when the context ends goes on until close. Set before serve.
+	drains bool
 	// onReady, where set, is called once, when the first configuration is in force.
 	onReady func(*configs.File) error
 }
@@ -64,6 +68,7 @@ func (a *app) openState(ctx context.Context, dir string, log zerolog.Logger, kee
 	ctx, stop := context.WithCancel(ctx)
 	e := &engine{
 		app: a, dir: dir, log: log, started: time.Now(), owner: owner, stop: stop, servers: map[string]*server{},
+		health: stats.New(time.Now),
 	}
 	e.journal, err = audit.Open(ctx, audit.Config{Dir: dir, Clock: time.Now, Random: rand.Reader, Log: log, Keep: keep})
 	if err == nil {
@@ -167,10 +172,14 @@ func (e *engine) serve(ctx context.Context, file *configs.File, problem error) e
 	if err := e.claim(e.app.config); err != nil {
 		return err
 	}
+	life := ctx
+	if e.drains {
+		life = context.WithoutCancel(ctx)
+	}
 	var err error
-	e.proxy, err = mcpproxy.New(context.WithoutCancel(ctx), mcpproxy.Config{ // what is under way ends with close, not before
+	e.proxy, err = mcpproxy.New(life, mcpproxy.Config{
 		Identity: e.keys, Journal: e.journal, Catalog: mcpproxy.Learning(e.memory.Catalog),
-		Observers: []mcpproxy.Observer{e.memory.Limits, e.memory.Scores}, Clock: time.Now, Random: rand.Reader, Log: e.log,
+		Observers: []mcpproxy.Observer{e.memory.Limits, e.memory.Scores, e.health}, Clock: time.Now, Random: rand.Reader, Log: e.log,
 	})
 	if err != nil {
 		return err
@@ -219,6 +228,7 @@ func (e *engine) apply(ctx context.Context, file *configs.File) error {
 		return errors.Join(err, e.discard(next))
 	}
 	e.proxy.SetPolicy(policy)
+	e.health.Keep(file.Connections)
 	finish(true)
 	e.retire(next)
 	e.file, e.servers, e.notGood = file, next, ""
@@ -234,6 +244,13 @@ func (e *engine) announce(ctx context.Context, file *configs.File) error {
 	if err != nil {
 		return err
 	}
+	e.register(file) // durable with the event
+	facts := map[string]string{"revision": configs.ShortRevision(file.Revision), "path": path}
+	return e.journal.Event(ctx, "configuration in force", facts, []store.Put{{Key: []byte(keyConfig), Value: []byte(path)}})
+}
+
+// register makes the scores of whom a configuration declares for the first time, and puts its parameters in force.
+func (e *engine) register(file *configs.File) {
 	var agents, upstreams []string
 	for _, a := range file.Agents {
 		agents = append(agents, a.Name)
@@ -241,9 +258,7 @@ func (e *engine) announce(ctx context.Context, file *configs.File) error {
 	for _, u := range file.Upstreams {
 		upstreams = append(upstreams, u.Name)
 	}
-	e.memory.Scores.Register(trust.ParamsOf(file.Settings), agents, upstreams) // durable with the event
-	facts := map[string]string{"revision": configs.ShortRevision(file.Revision), "path": path}
-	return e.journal.Event(ctx, "configuration in force", facts, []store.Put{{Key: []byte(keyConfig), Value: []byte(path)}})
+	e.memory.Scores.Register(trust.ParamsOf(file.Settings), agents, upstreams)
 }
 
 // replace writes a file so that a crash leaves the old one or the new one.
