@@ -21,6 +21,9 @@ func (l *lexicon) decide(c claim) uint8 {
 		return 0
 	}
 	explicit := c.via == linkAssign || c.via == linkTag || c.via == linkCell || c.via == linkArg && c.quoted
+	if selfNamed(c.value) && !c.connection() {
+		return 0
+	}
 	vendor := l.hasVendor(c.name) || l.hasVendor(c.before) || c.marked && w >= tokenLike
 	if !vendor && alphabet(c.value) {
 		return 0
@@ -50,7 +53,7 @@ func (c *claim) token(w strength, explicit, vendor bool) uint8 {
 		return 60
 	case !explicit && w >= tokenLike && s.digit > 1 && s.letter() > 2 && (vendor || w == randomLike || len(c.value) >= 20) && wordShaped(c.value):
 		return 70
-	case vendor && len(c.value) >= 20 && wordShaped(c.value) && s.letter()+s.digit == len(c.value):
+	case vendor && len(c.value) >= 20 && wordShaped(c.value) && s.letter()+s.digit == len(c.value) && !camelCase(c.value):
 		return 60
 	case !explicit && vendor && len(c.value) >= 10 && s.digit > 1 && s.letter() > 1 && wordShaped(c.value):
 		return 60
@@ -63,6 +66,8 @@ func (c *claim) weak(w strength, explicit, vendor bool) uint8 {
 	switch {
 	case !vendor && c.grade == gradeWeak && !apiKeyName(c.name) && !(w == randomLike && explicit && constantName(c.name)):
 		return 0
+	case c.grade == gradeVendor && (s.digit*8 < len(c.value) && s.hex < len(c.value) && s.changes < 8 || released(c.value)):
+		return 0
 	case !wordShaped(c.value) && w < randomLike:
 		return 0
 	case explicit && w >= tokenLike && (s.digit > 0 || len(c.value) >= 30) && s.letter() > 0:
@@ -71,12 +76,27 @@ func (c *claim) weak(w strength, explicit, vendor bool) uint8 {
 		return 60
 	case c.grade == gradeWeak && w == tokenLike && s.digit > 2 && len(c.value) >= 14 && s.letter() > 2:
 		return 60
-	case c.grade == gradeWeak && vendor && len(c.value) >= 20 && s.letter()+s.digit == len(c.value):
+	case c.grade == gradeWeak && vendor && len(c.value) >= 20 && s.letter()+s.digit == len(c.value) && !camelCase(c.value):
 		return 60
 	case c.grade == gradeWeak && explicit && s.digit > 1 && s.letter() > 1 && len(c.value) >= 10:
 		return 60
 	}
 	return 0
+}
+
+// camelCase holds for names in code.
+func camelCase(v []byte) bool {
+	s := shapeOf(v)
+	return s.upper > 0 && s.lower > 0 && s.digit*10 < len(v) && !alphabet(v)
+}
+
+// selfNamed holds for values that only say what would stand there: "client-secret", "mypassword".
+func selfNamed(v []byte) bool {
+	s := shapeOf(v)
+	if s.digit > 0 || s.mark > bytes.Count(v, []byte("-"))+bytes.Count(v, []byte("_")) {
+		return false
+	}
+	return foldContains(v, "secret") || foldContains(v, "password") || foldContains(v, "token") || foldContains(v, "api-key") || foldContains(v, "api_key")
 }
 
 // isMarked holds for "name SECRET value" and "nameKEY=value".
@@ -101,6 +121,8 @@ func apiKeyName(name []byte) bool { return foldContains(name, "api") && foldCont
 func (c *claim) password(w strength, explicit bool) uint8 {
 	s := shapeOf(c.value)
 	switch {
+	case foldEqual(c.name, "pass") && (c.via == linkSpace || c.via == linkNone):
+		return 0
 	case w >= tokenLike && (explicit || s.digit > 2):
 		return 85
 	case !explicit && !c.quoted:

@@ -30,6 +30,7 @@ func (e *Engine) runs(s *Scratch, text []byte, pieces []piece, tr *trail, depth 
 			k++
 		}
 		p := pieces[k]
+		tr.enter(&p)
 		e.encoded(s, text[p.lo:p.hi], lo-int(p.lo), hi-int(p.lo), p, tr, depth)
 		i = max(i, hi-minRun)
 	}
@@ -106,7 +107,9 @@ func (e *Engine) placeFrom(s *Scratch, p piece, t []byte, lo int) piece {
 	}
 	s.members = append(s.members, names)
 	p.name = ^int32(len(s.members) - 1)
-	return e.place(s, &s.members[len(s.members)-1], p)
+	place := e.place(s, &s.members[len(s.members)-1], p)
+	place.telling = p.telling // what stands before names personal data, not secrets: those are seen without decoding
+	return place
 }
 
 // unhex decodes pairs; a checksum decodes to noise and is given up after a few bytes.
@@ -193,7 +196,17 @@ func promising(v []byte) bool {
 			bad++
 		}
 	}
-	return bad == 0 && (utf8.Valid(v) || utf8.Valid(v[:len(v)-1]) || utf8.Valid(v[:len(v)-2]) || utf8.Valid(v[:len(v)-3]))
+	return bad == 0 && validSoFar(v)
+}
+
+// validSoFar holds for UTF-8 whose last rune may be cut.
+func validSoFar(v []byte) bool {
+	for cut := range min(4, len(v)) {
+		if utf8.Valid(v[:len(v)-cut]) {
+			return true
+		}
+	}
+	return false
 }
 
 // readable wants 85 in 100 printable bytes.
@@ -204,7 +217,7 @@ func readable(v []byte) bool {
 			good++
 		}
 	}
-	return len(v) >= 8 && good*100 >= 85*len(v) && utf8.Valid(v[:max(0, len(v)-3)]) || len(v) >= 8 && good == len(v) && !bytes.ContainsFunc(v, func(r rune) bool { return r >= 0x80 })
+	return len(v) >= 8 && good*100 >= 85*len(v) && validSoFar(v)
 }
 
 // inflate unpacks gzip and zlib, within the budget and a ratio of a hundred. It returns nil where it does not fit.

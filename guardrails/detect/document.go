@@ -35,8 +35,9 @@ func (e *Engine) nested(s *Scratch, t []byte, leaf int, tr *trail, depth int) {
 	for i := range d.pieces {
 		d.pieces[i] = e.place(s, &d.leaves[i], d.pieces[i])
 	}
-	lv.trail = trail{&lv.spans, tr, stepJSON}
+	lv.trail = trail{spans: &lv.spans, up: tr, via: stepJSON}
 	e.page(s, d.out, d.pieces, &lv.trail, depth+1)
+	lv.trail.base = 0
 	e.siblings(s, d, &lv.trail, depth+1)
 	s.members = outer
 }

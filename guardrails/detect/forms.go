@@ -118,7 +118,6 @@ func westernForms() []form {
 		{entity: "UK_POSTCODE", shape: "AA999AA", groups: "4-3", alone: true},
 		{entity: "UK_POSTCODE", shape: "A9A9AA", groups: "3-3", alone: true},
 		{entity: "UK_POSTCODE", shape: "AA9A9AA", groups: "4-3", alone: true},
-		{entity: "UK_POSTCODE", shape: "AAA9AA", groups: "3-3", check: girobank, alone: true},
 		{entity: "UK_VEHICLE_REGISTRATION", shape: "AA99AAA", groups: "4-3", alone: true},
 		{entity: "UK_VEHICLE_REGISTRATION", shape: "A999AAA", groups: "4-3", alone: true},
 		{entity: "UK_VEHICLE_REGISTRATION", shape: "A99AAA", groups: "3-3", alone: true},

@@ -100,7 +100,7 @@ func (h *hiddenRun) findings(size int) [4]Finding {
 	if h.tags > 0 {
 		report(hiddenTags, "tag-characters", 95)
 	}
-	if h.longestSelector > 1 {
+	if h.longestSelector > 2 {
 		report(hiddenSelectors, "variation-selectors", 95)
 	}
 	if h.longestZero >= 4 || h.joined >= 4 {

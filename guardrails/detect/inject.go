@@ -1,6 +1,9 @@
 package detect
 
-import "bytes"
+import (
+	"bytes"
+	"slices"
+)
 
 // Instructions addressed to a model are scored: words of certain kinds near each other say more than any of them alone.
 
@@ -17,13 +20,15 @@ const (
 	address                // somebody speaks to a model
 	conceal                // the user is not to know
 	send                   // verbs that carry something out
+	do                     // verbs of other deeds
 	source                 // what is worth carrying out, said in general
 	loot                   // what only a thief asks for: key files, password files
 	sink                   // where to
 	toolFirst              // which tool to use, and when
 	persist                // from now on
 	notice                 // forged authority
-	persona                // talk of jailbreaks
+	persona                // what jailbreaks ask for
+	talk                   // what they talk about
 	container              // where people do not look
 	whole                  // a sentence that needs no company
 	turned                 // words spelled backwards or by ROT13
@@ -66,6 +71,7 @@ func (e *Engine) judge(s *Scratch, text []byte, p piece, tr *trail) {
 	if len(s.phrases) == 0 {
 		return
 	}
+	tr.enter(&p)
 	t := text[p.lo:p.hi]
 	if s.turns(e) {
 		e.turn(s, t, int(p.leaf), tr)
@@ -97,23 +103,20 @@ func (e *Engine) weighPhrases(s *Scratch, t []byte, tr *trail) verdict {
 	var near, wide tally
 	var best verdict
 	kept := s.phrases[:0]
-	talk := 0
+	quoted := 0
 	for _, h := range s.phrases {
 		k := e.sortOf(h)
 		if k == quoting && wholeWord(t, int(h.start), int(h.end)) && !(int(h.end) < len(t) && t[h.end] == '.' && int(h.end)+1 < len(t) && is(t[h.end+1], isLetter)) {
-			talk++
+			quoted++
 		}
 		if k == turned || k == quoting || !e.counts(t, h, k) {
 			continue
 		}
 		kept = append(kept, h)
 	}
-	ni, wi, personas := 0, 0, 0
+	ni, wi := 0, 0
 	for i, h := range kept {
 		k := e.sortOf(h)
-		if k == persona {
-			personas++
-		}
 		near[k]++
 		wide[k]++
 		for ; kept[ni].start < h.end-nearReach; ni++ {
@@ -128,27 +131,38 @@ func (e *Engine) weighPhrases(s *Scratch, t []byte, tr *trail) verdict {
 		}
 		start, end := int(kept[min(wi, i)].start), int(h.end)
 		if tr == nil || tr.via != stepRevealed {
-			score -= discount(t, int(h.start), end, talk)
+			score -= discount(t, int(h.start), end, quoted)
 		}
 		if score > best.score {
 			best = verdict{score, entity, start, end}
 		}
 	}
-	if p := personaScore(personas, len(t)); p > best.score && len(kept) > 0 {
-		best = verdict{p - 20*min(talk, 1), "jailbreak", int(kept[0].start), int(kept[len(kept)-1].end)}
+	if p := e.personas(kept, len(t)); p > best.score {
+		best = verdict{p - 20*min(quoted, 1), "jailbreak", int(kept[0].start), int(kept[len(kept)-1].end)}
 	}
 	return best
 }
 
-// personaScore: the talk that precedes a jailbreak is long and repeats itself.
-func personaScore(n, size int) int {
-	switch {
-	case n >= 5:
+// personas: what precedes a jailbreak is long, and comes back to the same few things in many words.
+func (e *Engine) personas(kept []phraseHit, size int) int {
+	asks, talks := 0, 0
+	for i, h := range kept {
+		if slices.ContainsFunc(kept[:min(i, 64)], func(o phraseHit) bool { return o.rule == h.rule }) {
+			continue
+		}
+		switch e.sortOf(h) {
+		case persona:
+			asks++
+		case talk:
+			talks++
+		default:
+		}
+	}
+	switch points := 4*asks + talks; {
+	case asks >= 3 || asks >= 2 && points >= 11:
 		return 80
-	case n >= 3 && size < 4096:
+	case asks >= 2 && size < 2048, asks == 1 && points >= 8:
 		return 60
-	case n == 2 && size < 400:
-		return 52
 	}
 	return 0
 }
@@ -164,7 +178,7 @@ func assess(near, wide *tally) (score int, entity string) {
 			score, entity = n, name
 		}
 	}
-	exfil := near.has(send) && (near.has(loot) && (wide.has(sink) || wide.has(conceal)) || near.has(source) && wide.has(sink))
+	exfil := near.has(send) && (near.has(loot) && (wide.has(sink) || wide.has(conceal)) || near.has(source) && near.has(sink))
 	steer := wide.has(address) || wide.has(notice) || wide.has(container) || wide.has(template)
 	if near.has(whole) {
 		best(75, "override")
@@ -172,7 +186,7 @@ func assess(near, wide *tally) (score int, entity string) {
 	if near.has(override) && (near.has(scope) && near.has(order) || near.has(inner)) {
 		best(80, "override")
 	}
-	if near.has(override) && (near.has(order) || near.has(scope)) && (near.has(send) || near.has(disclose) || near.has(persist) || near.has(notice)) {
+	if near.has(override) && near.has(order) && (near.has(send) || near.has(persist) || wide.has(notice)) && (wide.has(conceal) || wide.has(source) || wide.has(notice) || wide.has(template)) {
 		best(65, "override")
 	}
 	if near.has(disclose) && near.has(inner) {
@@ -181,7 +195,7 @@ func assess(near, wide *tally) (score int, entity string) {
 	if exfil {
 		best(62, "exfiltration")
 	}
-	if near.has(loot) && (near.has(send) || near.has(conceal) || steer) {
+	if near.has(loot) && (near.has(send) || near.has(conceal) || near.has(do) && steer) {
 		best(60, "exfiltration")
 	}
 	if wide.has(conceal) && (wide.has(send) || wide.has(toolFirst) || wide.has(loot) || wide.has(source) || wide.has(notice) || wide.has(tool)) {
@@ -190,7 +204,7 @@ func assess(near, wide *tally) (score int, entity string) {
 	if near.has(toolFirst) && (steer || wide.has(loot) || wide.has(conceal) || wide.has(tool)) {
 		best(60, "tool-steering")
 	}
-	if (near.has(send) || near.has(toolFirst)) && near.has(history) && (near.has(toolFirst) || wide.has(sink) || steer) {
+	if (near.has(send) || near.has(do) || near.has(toolFirst)) && near.has(history) && (near.has(toolFirst) || wide.has(sink) || steer) {
 		best(58, "exfiltration")
 	}
 	if near[persist] > 1 {
@@ -199,7 +213,7 @@ func assess(near, wide *tally) (score int, entity string) {
 	if wide.has(tool) && (near.has(toolFirst) || near.has(persist) || steer && (near.has(send) || near.has(disclose))) {
 		best(60, "tool-steering")
 	}
-	if wide.has(address) && (near.has(override) || near.has(disclose) && (near.has(inner) || near.has(source)) || near.has(send) && (near.has(source) || near.has(sink)) || wide.has(conceal)) {
+	if wide.has(address) && (near.has(override) || near.has(disclose) && (near.has(inner) || near.has(source)) || near.has(send) && (near.has(source) || near.has(sink)) || near.has(do) && (near.has(loot) || near.has(sink) && near.has(source)) || wide.has(conceal)) {
 		best(60, "addressed")
 	}
 	if near.has(persist) && (near.has(inner) || near.has(override) || near.has(conceal) || near.has(loot) || near.has(notice) && wide.has(send)) {
@@ -220,9 +234,9 @@ func (e *Engine) counts(t []byte, h phraseHit, k sort8) bool {
 	switch k {
 	case override, disclose:
 		return wholeWord(t, s, end) && commands(t, s)
-	case send:
+	case send, do:
 		return wholeWord(t, s, end)
-	case scope, order, source, notice, persona, address:
+	case scope, order, source, notice, persona, talk, address:
 		return (s == 0 || !is(t[s-1], isAlnum)) || !is(t[s], isAlnum)
 	default:
 		return true

@@ -89,8 +89,6 @@ func ukDriver(n []byte) bool {
 	return date(number(n[8:10]), month) && is(n[14], isLetter) && is(n[15], isLetter) || i < 5 && shapeOf(n[5:13]).digit >= 6 && is(n[15], isLetter) && is(n[14], isLetter)
 }
 
-func girobank(n []byte) bool { return string(n) == "GIR0AA" }
-
 func abn(n []byte) bool {
 	w := []int{10, 1, 3, 5, 7, 9, 11, 13, 15, 17, 19}
 	return (weighted(n, w...)-10)%89 == 0 && distinct(n)

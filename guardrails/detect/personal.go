@@ -29,6 +29,7 @@ func (e *Engine) marks(s *Scratch, text []byte, pieces []piece, tr *trail) {
 		}
 		p := &pieces[k]
 		t := text[p.lo:p.hi]
+		tr.enter(p)
 		c := candidate{e: e, s: s, t: t, leaf: int(p.leaf), tr: tr, p: p}
 		i = int(p.lo) + c.at(i-int(p.lo))
 	}
@@ -203,7 +204,8 @@ func (c *candidate) joinable(lo, hi int) bool {
 			return true
 		}
 	}
-	return letters <= 3
+	// Four letters name the bank in some account numbers.
+	return letters <= 3 || letters == 4 && c.s.groups.n == 1 && c.s.groups.off[1] == 4 && is(c.s.groups.norm[0], isUpper) && is(c.s.groups.norm[2], isDigit)
 }
 
 // wordBefore returns the begin of a word of one to three letters that a blank or dash joins to what begins at word.

@@ -115,6 +115,7 @@ func (e *Engine) page(s *Scratch, text []byte, pieces []piece, tr *trail, depth 
 	e.marks(s, text, pieces, tr)
 	for _, p := range pieces {
 		if p.generic || p.telling {
+			tr.enter(&p)
 			e.byName(s, text[p.lo:p.hi], p, tr)
 		}
 	}
@@ -132,6 +133,7 @@ func (e *Engine) literals(s *Scratch, text []byte, pieces []piece, tr *trail, de
 				k++
 			}
 			p := pieces[k]
+			tr.enter(&p)
 			a := &e.anchors[h.lit]
 			end := int(h.end - p.lo)
 			e.literal(s, text[p.lo:p.hi], end-int(a.size), end, a, int(p.leaf), tr)
@@ -189,11 +191,7 @@ func (s *Scratch) names(p piece) *Leaf {
 
 // add maps a finding to the plain bytes of its leaf and keeps it.
 func (s *Scratch) add(leaf int, tr *trail, f Finding) {
-	for ; tr != nil; tr = tr.up {
-		f.Start, f.End = tr.spans.raw(f.Start, f.End)
-		f.Via = f.Via.under(tr.via)
-	}
-	s.found = append(s.found, placed{leaf, f})
+	s.found = append(s.found, placed{leaf, tr.outward(f)})
 }
 
 // settle leaves one finding for one thing, and hands them out in order.

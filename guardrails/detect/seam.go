@@ -79,6 +79,9 @@ func torn(a, b []byte) bool {
 		return false
 	}
 	x, y := shapeOf(a[lo:]), shapeOf(b[:hi])
+	if kinds&isMark != 0 && (x.letter()+x.mark == 0 && y.digit == 0 || y.letter()+y.mark == 0 && x.digit == 0) {
+		return false // a number beside a word
+	}
 	at := slices.Contains(a[lo:], '@') || slices.Contains(b[:hi], '@')
 	switch {
 	case at:
@@ -122,10 +125,7 @@ func (e *Engine) across(s *Scratch, t []byte, lo, hi, leaf int, tr *trail, depth
 		}
 		p.f.Start, p.f.End = lv.spans.raw(p.f.Start, p.f.End)
 		p.f.Via = p.f.Via.under(stepUnwrapped)
-		for up := tr; up != nil; up = up.up {
-			p.f.Start, p.f.End = up.spans.raw(p.f.Start, p.f.End)
-			p.f.Via = p.f.Via.under(up.via)
-		}
+		p.f = tr.outward(p.f)
 		kept = append(kept, p)
 	}
 	s.found = kept
@@ -170,34 +170,57 @@ func (e *Engine) flat(s *Scratch, out []byte, leaf int, tr *trail, depth int) {
 	e.marks(s, out, own, tr)
 }
 
-// siblings joins values that stand beside each other in a document: neighbours, and neighbours of one name.
-func (e *Engine) siblings(s *Scratch, d *document, tr *trail, depth int) {
-	last := -1
-	var byField [4]int
-	n := 0
-	for k := range d.pieces {
-		l := &d.leaves[^d.pieces[k].name]
-		if l.Name {
+// half is one side of a seam between two texts.
+type half struct {
+	text    []byte
+	leaf    int
+	at      int // where text begins in what the trail leads from
+	generic bool
+	field   []byte
+}
+
+// Seams looks for what was cut in two between each leaf and the next, as blocks of one content or parts of one stream
+// are. A finding is given twice: for the end of one leaf, and for the begin of the next. What lies inside one leaf is
+// Scan's.
+func (e *Engine) Seams(s *Scratch, leaves []Leaf, emit func(leaf int, f Finding)) {
+	s.leaves, s.found, s.budget = leaves, s.found[:0], newBudget(leaves)
+	for i := 1; i < len(leaves); i++ {
+		a, b := &leaves[i-1], &leaves[i]
+		if a.Name || b.Name {
 			continue
 		}
-		if last >= 0 {
-			e.join(s, d, last, k, tr, depth)
-		}
-		for j := range min(n, len(byField)) {
-			if o := byField[j]; o != last && string(d.leaves[^d.pieces[o].name].Field) == string(l.Field) {
-				e.join(s, d, o, k, tr, depth)
-			}
-		}
-		byField[n%len(byField)] = k
-		n++
-		last = k
+		e.join(s, half{text: a.Text, leaf: i - 1, generic: generic(a.Field), field: a.Field}, half{text: b.Text, leaf: i, generic: generic(b.Field), field: b.Field}, nil, 0)
+	}
+	s.leaves = nil
+	if len(s.found) > 0 {
+		s.settle(emit)
 	}
 }
 
-// join scans the end of one piece with the begin of the next.
-func (e *Engine) join(s *Scratch, d *document, a, b int, tr *trail, depth int) {
-	p, q := d.pieces[a], d.pieces[b]
-	x, y := d.out[max(p.lo, p.hi-seamReach):p.hi], d.out[q.lo:min(q.hi, q.lo+seamReach)]
+// siblings joins values that stand beside each other in a document: neighbours, and neighbours of one name.
+func (e *Engine) siblings(s *Scratch, d *document, tr *trail, depth int) {
+	var recent [4]half
+	n := 0
+	for k := range d.pieces {
+		p := &d.pieces[k]
+		l := &d.leaves[^p.name]
+		if l.Name {
+			continue
+		}
+		b := half{text: d.out[p.lo:p.hi], leaf: int(p.leaf), at: int(p.lo), generic: p.generic, field: l.Field}
+		for j := 1; j <= min(n, len(recent)); j++ {
+			if a := recent[(n-j)%len(recent)]; j == 1 || string(a.field) == string(b.field) {
+				e.join(s, a, b, tr, depth)
+			}
+		}
+		recent[n%len(recent)] = b
+		n++
+	}
+}
+
+// join scans the end of one text with the begin of the next.
+func (e *Engine) join(s *Scratch, a, b half, tr *trail, depth int) {
+	x, y := a.text[max(0, len(a.text)-seamReach):], b.text[:min(len(b.text), seamReach)]
 	if depth >= maxDepth || !torn(x, y) && !prose(x, y) {
 		return
 	}
@@ -206,12 +229,11 @@ func (e *Engine) join(s *Scratch, d *document, a, b int, tr *trail, depth int) {
 	lv.view = out
 	cut := len(x)
 	before := len(s.found)
-	e.flat(s, out, int(p.leaf), nil, depth)
-	fresh := len(s.found)
-	if whole := len(x) == int(p.hi-p.lo) && len(y) == int(q.hi-q.lo); whole && len(s.found) == before && p.generic && q.generic {
-		e.lone(s, out, int(p.leaf))
-		fresh = len(s.found)
+	e.flat(s, out, a.leaf, nil, depth)
+	if len(x) == len(a.text) && len(y) == len(b.text) && len(s.found) == before && a.generic && b.generic {
+		e.lone(s, out, a.leaf)
 	}
+	fresh := len(s.found)
 	for i := before; i < fresh; i++ {
 		f := s.found[i].f
 		if f.Start >= cut || f.End <= cut {
@@ -219,10 +241,10 @@ func (e *Engine) join(s *Scratch, d *document, a, b int, tr *trail, depth int) {
 		}
 		f.Via = f.Via.under(stepSeam)
 		left, right := f, f
-		left.Start, left.End = int(p.hi)-cut+f.Start, int(p.hi)
-		right.Start, right.End = int(q.lo), int(q.lo)+f.End-cut
-		s.add(int(p.leaf), tr, left)
-		s.add(int(q.leaf), tr, right)
+		left.Start, left.End = a.at+len(a.text)-cut+f.Start, a.at+len(a.text)
+		right.Start, right.End = b.at, b.at+f.End-cut
+		s.add(a.leaf, tr, left)
+		s.add(b.leaf, tr, right)
 	}
 	s.found = append(s.found[:before], s.found[fresh:]...)
 }

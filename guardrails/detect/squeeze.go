@@ -122,7 +122,7 @@ func (e *Engine) squeeze(s *Scratch, t []byte, leaf int, tr *trail, depth int) {
 	if first < 0 {
 		return
 	}
-	below := trail{&lv.spans, tr, stepSqueezed}
+	below := trail{spans: &lv.spans, up: tr, via: stepSqueezed}
 	s.add(leaf, &below, Finding{Rule: "injected-instructions", Entity: "obfuscated", Kind: Injection, Confidence: uint8(min(60+10*n, 95)), Start: first, End: last})
 }
 

@@ -65,7 +65,7 @@ func codeTokens() []token {
 		{name: "dockerhub-token", pattern: `dckr_(?:pat|oat)_[0-9A-Za-z_-]{27,}`},
 		{name: "docker-swarm-token", pattern: `SWM(?:TKN|KEY)-1-[0-9A-Za-z/+-]{40,}`},
 		{name: "jfrog-key", pattern: `AKC[0-9A-Za-z]{10,}\b`},
-		{name: "jfrog-password", pattern: `AP[0-9A-F][0-9A-Za-z]{10,}\b`},
+		{name: "jfrog-password", pattern: `AP[0-9A-F][0-9A-Za-z]{10,60}\b`},
 		{name: "jfrog-reference-token", pattern: `cmVmdGtuO[0-9A-Za-z]{40,}`},
 		{name: "buildkite-token", pattern: `bk(?:ua|pt|rt|aj|ct|xt)_[0-9A-Za-z]{30,}`},
 		{name: "circleci-token", pattern: `CCI(?:PAT|PRJ)_[0-9A-Za-z]{22}_[0-9a-f]{40}`},
@@ -128,7 +128,6 @@ func modelTokens() []token {
 		{name: "fireworks-key", pattern: `fw_[0-9A-Za-z]{22,}\b`, floor: 30},
 		{name: "friendli-token", pattern: `flp_[0-9A-Za-z]{40,}`},
 		{name: "runpod-key", pattern: `rpa_[0-9A-Z]{40}[0-9A-Za-z]*`},
-		{name: "runway-key", pattern: `key_[0-9a-f]{28,}\b`},
 		{name: "langsmith-key", pattern: `lsv2_(?:pt|sk)_[0-9a-f]{32}_[0-9a-f]{10}`},
 		{name: "tavily-key", pattern: `tvly-[0-9A-Za-z-]{32,}`, floor: 25},
 		{name: "wandb-key", pattern: `wandb_v1_[0-9A-Za-z_]{40,}`},
@@ -180,7 +179,6 @@ func businessTokens() []token {
 func serviceTokens() []token {
 	return []token{
 		{name: "slack-token", pattern: `xox[abeoprs]-(?:[0-9]+-)+[0-9A-Za-z-]{8,}|xox[a-z](?:\.xox[a-z])?-[0-9]-[0-9A-Za-z-]{20,}|xox[aboprs]-[0-9A-Za-z-]{24,}`},
-		{name: "slack-config-token", pattern: `xoxe(?:\.xox[bp])?-[0-9]-[0-9A-Za-z]{100,}`},
 		{name: "slack-app-token", pattern: `xapp-[0-9]-[0-9A-Z]+-[0-9]+-[0-9a-z]+`},
 		{name: "slack-webhook", pattern: `hooks\.slack(?:-gov)?\.com/(?:services|workflows|triggers)/[0-9A-Za-z+/]{16,}`, open: true},
 		{name: "teams-webhook", pattern: `webhook\.office\.com/webhookb2/[0-9a-z-]{36}@[0-9a-z-]{36}/IncomingWebhook/[0-9A-Za-z/-]{40,}|outlook\.office\.com/webhook/[0-9a-f-]{36}@[0-9a-f-]{36}/IncomingWebhook/[0-9A-Za-z/-]{40,}`, open: true},

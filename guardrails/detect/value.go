@@ -148,6 +148,8 @@ func repeats(v []byte) bool {
 // isReference holds for values that point at something: paths, addresses, expressions, dates, versions.
 func isReference(v []byte) bool {
 	switch {
+	case v[0] == '/' && identifier(v[1:]) && len(v) > 1:
+		return true
 	case v[0] == '/' && bytes.Count(v, []byte("/")) >= 2 && entropy(v) < 4.3, bytes.HasPrefix(v, []byte("./")), bytes.HasPrefix(v, []byte("../")), bytes.HasPrefix(v, []byte("~/")):
 		return true
 	case bytes.Contains(v, []byte("://")) || bytes.HasPrefix(v, []byte("data:")):

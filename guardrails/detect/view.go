@@ -49,6 +49,23 @@ type trail struct {
 	spans *offsets
 	up    *trail
 	via   step
+	base  int // where the piece that is being read begins in the view
+}
+
+// enter says that findings are from now on counted from the begin of a piece.
+func (tr *trail) enter(p *piece) {
+	if tr != nil {
+		tr.base = int(p.lo)
+	}
+}
+
+// outward maps a finding in a view to the plain bytes of its leaf.
+func (tr *trail) outward(f Finding) Finding {
+	for ; tr != nil; tr = tr.up {
+		f.Start, f.End = tr.spans.raw(f.Start+tr.base, f.End+tr.base)
+		f.Via = f.Via.under(tr.via)
+	}
+	return f
 }
 
 // offsets maps a view to its source: spans in order, each either byte for byte or as a whole.
@@ -163,6 +180,7 @@ func (e *Engine) views(s *Scratch, text []byte, pieces []piece, tr *trail, depth
 	all := seen(text)
 	e.runs(s, text, pieces, tr, depth)
 	for _, p := range pieces {
+		tr.enter(&p)
 		t := text[p.lo:p.hi]
 		sees := all
 		if all != 0 && len(pieces) > 1 {
@@ -260,7 +278,7 @@ func (e *Engine) descend(s *Scratch, out []byte, spans *offsets, p piece, tr *tr
 	}
 	below := &s.levels[depth].trail
 	saved := *below
-	*below = trail{spans, tr, via}
+	*below = trail{spans: spans, up: tr, via: via}
 	p.lo, p.hi = 0, int32(len(out))
 	e.page(s, out, s.own(depth+1, p), below, depth+1)
 	*below = saved
