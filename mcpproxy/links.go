@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"strconv"
+	"time"
 
 	"github.com/mark3labs/mcp-go/mcp"
 
@@ -15,13 +16,19 @@ import (
 	"github.com/hopgate/hopgate/policy"
 )
 
+// greetTime bounds the repetition of a handshake.
+const greetTime = 30 * time.Second
+
 // open returns the session's link to its upstream. A link that has died is replaced: over standard streams a new child
 // is greeted as the client had greeted the old one, so that a crash costs the calls under way and nothing else.
 func (s *session) open(ctx context.Context) (upstream.Link, error) {
-	s.opening.Lock()
-	defer s.opening.Unlock()
+	if err := s.opening.take(ctx); err != nil {
+		return nil, err
+	}
+	defer s.opening.release()
 	s.mu.Lock()
 	link, server, hello, greeted, ended := s.link, s.server, s.hello, s.greeted, s.ended
+	version := s.version
 	s.mu.Unlock()
 	switch {
 	case ended:
@@ -38,7 +45,9 @@ func (s *session) open(ctx context.Context) (upstream.Link, error) {
 		return nil, err
 	}
 	if hello != nil {
-		if err := greet(ctx, link, hello, greeted); err != nil {
+		ctx, cancel := context.WithTimeout(ctx, greetTime) // whoever listens waits without a bound
+		defer cancel()
+		if err := greet(ctx, link, hello, greeted, version); err != nil {
 			closeLink(ctx, link)
 			return nil, err
 		}
@@ -59,6 +68,22 @@ func (s *session) open(ctx context.Context) (upstream.Link, error) {
 	return link, nil
 }
 
+// key is a mutex that is waited for only as long as a context allows.
+type key chan struct{}
+
+func newKey() key { return make(key, 1) }
+
+func (k key) take(ctx context.Context) error {
+	select {
+	case k <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("waiting for a link: %w", context.Cause(ctx))
+	}
+}
+
+func (k key) release() { <-k }
+
 func dead(link upstream.Link) bool {
 	select {
 	case <-link.Done():
@@ -69,22 +94,22 @@ func dead(link upstream.Link) bool {
 }
 
 // greet repeats a handshake that the client has had with an earlier child.
-func greet(ctx context.Context, link upstream.Link, hello, greeted []byte) error {
-	if err := repeat(ctx, link, hello); err != nil {
+func greet(ctx context.Context, link upstream.Link, hello, greeted []byte, version string) error {
+	if err := repeat(ctx, link, hello, ""); err != nil {
 		return err
 	}
 	if greeted == nil {
 		return nil
 	}
-	return repeat(ctx, link, greeted)
+	return repeat(ctx, link, greeted, version)
 }
 
-func repeat(ctx context.Context, link upstream.Link, raw []byte) error {
+func repeat(ctx context.Context, link upstream.Link, raw []byte, version string) error {
 	var f wire.Frame
 	if err := wire.Parse(&f, raw, wire.FromAgent, &wire.DefaultLimits); err != nil {
 		return fmt.Errorf("greeting a restarted upstream: %w", err)
 	}
-	stream, err := link.Send(ctx, &upstream.Outgoing{Frame: &f})
+	stream, err := link.Send(ctx, &upstream.Outgoing{Frame: &f, Protocol: version})
 	if err != nil || stream == nil {
 		return err
 	}
@@ -126,8 +151,10 @@ func (p *Proxy) shared(ctx context.Context, pol *Policy, at place) (upstream.Lin
 	if s != nil && s.server == server && !dead(s.link) {
 		return s.link, nil
 	}
-	p.opening.Lock() // one child for all who wait
-	defer p.opening.Unlock()
+	if err := p.opening.take(ctx); err != nil { // one child for all who wait
+		return nil, err
+	}
+	defer p.opening.release()
 	p.mu.Lock()
 	s = p.stateless[at]
 	p.mu.Unlock()

@@ -107,7 +107,7 @@ type Proxy struct {
 	stop     context.CancelFunc
 	work     sync.WaitGroup
 
-	opening   sync.Mutex // held while a stateless link is made; taken before mu
+	opening   key        // held while a stateless link is made; taken before mu
 	mu        sync.Mutex // guards the maps
 	stateless map[place]*shared
 	staying   map[place]int // agents on stdio that work at a place of their own
@@ -124,9 +124,9 @@ func New(ctx context.Context, c Config) (*Proxy, error) {
 		return nil, fmt.Errorf("making a proxy: %w", err)
 	}
 	p := &Proxy{
-		Config: c, stateless: map[place]*shared{}, staying: map[place]int{}, listeners: map[*listener]struct{}{},
+		Config: c, stateless: map[place]*shared{}, staying: map[place]int{}, opening: newKey(), listeners: map[*listener]struct{}{},
 		seals: seals, rounds: rounds{open: map[string][]round{}},
-		sessions: sessions{live: map[*session]struct{}{}, byID: map[string]*session{}, perAgent: map[string]int{}},
+		sessions: sessions{live: map[*session]struct{}{}, byID: map[string]*session{}, perAgent: map[string]int{}, children: map[string]int{}, backlogs: map[string]*backlog{}},
 	}
 	p.ctx, p.stop = context.WithCancel(ctx)
 	p.policy.Store(&Policy{Limits: wire.DefaultLimits})

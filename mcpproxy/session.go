@@ -22,6 +22,7 @@ const (
 	idleSession  = 30 * time.Minute // without a message and without an open stream
 	longSession  = 24 * time.Hour
 	maxSessions  = 1000 // of one agent
+	maxChildren  = 128  // of these, sessions that have a process of their own
 	maxQuestions = 128  // of a server that the agent has not answered yet
 	maxTokens    = 1024 // progress tokens that may still be used
 	sweepEvery   = time.Minute
@@ -35,6 +36,7 @@ type session struct {
 	id       string // empty on stdio
 	digest   string // of the id, for the record
 	agent    string
+	child    bool // it counts among the sessions that have a process
 	key      string
 	upstream string
 	dir      string // that the agent works in
@@ -58,7 +60,7 @@ type session struct {
 	used      time.Time
 	ended     bool
 
-	opening sync.Mutex    // held while a link is made; taken before mu
+	opening key           // held while a link is made; taken before mu
 	ready   chan struct{} // closed when the client is initialized
 	renewed chan struct{} // has a value when there is a new link
 	pumping chan struct{} // has a value while somebody listens to the link
@@ -90,7 +92,7 @@ func newSession(p *Proxy, g *guest) *session {
 		p: p, agent: g.who.agent.Name, key: g.who.key, upstream: g.peer.Upstream, dir: g.peer.Dir, server: g.who.policy.Upstreams[g.peer.Upstream],
 		born: p.Clock(), used: p.Clock(), ready: make(chan struct{}), renewed: make(chan struct{}, 1),
 		pumping: make(chan struct{}, 1), calls: map[idKey]*exchange{}, questions: map[idKey]question{}, tokens: map[idKey]bool{},
-		reports: map[idKey]bool{},
+		reports: map[idKey]bool{}, opening: newKey(),
 	}
 	s.ctx, s.stop = context.WithCancelCause(p.ctx)
 	s.streams.init(s)
@@ -379,6 +381,8 @@ type sessions struct {
 	live     map[*session]struct{}
 	byID     map[string]*session // those over HTTP
 	perAgent map[string]int      // how many of those
+	children map[string]int      // how many of those have a process of their own
+	backlogs map[string]*backlog // what is kept for clients that may come back; as many as there are agents
 }
 
 // enter makes the session of a process known.
@@ -396,8 +400,12 @@ func (t *sessions) add(s *session, random io.Reader) (bool, error) {
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.perAgent[s.agent] >= maxSessions {
+	child := s.server != nil && !s.server.Remote()
+	if t.perAgent[s.agent] >= maxSessions || child && t.children[s.agent] >= maxChildren {
 		return false, nil
+	}
+	if s.child = child; child {
+		t.children[s.agent]++
 	}
 	s.id = hex.EncodeToString(b[:])
 	sum := sha256.Sum256([]byte(s.id))
@@ -423,6 +431,12 @@ func (t *sessions) drop(s *session) {
 	delete(t.byID, s.id)
 	if t.perAgent[s.agent]--; t.perAgent[s.agent] == 0 {
 		delete(t.perAgent, s.agent)
+	}
+	if !s.child {
+		return
+	}
+	if t.children[s.agent]--; t.children[s.agent] == 0 {
+		delete(t.children, s.agent)
 	}
 }
 

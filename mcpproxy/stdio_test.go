@@ -42,11 +42,21 @@ func stdio(t *testing.T, s func(w *world) *upstream.Server) *process {
 	w := newWorld(t)
 	w.timeout = 20 * time.Second
 	w.servers["up"] = s(w)
+	p := w.process()
+	t.Cleanup(func() {
+		p.close()
+		w.close()
+	})
+	return p
+}
+
+// process starts the proxy on standard streams.
+func (w *world) process() *process {
 	w.proxy.SetPolicy(w.local("r1"))
 	in, write := io.Pipe()
 	read, out := io.Pipe()
 	p := &process{w: w, in: write, lines: make(chan string, 1000), done: make(chan error, 1)}
-	ctx, stop := context.WithCancel(t.Context())
+	ctx, stop := context.WithCancel(w.t.Context())
 	p.stop = stop
 	go func() {
 		x := ingress.Stdio{Handler: w.proxy, In: in, Out: out}
@@ -59,14 +69,15 @@ func stdio(t *testing.T, s func(w *world) *upstream.Server) *process {
 			p.lines <- s.Text()
 		}
 	}()
-	t.Cleanup(func() {
-		p.in.Close()
-		for range p.lines { // to its end
-		}
-		stop()
-		w.close()
-	})
 	return p
+}
+
+// close ends the process.
+func (p *process) close() {
+	p.in.Close()
+	for range p.lines { // to its end
+	}
+	p.stop()
 }
 
 // local is a policy in which alice is the user who starts the process.

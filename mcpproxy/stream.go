@@ -2,6 +2,7 @@ package mcpproxy
 
 import (
 	"bytes"
+	"container/list"
 	"strconv"
 	"strings"
 	"sync"
@@ -10,11 +11,31 @@ import (
 	"github.com/hopgate/hopgate/mcpproxy/ingress"
 )
 
-// Bounds of what a session keeps for a client that may come back for it.
+// Bounds of what is kept for clients that may come back for it.
 const (
-	keepEvents = 256
-	keepBytes  = 1 << 20
+	keepEvents = 256      // of a session
+	keepBytes  = 1 << 20  // of a session
+	keepAgent  = 16 << 20 // bytes of all sessions of an agent
 )
+
+// backlog is what all sessions of one agent keep, oldest first.
+type backlog struct {
+	mu     sync.Mutex // guards all, and what the streams of the sessions keep; never held while a peer reads
+	size   int
+	events list.List // of *event
+}
+
+// backlog returns that of an agent.
+func (t *sessions) backlog(agent string) *backlog {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	b := t.backlogs[agent]
+	if b == nil {
+		b = new(backlog)
+		t.backlogs[agent] = b
+	}
+	return b
+}
 
 // streams are the event streams of one session: the answers to its requests, and stream 0, which belongs to no request.
 // They remember what was last sent, so that a client whose connection broke can go on where it was (MCP 2025-11-25,
@@ -24,11 +45,11 @@ type streams struct {
 	general   *outlet
 	listening atomic.Int32 // replies that outlets have
 
-	mu     sync.Mutex // guards what follows; taken after the mutex of an outlet, and never held while a peer reads
-	open   map[int]*outlet
-	last   int // number of the newest stream
-	events []event
-	size   int // bytes of events
+	*backlog // its mutex guards what follows; it is taken after the mutex of an outlet
+	open     map[int]*outlet
+	last     int // number of the newest stream
+	events   []*event
+	size     int // bytes of events
 }
 
 // event is one message that was sent on a stream.
@@ -36,6 +57,8 @@ type event struct {
 	stream, seq int
 	revision    string
 	frame       []byte
+	of          *streams
+	at          *list.Element // of the backlog
 }
 
 // outlet is the agent's end of one stream. It outlives the HTTP request that carries it: where the peer is gone, events
@@ -54,7 +77,7 @@ type outlet struct {
 }
 
 func (t *streams) init(s *session) {
-	t.s, t.open = s, map[int]*outlet{}
+	t.s, t.open, t.backlog = s, map[int]*outlet{}, s.p.sessions.backlog(s.agent)
 	t.general = &outlet{streams: t, done: make(chan struct{})}
 	t.open[0] = t.general
 }
@@ -77,7 +100,19 @@ func (t *streams) answer(reply ingress.Reply, resume bool) *outlet {
 func (t *streams) forget() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.events, t.size = nil, 0
+	for len(t.events) > 0 {
+		t.drop()
+	}
+}
+
+// drop forgets the oldest event.
+func (t *streams) drop() {
+	e := t.events[0]
+	t.events[0] = nil
+	t.events = t.events[1:]
+	t.size -= len(e.frame)
+	t.backlog.size -= len(e.frame)
+	t.backlog.events.Remove(e.at)
 }
 
 // missed returns what was sent on a stream behind an event; false where a part of that is not known any more, or was
@@ -200,12 +235,20 @@ func (o *outlet) remember(frame []byte) {
 	t := o.streams
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.events = append(t.events, event{o.no, o.seq, t.s.p.policy.Load().Revision, bytes.Clone(frame)})
+	if t.s.id == "" || t.s.ctx.Err() != nil {
+		return // a process that is gone does not come back, nor does a session that has ended
+	}
+	e := &event{stream: o.no, seq: o.seq, revision: t.s.p.policy.Load().Revision, frame: bytes.Clone(frame), of: t}
+	e.at = t.backlog.events.PushBack(e)
+	t.events = append(t.events, e)
 	t.size += len(frame)
+	t.backlog.size += len(frame)
 	for len(t.events) > keepEvents || t.size > keepBytes && len(t.events) > 0 {
-		t.size -= len(t.events[0].frame)
-		t.events[0].frame = nil
-		t.events = t.events[1:]
+		t.drop()
+	}
+	for t.backlog.size > keepAgent {
+		oldest, _ := t.backlog.events.Front().Value.(*event)
+		oldest.of.drop() // each session's oldest comes first
 	}
 }
 
