@@ -1,0 +1,512 @@
+//go:build unix
+
+package relay_test
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/rs/zerolog"
+	"go.uber.org/goleak"
+
+	"github.com/hopgate/hopgate/cmd/hopgate/relay"
+)
+
+func TestMain(m *testing.M) {
+	if mode := os.Getenv(strangerVar); mode != "" {
+		os.Exit(strange(mode))
+	}
+	goleak.VerifyTestMain(m)
+}
+
+// world is a relay between a client and owners that the test plays.
+type world struct {
+	t      *testing.T
+	in     *io.PipeWriter
+	out    *bufio.Reader
+	owners chan *owner
+	again  chan bool // as Attach was called
+	done   chan error
+	stop   context.CancelFunc
+
+	mu     sync.Mutex // guards what follows
+	refuse error      // what Attach returns
+	now    time.Time
+}
+
+// owner is the other end of a connection.
+type owner struct {
+	t    *testing.T
+	conn *relay.Conn
+}
+
+func newWorld(t *testing.T) *world {
+	t.Helper()
+	// Names of sockets are short; a test's own directory is too deep on some systems.
+	dir, err := os.MkdirTemp("/tmp", "hgr")
+	if err != nil {
+		t.Fatal(err)
+	}
+	socket := filepath.Join(dir, "s")
+	l, err := relay.Listen(socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	in, w := io.Pipe()
+	r, out := io.Pipe()
+	x := &world{
+		t: t, in: w, out: bufio.NewReader(r), owners: make(chan *owner, 10), again: make(chan bool, 100), done: make(chan error, 1), now: time.Unix(1e9, 0),
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	x.stop = stop
+	run := relay.Relay{In: in, Out: out, Log: zerolog.Nop(), Clock: x.time, Attach: func(ctx context.Context, again bool) (*relay.Conn, error) {
+		x.again <- again
+		if err := x.refusal(); err != nil {
+			return nil, err
+		}
+		raw, err := net.Dial("unix", socket)
+		if err != nil {
+			return nil, err
+		}
+		other, err := l.Accept()
+		if err != nil {
+			return nil, err
+		}
+		x.owners <- &owner{t, &relay.Conn{UnixConn: other.(*net.UnixConn), Reader: bufio.NewReader(other)}}
+		return &relay.Conn{UnixConn: raw.(*net.UnixConn), Reader: bufio.NewReader(raw)}, nil
+	}}
+	go func() {
+		x.done <- run.Run(ctx)
+		out.Close()
+	}()
+	t.Cleanup(func() {
+		w.Close()
+		r.Close()
+		stop()
+		l.Close()
+		os.RemoveAll(dir)
+	})
+	return x
+}
+
+// time is far in the future of every deadline: deadlines are set from it on real connections, and never pass.
+func (x *world) time() time.Time {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.now.Add(time.Since(time.Unix(0, 0)))
+}
+
+func (x *world) pass(d time.Duration) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.now = x.now.Add(d)
+}
+
+func (x *world) refusal() error {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.refuse
+}
+
+func (x *world) refuses(err error) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.refuse = err
+}
+
+func (x *world) owner() *owner {
+	x.t.Helper()
+	select {
+	case o := <-x.owners:
+		x.t.Cleanup(func() { o.conn.Close() })
+		return o
+	case <-time.After(10 * time.Second):
+		x.t.Fatal("the relay looks for no owner")
+		return nil
+	}
+}
+
+func (x *world) say(text string) {
+	x.t.Helper()
+	if _, err := io.WriteString(x.in, text); err != nil {
+		x.t.Fatal(err)
+	}
+}
+
+// hears checks the next line that the client gets.
+func (x *world) hears(want string) {
+	x.t.Helper()
+	got, err := x.out.ReadString('\n')
+	if err != nil || got != want {
+		x.t.Fatalf("the client gets %.300q, %v; want %.300q", got, err, want)
+	}
+}
+
+// ends checks how the relay ends.
+func (x *world) ends(want error) {
+	x.t.Helper()
+	select {
+	case err := <-x.done:
+		if !errors.Is(err, want) {
+			x.t.Errorf("it ends with %v, want %v", err, want)
+		}
+	case <-time.After(10 * time.Second):
+		x.t.Fatal("it does not end")
+	}
+}
+
+func (o *owner) gets(want string) {
+	o.t.Helper()
+	got, err := o.conn.Reader.ReadString('\n')
+	if err != nil || got != want {
+		o.t.Fatalf("the owner gets %.300q, %v; want %.300q", got, err, want)
+	}
+}
+
+func (o *owner) says(text string) {
+	o.t.Helper()
+	if _, err := io.WriteString(o.conn, text); err != nil {
+		o.t.Fatal(err)
+	}
+}
+
+// ends waits for the end of what the relay sends, and ends as well.
+func (o *owner) ends() {
+	o.t.Helper()
+	if rest, err := io.ReadAll(o.conn.Reader); len(rest) != 0 || err != nil {
+		o.t.Errorf("the owner gets %q, %v", rest, err)
+	}
+	o.conn.Close()
+}
+
+const (
+	hello    = `{"jsonrpc":"2.0","id":"h","method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"t","version":"1"}}}` + "\n"
+	welcome  = `{"jsonrpc":"2.0","id":"h","result":{"protocolVersion":"2025-11-25","capabilities":{},"serverInfo":{"name":"s","version":"1"}}}` + "\n"
+	greeted  = `{"jsonrpc":"2.0","method":"notifications/initialized"}` + "\n"
+	question = `{"jsonrpc":"2.0","id":7,"method":"roots/list"}` + "\n"
+	reply    = `{"jsonrpc":"2.0","id":7,"result":{"roots":[]}}` + "\n"
+)
+
+func call(id string) string {
+	return `{"jsonrpc":"2.0","id":` + id + `,"method":"tools/call","params":{"name":"x"}}` + "\n"
+}
+
+func result(id string) string { return `{"jsonrpc":"2.0","id":` + id + `,"result":{}}` + "\n" }
+
+func refused(id, code, retry, text string) string {
+	return `{"jsonrpc":"2.0","id":` + id + `,"error":{"code":503,"message":"` + text + ` (` + code + `)","data":{"hopgate/denial":{"code":"` + code + `","retry":"` + retry + `"}}}}` + "\n"
+}
+
+func lost(id string) string {
+	return refused(id, "OWNER_LOST", "unknown", relay.ReasonLost.Answer.Text)
+}
+
+func absent(id string) string {
+	return refused(id, "NO_OWNER", "after", relay.ReasonNoOwner.Answer.Text)
+}
+
+// greet begins a session.
+func (x *world) greet() *owner {
+	x.t.Helper()
+	o := x.owner()
+	x.say(hello)
+	o.gets(hello)
+	o.says(welcome)
+	x.hears(welcome)
+	x.say(greeted)
+	o.gets(greeted)
+	return o
+}
+
+func TestLinesPassAsTheyAre(t *testing.T) {
+	x := newWorld(t)
+	o := x.owner()
+	for _, line := range []string{"\n", "no JSON \xff\n", call("1") + call("2"), `{ "id" : 1.0 }` + "\r\n", strings.Repeat("x", 1<<20) + "\n"} {
+		x.say(line)
+		for part := range strings.Lines(line) {
+			o.gets(part)
+		}
+		o.says(line)
+		for part := range strings.Lines(line) {
+			x.hears(part)
+		}
+	}
+}
+
+func TestEndOfInputWaitsForAnswers(t *testing.T) {
+	x := newWorld(t)
+	o := x.owner()
+	x.say(call("1"))
+	o.gets(call("1"))
+	x.say(`{"cut`)
+	x.in.Close()
+	if rest, err := io.ReadAll(o.conn.Reader); string(rest) != `{"cut` || err != nil {
+		t.Errorf("the owner gets %q, %v", rest, err)
+	}
+	o.says(result("1"))
+	x.hears(result("1"))
+	o.conn.Close()
+	x.ends(nil)
+}
+
+func TestDeathOfTheOwnerAtTheEndOfInput(t *testing.T) {
+	x := newWorld(t)
+	o := x.owner()
+	x.say(call("1"))
+	o.gets(call("1"))
+	x.in.Close()
+	o.ends()
+	x.hears(lost("1"))
+	x.ends(nil)
+	if n := len(x.again); n != 1 {
+		t.Errorf("%d attempts to attach, want 1: nobody is left to serve", n)
+	}
+}
+
+func TestDeathOfTheOwnerAnswersWhatWaits(t *testing.T) {
+	x := newWorld(t)
+	o := x.greet()
+	for _, id := range []string{`1`, `"answered"`, `"cancelled"`} {
+		x.say(call(id))
+		o.gets(call(id))
+	}
+	cancel := `{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":"cancelled"}}` + "\n"
+	x.say(cancel)
+	o.gets(cancel)
+	o.says(result(`"answered"`))
+	x.hears(result(`"answered"`))
+	o.conn.Close()
+	x.hears(lost("1"))
+
+	next := x.owner()
+	next.gets(hello) // the greeting comes again, and its answer goes nowhere
+	next.says(`{"jsonrpc":"2.0","method":"notifications/message","params":{"data":1}}` + "\n" + welcome)
+	x.hears(`{"jsonrpc":"2.0","method":"notifications/message","params":{"data":1}}` + "\n")
+	next.gets(greeted)
+	x.say(call("2"))
+	next.gets(call("2"))
+	next.says(result("2"))
+	x.hears(result("2"))
+	if first, second := <-x.again, <-x.again; first || !second {
+		t.Errorf("again was %v and %v", first, second)
+	}
+}
+
+func TestBatchesAreAnsweredByTheirMembers(t *testing.T) {
+	x := newWorld(t)
+	o := x.owner()
+	batch := "[" + strings.TrimSpace(call("1")) + "," + strings.TrimSpace(greeted) + "," + strings.TrimSpace(call("2")) + "]\n"
+	x.say(batch)
+	o.gets(batch)
+	x.say(call("3"))
+	o.gets(call("3"))
+	answer := "[" + strings.TrimSpace(result("1")) + "," + strings.TrimSpace(result("2")) + "]\n"
+	o.says(answer)
+	x.hears(answer)
+	o.conn.Close()
+	x.hears(lost("3"))
+}
+
+func TestAnInitializeThatWasLostIsNotRepeated(t *testing.T) {
+	x := newWorld(t)
+	o := x.owner()
+	x.say(hello)
+	o.gets(hello)
+	o.conn.Close()
+	x.hears(lost(`"h"`))
+	next := x.owner()
+	x.say(call("1"))
+	next.gets(call("1"))
+}
+
+func TestARefusedSecondGreetingChangesNothing(t *testing.T) {
+	x := newWorld(t)
+	o := x.greet()
+	second := strings.Replace(hello, `"h"`, `"again"`, 1)
+	no := `{"jsonrpc":"2.0","id":"again","error":{"code":-32600,"message":"no"}}` + "\n"
+	x.say(second)
+	o.gets(second)
+	o.says(no)
+	x.hears(no)
+	o.conn.Close()
+	x.owner().gets(hello)
+}
+
+func TestAGreetingThatDoesNotHoldEndsTheRelay(t *testing.T) {
+	for name, answer := range map[string]string{
+		"refused":         `{"jsonrpc":"2.0","id":"h","error":{"code":403,"message":"no"}}` + "\n",
+		"another version": strings.Replace(welcome, "2025-11-25", "2025-06-18", 1),
+	} {
+		t.Run(name, func(t *testing.T) {
+			x := newWorld(t)
+			x.greet().conn.Close()
+			next := x.owner()
+			next.gets(hello)
+			next.says(answer)
+			if err := <-x.done; err == nil || !strings.Contains(err.Error(), "repeating the client's greeting") {
+				t.Errorf("it ends with %v", err)
+			}
+		})
+	}
+}
+
+func TestAnswersToAnOwnerThatIsGoneAreDropped(t *testing.T) {
+	x := newWorld(t)
+	o := x.greet()
+	o.says(question)
+	x.hears(question)
+	o.conn.Close()
+	next := x.owner()
+	next.gets(hello)
+	next.says(welcome)
+	next.gets(greeted)
+	x.say(reply) // the new owner has not asked
+	x.say(call("1"))
+	next.gets(call("1"))
+	next.says(question) // and now it has, under the same id
+	x.hears(question)
+	x.say(reply)
+	next.gets(reply)
+}
+
+func TestWithoutAnOwnerRequestsAreRefused(t *testing.T) {
+	x := newWorld(t)
+	o := x.owner()
+	gone := errors.New("nobody is there")
+	x.refuses(gone)
+	o.conn.Close()
+	for range 2 { // the first attach, and that after the loss
+		<-x.again
+	}
+	x.say(greeted + "\n" + reply + call("1"))
+	x.hears(absent("1"))
+	x.say("[" + strings.TrimSpace(call("2")) + "," + strings.TrimSpace(call("3")) + "]\n")
+	x.hears(absent("2"))
+	x.hears(absent("3"))
+	x.say("no JSON\n")
+	x.hears(absent("null"))
+	if n := len(x.again); n != 0 {
+		t.Errorf("%d attempts at once, want none", n)
+	}
+	// After a while, a request leads to another attempt; in vain, and then not.
+	x.pass(5 * time.Second)
+	x.say(call("4"))
+	x.hears(absent("4"))
+	x.pass(5 * time.Second)
+	x.refuses(nil)
+	x.say(call("5"))
+	next := x.owner()
+	next.gets(call("5"))
+	x.refuses(gone)
+	next.conn.Close()
+	x.hears(lost("5"))
+	x.say(call("6"))
+	x.hears(absent("6"))
+	x.in.Close()
+	x.ends(gone)
+}
+
+func TestARefusalEndsTheRelay(t *testing.T) {
+	x := newWorld(t)
+	o := x.owner()
+	no := &relay.Refusal{Code: 2, Words: "no such upstream\n"}
+	x.refuses(no)
+	o.conn.Close()
+	x.ends(no)
+}
+
+func TestOwnersThatEndAtOnceAreNotFollowedForEver(t *testing.T) {
+	x := newWorld(t)
+	for range 5 {
+		x.owner().conn.Close()
+	}
+	x.say(call("1")) // it may meet the last owner's end
+	if _, err := x.out.ReadString('\n'); err != nil {
+		t.Fatal(err)
+	}
+	x.say(call("2"))
+	x.hears(absent("2"))
+	if n := len(x.again); n != 5 {
+		t.Errorf("%d attempts, want 5", n)
+	}
+}
+
+func TestTheEndOfTheContextEndsTheRelay(t *testing.T) {
+	x := newWorld(t)
+	o := x.greet()
+	x.stop()
+	x.ends(nil)
+	if rest, err := io.ReadAll(o.conn.Reader); len(rest) != 0 || err != nil {
+		t.Errorf("the owner gets %q, %v", rest, err)
+	}
+}
+
+func TestLinesThatAreTooLongStayTooLong(t *testing.T) {
+	x := newWorld(t)
+	o := x.owner()
+	const limit = 64<<20 + 2
+	go func() {
+		chunk := strings.Repeat("x", 1<<20)
+		for range 70 {
+			if _, err := io.WriteString(x.in, chunk); err != nil {
+				return
+			}
+		}
+		_, _ = io.WriteString(x.in, "\n"+call("1"))
+	}()
+	n := 0
+	for {
+		part, err := o.conn.Reader.ReadSlice('\n')
+		n += len(part)
+		if err == nil {
+			break
+		}
+		if !errors.Is(err, bufio.ErrBufferFull) {
+			t.Fatal(err)
+		}
+	}
+	if n <= limit-2 || n > limit+1 {
+		t.Errorf("the owner gets %d bytes, want a few more than any limit", n)
+	}
+	o.gets(call("1"))
+}
+
+func FuzzRelay(f *testing.F) {
+	f.Add(call("1"), result("1"))
+	f.Add("["+hello+"]", welcome)
+	f.Fuzz(func(t *testing.T, said, answer string) {
+		if strings.ContainsAny(said+answer, "\n") {
+			t.Skip()
+		}
+		x := newWorld(t)
+		o := x.owner()
+		x.say(said + "\n")
+		o.gets(said + "\n")
+		o.says(answer + "\n")
+		x.hears(answer + "\n")
+		x.in.Close()
+		o.ends()
+		rest, err := io.ReadAll(x.out)
+		if err != nil {
+			t.Error(err)
+		}
+		for line := range strings.Lines(string(rest)) {
+			if !strings.Contains(line, `"OWNER_LOST"`) {
+				t.Errorf("the client gets %q", line)
+			}
+		}
+		if diff := cmp.Diff(nil, <-x.done); diff != "" {
+			t.Error(diff)
+		}
+	})
+}
