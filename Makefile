@@ -4,7 +4,7 @@ TOOL  := $(GO) tool -modfile=tools/go.mod
 FUZZ  ?= 10s
 
 .DEFAULT_GOAL := help
-.PHONY: help build test race fuzz bench lint vuln fmt generate e2e conformance
+.PHONY: help build test race fuzz fault bench lint vuln fmt generate e2e conformance
 
 help: ## show this
 	@sed -n 's/^\([a-z0-9]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -20,6 +20,9 @@ race: ## the same under the race detector
 
 fuzz: ## fuzz every target for FUZZ (10s)
 	$(GO) -C tools run ./fuzz -dir .. -time $(FUZZ)
+
+fault: ## kill processes 200 times in each of many ways, spoil and fill what they leave; a full disk needs root
+	HOPGATE_FAULT_ROUNDS=200 $(GO) test -count=1 -timeout 3h -v -run 'TestACapHolds|TestAJournalThatIsCut|TestAnOlderState' ./e2e
 
 bench: ## run the benchmarks
 	$(GO) test -run '^$$' -bench . -benchmem ./...

@@ -30,6 +30,16 @@ func (p *place) olderCopy(tb testing.TB) *place {
 	return c
 }
 
+// crashCopy returns the state and the anchor as a crash would leave them now.
+func (p *place) crashCopy(tb testing.TB) *place {
+	tb.Helper()
+	anchor := read(tb, p.config.Anchor) // first: the journal is never behind it
+	c := p.olderCopy(tb)
+	c.config.Anchor = filepath.Join(tb.TempDir(), "anchor")
+	write(tb, c.config.Anchor, anchor)
+	return c
+}
+
 // marks are a source of marks.
 func marks(text string) func() (json.RawMessage, error) {
 	return func() (json.RawMessage, error) { return json.RawMessage(text), nil }
@@ -79,7 +89,7 @@ func TestTheAnchorFollowsTheJournal(t *testing.T) {
 			// A crash loses nothing that the anchor knows of.
 			j := p.open(t)
 			busy(t, j, 30)
-			crashed := p.olderCopy(t)
+			crashed := p.crashCopy(t)
 			wantNoRollback(t, crashed)
 			mustClose(t, j)
 			if info, err := os.Stat(p.config.Anchor); err != nil || info.Mode().Perm() != 0o600 {
@@ -105,6 +115,7 @@ func TestWhatIsOlderThanTheAnchorIsFound(t *testing.T) {
 	}{
 		"an older copy of the state directory": {"shorter", known, func(_ *testing.T, _, old *place) *place { return old }},
 		"an older copy that has grown since": {"not the one", known, func(t *testing.T, _, old *place) *place {
+			t.Helper()
 			anchor := old.config.Anchor
 			old.config.Anchor = filepath.Join(t.TempDir(), "none")
 			j := old.open(t)
@@ -114,19 +125,23 @@ func TestWhatIsOlderThanTheAnchorIsFound(t *testing.T) {
 			return old
 		}},
 		"the state directory is new": {"another journal", known, func(t *testing.T, p, _ *place) *place {
+			t.Helper()
 			empty := newPlace(t)
 			empty.config.Anchor = p.config.Anchor
 			empty.config.Random = bytes.NewReader(bytes.Repeat([]byte("another "), 100))
 			return empty
 		}},
 		"the anchor is missing": {"missing", "", func(t *testing.T, p, _ *place) *place {
+			t.Helper()
 			return p.without(t, p.config.Anchor)
 		}},
 		"the anchor is empty": {"cut short", "", func(t *testing.T, p, _ *place) *place {
+			t.Helper()
 			write(t, p.config.Anchor, nil)
 			return p
 		}},
 		"the anchor is a directory": {"cannot be read", "", func(t *testing.T, p, _ *place) *place {
+			t.Helper()
 			p.without(t, p.config.Anchor)
 			if err := os.Mkdir(p.config.Anchor, 0o700); err != nil {
 				t.Fatal(err)
@@ -138,6 +153,7 @@ func TestWhatIsOlderThanTheAnchorIsFound(t *testing.T) {
 			return p
 		}},
 		"a change of state was taken out, and all chained anew": {"not the one", known, func(t *testing.T, p, _ *place) *place {
+			t.Helper()
 			name := last(p.segments(t))
 			b := read(t, name)
 			i := bytes.Index(b, []byte("spent42"))
@@ -234,7 +250,7 @@ func TestARollbackStandsUntilItIsAccepted(t *testing.T) {
 	if raised != `"high"` {
 		t.Errorf("raised by %s", raised)
 	}
-	crashed := old.olderCopy(t)
+	crashed := old.crashCopy(t)
 	wantNoRollback(t, crashed)
 	crashed.store.Reopen()
 	if got := state(t, crashed.store)["q/raised"]; got != `"high"` {

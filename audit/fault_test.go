@@ -215,7 +215,7 @@ func TestAFullDiskStopsCalls(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		j := p.openBubble(t)
 		begin(t, j, aCall(t, 1))
-		setFree(64<<20 - 1)
+		setFree(96<<20 - 1)
 		time.Sleep(100 * time.Millisecond)
 		if err := j.Begin(t.Context(), aCall(t, 2), &policy.Outcome{Allowed: true}); !errors.Is(err, audit.ErrSpace) {
 			t.Errorf("Begin = %v, want %v", err, audit.ErrSpace)
@@ -225,7 +225,7 @@ func TestAFullDiskStopsCalls(t *testing.T) {
 		}
 		j.End(aCall(t, 1), &policy.Outcome{Allowed: true}, aResult(t))
 		event(t, j, "key revoked")
-		setFree(64 << 20)
+		setFree(96 << 20)
 		time.Sleep(time.Second)
 		begin(t, j, aCall(t, 4))
 		got := strings.Join(brief(all(t, j)), "; ")

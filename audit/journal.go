@@ -36,9 +36,9 @@ type Config struct {
 	// disk is full.
 	Ballast bool
 
-	SegmentSize int64         // bytes after which a segment ends; default 32 MiB
+	SegmentSize int64         // bytes after which a segment ends; default 16 MiB
 	Keep        time.Duration // how long records are kept at least; 0 for ever
-	Reserve     uint64        // bytes of the disk that calls may not use; default 64 MiB
+	Reserve     uint64        // bytes of the disk that calls may not use; default 96 MiB
 
 	CheckpointRecords  uint64        // records after which a checkpoint is signed; default 1000
 	CheckpointInterval time.Duration // time after which one is signed where there are new records; default 1 min
@@ -173,7 +173,7 @@ func (j *Journal) End(c *policy.Call, o *policy.Outcome, r *policy.Report) {
 		_ = j.put(request{entry: e}, nil)
 		return
 	}
-	_ = j.wait(context.Background(), e) // what it costs in trust must not be lost
+	_ = j.wait(context.Background(), e) //nolint:forbidigo // nothing may cut it short: what it costs in trust must not be lost
 }
 
 // Event records that something happened besides calls, together with the changes of state that it means, and returns

@@ -19,8 +19,8 @@ const (
 	folderName = "journal"
 	badgerName = "badger"
 
-	defaultSegment  = 32 << 20
-	defaultReserve  = 64 << 20
+	defaultSegment  = 16 << 20
+	defaultReserve  = 96 << 20 // four memtables of Badger, whose files are mapped, and room to end what is under way
 	defaultRecords  = 1000
 	defaultInterval = time.Minute
 )
