@@ -25,25 +25,22 @@ var built struct {
 }
 
 func TestMain(m *testing.M) {
-	code := m.Run()
-	if built.dir != "" {
-		os.RemoveAll(built.dir)
+	dir, err := os.MkdirTemp("", "hopgate-e2e-")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
 	}
+	built.dir, built.paths = dir, map[string]string{}
+	code := m.Run()
+	os.RemoveAll(dir)
 	os.Exit(code)
 }
 
 // program builds a command: hopgate, or a package of the module of peers.
-func program(t testing.TB, name string) string {
-	t.Helper()
+func program(tb testing.TB, name string) string {
+	tb.Helper()
 	built.Lock()
 	defer built.Unlock()
-	if built.paths == nil {
-		dir, err := os.MkdirTemp("", "hopgate-e2e-")
-		if err != nil {
-			t.Fatal(err)
-		}
-		built.dir, built.paths = dir, map[string]string{}
-	}
 	if p := built.paths[name]; p != "" {
 		return p
 	}
@@ -57,7 +54,7 @@ func program(t testing.TB, name string) string {
 		cmd.Args[len(cmd.Args)-1] = "./" + name
 	}
 	if text, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("building %s: %v\n%s", name, err, text)
+		tb.Fatalf("building %s: %v\n%s", name, err, text)
 	}
 	built.paths[name] = out
 	return out
@@ -67,28 +64,28 @@ func program(t testing.TB, name string) string {
 const everythingServer = "github.com/modelcontextprotocol/go-sdk/conformance/everything-server"
 
 // rawEcho starts the server rawecho over HTTP and returns its URL.
-func rawEcho(t testing.TB) string {
-	t.Helper()
-	cmd := exec.Command(program(t, "rawecho"), "-http", "127.0.0.1:0")
+func rawEcho(tb testing.TB) string {
+	tb.Helper()
+	cmd := exec.Command(program(tb, "rawecho"), "-http", "127.0.0.1:0")
 	out, err := cmd.StdoutPipe()
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	start(t, cmd)
+	start(tb, cmd)
 	line, err := bufio.NewReader(out).ReadString('\n')
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return "http://" + strings.TrimSpace(line) + "/mcp"
 }
 
 // start runs a command until the end of the test.
-func start(t testing.TB, cmd *exec.Cmd) {
-	t.Helper()
+func start(tb testing.TB, cmd *exec.Cmd) {
+	tb.Helper()
 	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	t.Cleanup(func() {
+	tb.Cleanup(func() {
 		cmd.Process.Kill()
 		cmd.Wait()
 	})
@@ -107,12 +104,12 @@ type hopgate struct {
 }
 
 // newHopgate writes a configuration. Names in env are KEY=VALUE.
-func newHopgate(t testing.TB, yaml string, env ...string) *hopgate {
-	t.Helper()
-	dir := t.TempDir()
-	h := &hopgate{t: t, config: filepath.Join(dir, "hopgate.yaml"), state: filepath.Join(dir, "state"), log: new(lockedBuffer)}
+func newHopgate(tb testing.TB, yaml string, env ...string) *hopgate {
+	tb.Helper()
+	dir := tb.TempDir()
+	h := &hopgate{t: tb, config: filepath.Join(dir, "hopgate.yaml"), state: filepath.Join(dir, "state"), log: new(lockedBuffer)}
 	h.env = append(os.Environ(), env...)
-	t.Cleanup(func() { h.command("stop").Run() }) // the daemon that hopgate stdio has started, where it has
+	tb.Cleanup(func() { h.command("stop").Run() }) // the daemon that hopgate stdio has started, where it has
 	h.write(yaml)
 	return h
 }
@@ -419,12 +416,11 @@ func (c *console) greet(version string) {
 	c.send(initialized)
 }
 
-// end closes stdin and returns the exit code.
-func (c *console) end() int {
+// end closes stdin and waits for the end.
+func (c *console) end() {
 	c.t.Helper()
 	c.in.Close()
 	c.cmd.Wait()
-	return c.cmd.ProcessState.ExitCode()
 }
 
 // lockedBuffer is a buffer that a process may write to while a test reads.
