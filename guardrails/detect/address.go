@@ -9,34 +9,52 @@ import (
 // email decides about the @ at i.
 func (c *candidate) email(i int) int {
 	t := c.t
-	lo := i
-	for lo > 0 && (is(t[lo-1], isAlnum|isHigh) || strings.IndexByte("._%+-'", t[lo-1]) >= 0) && i-lo < 65 {
-		lo--
-	}
-	for lo < i && strings.IndexByte(".-'+%", t[lo]) >= 0 {
-		lo++
-	}
-	hi, dot := i+1, -1
-	for hi < len(t) && (is(t[hi], isAlnum|isHigh) || t[hi] == '-' || t[hi] == '.' && hi+1 < len(t) && is(t[hi+1], isAlnum|isHigh)) && hi-i < 255 {
-		if t[hi] == '.' {
-			dot = hi
-		}
-		hi++
-	}
+	lo, hi, dot := emailBounds(t, i)
 	if lo == i || dot < i+2 || hi-dot < 3 || !topLevel(t[dot+1:hi]) {
 		return i + 1
 	}
-	if lo > 0 && (t[lo-1] == '/' && lo > 1 && t[lo-2] == '/' || t[lo-1] == ':' && hi < len(t) && t[hi] == '/' || t[lo-1] == '@') || hi < len(t) && t[hi] == ':' && hi+1 < len(t) && (t[hi+1] == '~' || t[hi+1] == '/') {
-		return i + 1
-	}
-	if host := t[i+1 : hi]; foldEqual(t[lo:i], "git") || reserved(host) {
+	if partOfAddress(t, lo, hi) || foldEqual(t[lo:i], "git") || reserved(t[i+1:hi]) {
 		return i + 1
 	}
 	c.found("EMAIL_ADDRESS", 95, lo, hi)
 	return hi
 }
 
-// topLevel wants letters, or an encoded name.
+// emailBounds returns what may belong to the address around an @, and the last dot behind it.
+func emailBounds(t []byte, i int) (lo, hi, dot int) {
+	lo = i
+	for lo > 0 && i-lo < 65 && (is(t[lo-1], isAlnum|isHigh) || strings.IndexByte("._%+-'", t[lo-1]) >= 0) {
+		lo--
+	}
+	for lo < i && strings.IndexByte(".-'+%", t[lo]) >= 0 {
+		lo++
+	}
+	hi, dot = i+1, -1
+	for hi < len(t) && hi-i < 255 {
+		inner := t[hi] == '.' && hi+1 < len(t) && is(t[hi+1], isAlnum|isHigh)
+		if inner {
+			dot = hi
+		}
+		if !inner && t[hi] != '-' && !is(t[hi], isAlnum|isHigh) {
+			break
+		}
+		hi++
+	}
+	return lo, hi, dot
+}
+
+// partOfAddress holds for user@host in addresses and command prompts.
+func partOfAddress(t []byte, lo, hi int) bool {
+	if lo > 1 && t[lo-1] == '/' && t[lo-2] == '/' || lo > 0 && t[lo-1] == '@' {
+		return true
+	}
+	if lo > 0 && t[lo-1] == ':' && hi < len(t) && t[hi] == '/' {
+		return true
+	}
+	return hi+1 < len(t) && t[hi] == ':' && (t[hi+1] == '~' || t[hi+1] == '/')
+}
+
+// topLevel wants letters, or an encoded name, and not what ends the names of files and units.
 func topLevel(t []byte) bool {
 	if foldPrefix(t, "xn--") {
 		return true
@@ -46,9 +64,10 @@ func topLevel(t []byte) bool {
 			return false
 		}
 	}
-	switch strings.ToLower(string(t[:min(len(t), 8)])) {
-	case "go", "js", "ts", "py", "json", "html", "css", "png", "jpg", "svg", "local", "service", "md", "txt", "sh", "git", "lock", "target", "timer", "socket", "internal":
-		return string(t) == "go" && false
+	for _, ending := range [...]string{"js", "json", "html", "css", "png", "jpg", "svg", "local", "service", "txt", "lock", "target", "timer", "socket", "internal"} {
+		if foldEqual(t, ending) {
+			return false
+		}
 	}
 	return true
 }
@@ -76,25 +95,11 @@ func (c *candidate) address(word, end int) int {
 
 func (c *candidate) ipv4(lo int) int {
 	t := c.t
-	var octet [4]int
-	hi := lo
-	for k := range 4 {
-		start := hi
-		for hi < len(t) && is(t[hi], isDigit) && hi-start < 3 {
-			octet[k] = octet[k]*10 + digit(t[hi])
-			hi++
-		}
-		if hi == start || octet[k] > 255 || hi-start > 1 && t[start] == '0' {
-			return 0
-		}
-		if k < 3 {
-			if hi >= len(t) || t[hi] != '.' {
-				return 0
-			}
-			hi++
-		}
+	octet, hi := octets(t, lo)
+	if hi == 0 || hi < len(t) && (is(t[hi], isAlnum) || t[hi] == '.' && hi+1 < len(t) && is(t[hi+1], isDigit)) {
+		return 0
 	}
-	if hi < len(t) && (is(t[hi], isAlnum) || t[hi] == '.' && hi+1 < len(t) && is(t[hi+1], isDigit)) || lo > 0 && (t[lo-1] == '.' || t[lo-1] == '-' && lo > 1 && is(t[lo-2], isAlnum) || t[lo-1] == '@' && lo > 1 && is(t[lo-2], isAlnum)) {
+	if lo > 0 && (t[lo-1] == '.' || (t[lo-1] == '-' || t[lo-1] == '@') && lo > 1 && is(t[lo-2], isAlnum)) {
 		return 0
 	}
 	before := t[max(0, lo-14):lo]
@@ -102,6 +107,29 @@ func (c *candidate) ipv4(lo int) int {
 		return hi
 	}
 	return c.host(lo, hi, ipv4Class(octet))
+}
+
+// octets reads four numbers up to 255, without leading zeros; hi is 0 where they are something else.
+func octets(t []byte, lo int) (o [4]int, hi int) {
+	hi = lo
+	for k := range o {
+		start := hi
+		for hi < len(t) && is(t[hi], isDigit) && hi-start < 3 {
+			o[k] = o[k]*10 + digit(t[hi])
+			hi++
+		}
+		if hi == start || o[k] > 255 || hi-start > 1 && t[start] == '0' {
+			return o, 0
+		}
+		if k == 3 {
+			break
+		}
+		if hi >= len(t) || t[hi] != '.' {
+			return o, 0
+		}
+		hi++
+	}
+	return o, hi
 }
 
 // class of an address: who it can be.
@@ -169,21 +197,8 @@ func (c *candidate) colons(word int) int {
 	for lo < word && t[lo] == '-' {
 		lo++
 	}
-	hi := lo
-	n, double := 0, 0
-	for hi < len(t) && (is(t[hi], isHex) || t[hi] == ':' || t[hi] == '.') && hi-lo < 48 {
-		if t[hi] == ':' {
-			n++
-			if hi+1 < len(t) && t[hi+1] == ':' {
-				double++
-			}
-		}
-		hi++
-	}
-	for hi > lo && (t[hi-1] == '.' || t[hi-1] == ':' && (hi-2 < lo || t[hi-2] != ':')) {
-		hi--
-	}
-	if n < 2 || double > 1 || double == 0 && n != 7 && !(n == 6 && bytes.IndexByte(t[lo:hi], '.') > 0) || hi < len(t) && is(t[hi], isLetter) || lo > 0 && is(t[lo-1], isAlnum) {
+	hi, ok := ipv6End(t, lo)
+	if !ok || hi < len(t) && is(t[hi], isLetter) || lo > 0 && is(t[lo-1], isAlnum) {
 		return 0
 	}
 	k, ok := ipv6Class(t[lo:hi])
@@ -194,6 +209,28 @@ func (c *candidate) colons(word int) int {
 		hi = run(t, hi+1, isAlnum)
 	}
 	return c.host(lo, hi, k)
+}
+
+// ipv6End reads groups and colons: eight groups, or fewer around one pair of colons, or an IPv4 address as the last.
+func ipv6End(t []byte, lo int) (hi int, ok bool) {
+	hi = lo
+	n, pairs := 0, 0
+	for hi < len(t) && (is(t[hi], isHex) || t[hi] == ':' || t[hi] == '.') && hi-lo < 48 {
+		if t[hi] == ':' {
+			n++
+			if hi+1 < len(t) && t[hi+1] == ':' {
+				pairs++
+			}
+		}
+		hi++
+	}
+	for hi > lo && (t[hi-1] == '.' || t[hi-1] == ':' && (hi-2 < lo || t[hi-2] != ':')) {
+		hi--
+	}
+	if n < 2 || pairs > 1 {
+		return hi, false
+	}
+	return hi, pairs == 1 || n == 7 || n == 6 && bytes.IndexByte(t[lo:hi], '.') > 0
 }
 
 func ipv6Class(v []byte) (class, bool) {
@@ -219,34 +256,38 @@ func ipv6Class(v []byte) (class, bool) {
 	return public, true
 }
 
+const macSize = 17
+
 // mac reads six pairs with one separator.
 func (c *candidate) mac(lo int) int {
 	t := c.t
 	for lo < len(t) && (t[lo] == ':' || t[lo] == '-') {
 		lo++
 	}
-	if lo+17 > len(t) || lo > 0 && (is(t[lo-1], isAlnum) || t[lo-1] == ':' && lo > 1 && is(t[lo-2], isHex)) {
+	hi := lo + macSize
+	if hi > len(t) || lo > 0 && (is(t[lo-1], isAlnum) || t[lo-1] == ':' && lo > 1 && is(t[lo-2], isHex)) || !pairs(t[lo:hi]) {
 		return 0
 	}
-	sep := t[lo+2]
-	if sep != ':' && sep != '-' {
+	if hi < len(t) && (is(t[hi], isAlnum) || t[hi] == t[lo+2] && hi+1 < len(t) && is(t[hi+1], isHex)) {
 		return 0
 	}
-	zero := true
-	for i := range 17 {
-		b := t[lo+i]
-		if i%3 == 2 && b != sep || i%3 != 2 && !is(b, isHex) {
-			return 0
+	if entropy(t[lo:hi]) > 1 {
+		c.found("MAC_ADDRESS", 85, lo, hi)
+	}
+	return hi
+}
+
+// pairs holds for hexadecimal pairs divided by one of two signs.
+func pairs(v []byte) bool {
+	if v[2] != ':' && v[2] != '-' {
+		return false
+	}
+	for i, b := range v {
+		if i%3 == 2 && b != v[2] || i%3 != 2 && !is(b, isHex) {
+			return false
 		}
-		zero = zero && (i%3 == 2 || b == t[lo])
 	}
-	if lo+17 < len(t) && (is(t[lo+17], isAlnum) || t[lo+17] == sep && lo+18 < len(t) && is(t[lo+18], isHex)) {
-		return 0
-	}
-	if !zero {
-		c.found("MAC_ADDRESS", 85, lo, lo+17)
-	}
-	return lo + 17
+	return true
 }
 
 const base58 = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"

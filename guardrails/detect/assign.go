@@ -63,29 +63,33 @@ func (l *lexicon) saysNot(t []byte, s, e, hi int) bool {
 	if len(rest) == 0 {
 		return false
 	}
-	// Letters that go on without a border are another word: "keyboard", "tokenize", "authentication", "passenger".
-	if is(rest[0], isLower) && is(t[e-1], isLower) || is(rest[0], isUpper) && is(t[e-1], isUpper) && is(t[s], isUpper) {
-		if lower(rest[0]) != 's' || len(rest) > 1 && is(rest[1], isAlnum) && !l.follows(rest) {
+	if sameWord(t, s, e) {
+		plural := lower(rest[0]) == 's' && (len(rest) == 1 || !is(rest[1], isAlnum))
+		if !plural {
 			return !l.follows(rest)
 		}
 	}
-	i := len(rest)
-	for i > 0 && is(rest[i-1], isLower|isDigit) {
+	return isIn(l.tails, lastWord(rest))
+}
+
+// sameWord holds where letters go on without a border: "keyboard", "tokenize", "passenger".
+func sameWord(t []byte, s, e int) bool {
+	if is(t[e], isLower) {
+		return is(t[e-1], isLower)
+	}
+	return is(t[e], isUpper) && is(t[e-1], isUpper) && is(t[s], isUpper)
+}
+
+// lastWord returns the last word of a name in any style.
+func lastWord(name []byte) []byte {
+	if is(name[len(name)-1], isUpper) {
+		return name[runBack(name, len(name), isUpper|isDigit):]
+	}
+	i := runBack(name, len(name), isLower|isDigit)
+	if i > 0 && is(name[i-1], isUpper) {
 		i--
 	}
-	if i > 0 && is(rest[i-1], isUpper) {
-		i--
-		for i > 0 && i == len(rest)-1 && is(rest[i-1], isUpper) {
-			i--
-		}
-	}
-	if i == len(rest) || is(rest[len(rest)-1], isUpper) {
-		i = len(rest)
-		for i > 0 && is(rest[i-1], isUpper|isDigit) {
-			i--
-		}
-	}
-	return isIn(l.tails, rest[i:])
+	return name[i:]
 }
 
 // isIn looks a word up in small letters.
@@ -119,20 +123,7 @@ func (l *lexicon) headSaysNot(head []byte, g grade) bool {
 		return false
 	}
 	head = bytes.TrimRight(head, "_-.")
-	i := len(head)
-	for i > 0 && is(head[i-1], isLower) {
-		i--
-	}
-	if i > 0 && is(head[i-1], isUpper) {
-		i--
-		for i > 0 && is(head[i-1], isUpper) && i == len(head)-1 {
-			i--
-		}
-	}
-	if i == len(head) {
-		i = runBack(head, len(head), isUpper)
-	}
-	return isIn(l.heads, head[i:])
+	return len(head) > 0 && isIn(l.heads, lastWord(head))
 }
 
 // link is what stands between a name and its value.
@@ -151,7 +142,7 @@ const (
 // valueAfter finds the value that t[hi:] gives to a name which ends at hi.
 func valueAfter(t []byte, hi int) (lo, end int, via link, quoted bool) {
 	i := hi
-	for i < len(t) && i < hi+6 && (t[i] == '"' || t[i] == '\'' || t[i] == '`' || t[i] == ']' || t[i] == ')' || t[i] == '*' || t[i] == '\\') {
+	for i < len(t) && i < hi+6 && strings.IndexByte("\"'`])*\\", t[i]) >= 0 {
 		i++
 	}
 	closed := i > hi
@@ -159,42 +150,54 @@ func valueAfter(t []byte, hi int) (lo, end int, via link, quoted bool) {
 	for i < len(t) && i < blank+24 && (t[i] == ' ' || t[i] == '\t') {
 		i++
 	}
-	via = linkNone
 	op := i
 	for i < len(t) && i < op+5 && strings.IndexByte("=:>|?.,~", t[i]) >= 0 {
 		i++
 	}
-	switch sign := string(t[op:i]); {
-	case sign == "" && blank < op:
-		via = linkSpace
-		if j := typed(t, op); j > 0 {
-			via, i = linkAssign, j
-		} else if foldPrefix(t[op:], "is ") || foldPrefix(t[op:], "was ") {
-			i = op + 3
-		}
-	case sign == "" && hi < len(t) && i == hi && i > 0 && t[i-1] != ' ':
-		if hi < len(t) && t[hi] == '-' {
-			via, i = linkDash, hi+1
-		}
-	case sign == ">":
-		via = linkTag
-	case sign == "|":
-		via = linkCell
-	case sign == ",":
-		if !closed {
-			return 0, 0, linkNone, false
-		}
-		via = linkArg
-	case sign == "." || sign == ".." || sign == "?" || sign == "...":
-		return 0, 0, linkNone, false
-	case sign != "":
-		via = linkAssign
+	switch {
+	case op < i:
+		via = linkOf(string(t[op:i]), closed)
+	case blank < op:
+		via, i = linkBlank(t, op)
+	case i == hi && hi < len(t) && t[hi] == '-':
+		via, i = linkDash, hi+1
 	}
 	if via == linkNone {
 		return 0, 0, linkNone, false
 	}
 	lo, end, quoted = valueAt(t, i, via)
 	return lo, end, via, quoted
+}
+
+// linkOf reads the sign between a name and its value.
+func linkOf(sign string, closed bool) link {
+	switch sign {
+	case ">":
+		return linkTag
+	case "|":
+		return linkCell
+	case ",":
+		if closed {
+			return linkArg
+		}
+		return linkNone
+	case ".", "..", "...", "?":
+		return linkNone
+	}
+	return linkAssign
+}
+
+// linkBlank reads what only a blank divides from its name: a type and an equals sign may stand between, or "is".
+func linkBlank(t []byte, at int) (link, int) {
+	if j := typed(t, at); j > 0 {
+		return linkAssign, j
+	}
+	for _, w := range [...]string{"is ", "was "} {
+		if foldPrefix(t[at:], w) {
+			return linkSpace, at + len(w)
+		}
+	}
+	return linkSpace, at
 }
 
 // typed skips a type between a name and the equals sign: "var token string = ...".
@@ -216,41 +219,57 @@ func typed(t []byte, at int) int {
 	return 0
 }
 
+// maxValue is how far a value is read; longer ones are cut, which their strength survives.
+const maxValue = 512
+
 // valueAt reads a value: what stands in quotes, or up to a byte that no secret holds.
 func valueAt(t []byte, i int, via link) (lo, end int, quoted bool) {
-	blank := isSpace
-	for j := 0; i < len(t) && j < 40 && (is(t[i], blank) && (via == linkTag || via == linkArg || t[i] != '\n') || t[i] == '\\' && i+1 < len(t) && (t[i+1] == '"' || t[i+1] == 'n')); j++ {
-		if t[i] == '\\' && t[i+1] == 'n' {
-			i++
-		}
-		i++
-	}
+	i = skipBlank(t, i, via == linkTag || via == linkArg)
 	if i >= len(t) {
 		return i, i, false
 	}
 	if q := t[i]; q == '"' || q == '\'' || q == '`' {
-		i++
-		limit := t[:min(len(t), i+4096)]
-		for e := i; e < len(limit); e++ {
-			if limit[e] == q || limit[e] == '\n' && q != '`' {
-				end = e
-				if end > i && limit[end-1] == '\\' {
-					end--
-				}
-				return scheme(t, i), max(end, scheme(t, i)), limit[e] == q
-			}
-		}
-		return i, len(limit), false
+		return quotedValue(t, i+1, q)
 	}
 	i = scheme(t, i)
 	e := i
-	for e < len(t) && e < i+4096 && !is(t[e], isSpace) && strings.IndexByte("\"'`,;<>()|\\", t[e]) < 0 {
+	for e < len(t) && e < i+maxValue && !is(t[e], isSpace) && strings.IndexByte("\"'`,;<>()|\\", t[e]) < 0 {
 		e++
 	}
-	for e > i && (t[e-1] == '.' || t[e-1] == ':' || t[e-1] == '}' || t[e-1] == ']') {
+	for e > i && strings.IndexByte(".:}]", t[e-1]) >= 0 {
 		e--
 	}
 	return i, e, false
+}
+
+// skipBlank passes over blanks, escaped ones too, and the backslash of an escaped quote.
+func skipBlank(t []byte, i int, lines bool) int {
+	for stop := min(len(t), i+40); i < stop; i++ {
+		switch {
+		case t[i] == '\\' && i+1 < len(t) && t[i+1] == 'n':
+			i++
+		case t[i] == '\\' && i+1 < len(t) && t[i+1] == '"':
+		case !is(t[i], isSpace) || t[i] == '\n' && !lines:
+			return i
+		}
+	}
+	return i
+}
+
+func quotedValue(t []byte, i int, q byte) (lo, end int, closed bool) {
+	limit := t[:min(len(t), i+maxValue)]
+	lo = min(scheme(t, i), len(limit))
+	for e := lo; e < len(limit); e++ {
+		if limit[e] != q && (limit[e] != '\n' || q == '`') {
+			continue
+		}
+		closed = limit[e] == q
+		if e > lo && limit[e-1] == '\\' {
+			e--
+		}
+		return lo, e, closed
+	}
+	return lo, len(limit), false
 }
 
 // scheme skips the word before the credential of an Authorization header.

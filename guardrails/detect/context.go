@@ -23,8 +23,11 @@ func (x *context) load(c *candidate, lo, hi int) {
 		return
 	}
 	x.ready = true
+	if !c.s.effort(10, c.leaf, c.tr, len(c.t)) {
+		return
+	}
 	x.field = c.p.said
-	if head := columnHeader(c.t, lo); len(head) > 0 {
+	if head := c.s.columnHeader(c.t, lo); len(head) > 0 {
 		x.field = x.field.or(c.e.labels.of(c.s, head, true))
 	}
 	before := c.t[max(0, lo-reachBefore):lo]
@@ -97,38 +100,73 @@ func notPersonal(t []byte) bool {
 	return false
 }
 
+// maxLine is how long a line of a table may be.
+const maxLine = 2048
+
+// table remembers the header of the table that was read last, so that its rows need not look for it.
+type table struct {
+	text *byte
+	line int
+	head []byte
+}
+
 // columnHeader finds the name over a cell of a table: CSV, TSV, or Markdown.
-func columnHeader(t []byte, at int) []byte {
-	line := bytes.LastIndexByte(t[:at], '\n') + 1
-	if line == 0 || at-line > 2048 {
+func (s *Scratch) columnHeader(t []byte, at int) []byte {
+	line := max(0, at-maxLine)
+	i := bytes.LastIndexByte(t[line:at], '\n')
+	if i < 0 && line > 0 {
+		return nil
+	}
+	line += i + 1
+	if line == 0 {
 		return firstCell(t, line, at)
 	}
-	head := t[:min(len(t), 2048)]
+	head := firstLine(t)
 	if t[line] == '|' {
-		// The block of lines that begin with a bar; its first line is the header, unless the cell has a name in its row.
-		top := line
-		for top > 0 {
-			up := bytes.LastIndexByte(t[:top-1], '\n') + 1
-			if up >= top || t[up] != '|' || line-up > 16<<10 {
-				break
-			}
-			top = up
-		}
-		head = t[top:min(len(t), top+2048)]
-	}
-	if i := bytes.IndexByte(head, '\n'); i >= 0 {
-		head = head[:i]
+		head = s.tableHead(t, line)
 	}
 	for _, sep := range [...]byte{'|', '\t', ',', ';'} {
-		if n := bytes.Count(t[line:at], []byte{sep}); bytes.IndexByte(head, sep) >= 0 && bytes.Count(head, []byte{sep}) >= n {
-			cell := nthCell(head, sep, n)
-			if row := firstCell(t, line, at); sep == '|' && (foldEqual(cell, "value") || foldEqual(cell, "wert")) {
-				return row
-			}
-			return cell
+		n := bytes.Count(t[line:at], []byte{sep})
+		if bytes.IndexByte(head, sep) < 0 || bytes.Count(head, []byte{sep}) < n {
+			continue
 		}
+		cell := nthCell(head, sep, n)
+		if sep == '|' && (foldEqual(cell, "value") || foldEqual(cell, "wert")) {
+			return firstCell(t, line, at)
+		}
+		return cell
 	}
 	return nil
+}
+
+func firstLine(t []byte) []byte {
+	t = t[:min(len(t), maxLine)]
+	if i := bytes.IndexByte(t, '\n'); i >= 0 {
+		t = t[:i]
+	}
+	return t
+}
+
+// tableHead returns the first of the lines that begin with a bar, up from the one at line.
+func (s *Scratch) tableHead(t []byte, line int) []byte {
+	known := s.table.text == &t[0]
+	top := line
+	for top > 0 && line-top < 64<<10 {
+		if known && top == s.table.line {
+			break
+		}
+		up := max(0, top-1-maxLine)
+		up += bytes.LastIndexByte(t[up:top-1], '\n') + 1
+		if t[up] != '|' {
+			break
+		}
+		top = up
+	}
+	if !known || top != s.table.line {
+		s.table.head = firstLine(t[top:])
+	}
+	s.table.text, s.table.line = &t[0], line
+	return s.table.head
 }
 
 func nthCell(line []byte, sep byte, n int) []byte {

@@ -40,7 +40,7 @@ func (e *Engine) runs(s *Scratch, text []byte, pieces []piece, tr *trail, depth 
 func (e *Engine) encoded(s *Scratch, t []byte, lo, hi int, p piece, tr *trail, depth int) {
 	leaf := int(p.leaf)
 	e.longToken(s, t, lo, hi, leaf, tr)
-	if depth == maxDepth {
+	if depth == maxDepth || s.budget.candidates < 0 {
 		return
 	}
 	v := t[lo:hi]
@@ -48,37 +48,15 @@ func (e *Engine) encoded(s *Scratch, t []byte, lo, hi int, p piece, tr *trail, d
 		return
 	}
 	lv := &s.levels[depth]
-	via := stepHex
-	out, ok := unhex(lv.view[:0], v)
-	if !ok {
-		via = stepBase64
-		for hi < len(t) && (t[hi] == '\n' || t[hi] == '\r') && hi-lo >= 60 {
-			next := run(t, hi+1, isBase64|isSpace)
-			if next-hi < 8 {
-				break
-			}
-			hi = next
-		}
-		for hi < len(t) && t[hi] == '=' {
-			hi++
-		}
-		if out, ok = unbase64(out[:0], t[lo:hi]); !ok && lo > 0 {
-			// What looks like the begin may belong to a path or a name before it.
-			if i := bytes.LastIndexByte(v, '/'); i > 0 && len(v)-i > minRun {
-				lo += i + 1
-				out, ok = unbase64(out[:0], t[lo:hi])
-			}
-		}
-	}
-	lv.view = out
+	via, lo, hi, ok := lv.decode(t, lo, hi)
 	if !ok {
 		return
 	}
 	lv.spans.reset(hi)
 	lv.spans.mark(0, lo, true)
-	if plain, packed := inflate(out, s.budget.bytes); packed {
+	if plain, packed := inflate(lv.view, s.budget.bytes); packed {
 		if plain == nil {
-			s.add(leaf, tr, Finding{Rule: "budget", Entity: "unread", Kind: Unread, Confidence: 100, Start: lo, End: hi})
+			s.overrun(leaf, tr, len(t))
 			return
 		}
 		lv.view = plain
@@ -88,6 +66,30 @@ func (e *Engine) encoded(s *Scratch, t []byte, lo, hi int, p piece, tr *trail, d
 		e.descend(s, lv.view, &lv.spans, p, tr, depth, via, len(t))
 		s.members = s.members[:len(s.members)-1]
 	}
+}
+
+// decode tries hexadecimal, then base64 with its padding and further lines, then what follows the last slash: the
+// begin may belong to a path.
+func (lv *level) decode(t []byte, lo, hi int) (via step, from, to int, ok bool) {
+	if lv.view, ok = unhex(lv.view[:0], t[lo:hi]); ok {
+		return stepHex, lo, hi, true
+	}
+	last := lo + bytes.LastIndexByte(t[lo:hi], '/') + 1
+	for hi < len(t) && (t[hi] == '\n' || t[hi] == '\r') && hi-lo >= 60 {
+		next := run(t, hi+1, isBase64|isSpace)
+		if next-hi < 8 {
+			break
+		}
+		hi = next
+	}
+	for hi < len(t) && t[hi] == '=' {
+		hi++
+	}
+	if lv.view, ok = unbase64(lv.view[:0], t[lo:hi]); !ok && last > lo && hi-last > minRun {
+		lo = last
+		lv.view, ok = unbase64(lv.view[:0], t[lo:hi])
+	}
+	return stepBase64, lo, hi, ok
 }
 
 // mixed holds for short stretches that are no words: small and capital letters with digits, or with padding behind.
@@ -101,7 +103,7 @@ func (e *Engine) placeFrom(s *Scratch, p piece, t []byte, lo int) piece {
 	names := *s.names(p)
 	names.Name = false
 	if len(names.Label) == 0 {
-		if names.Label = columnHeader(t, lo); len(names.Label) == 0 {
+		if names.Label = s.columnHeader(t, lo); len(names.Label) == 0 {
 			names.Label = t[max(0, lo-48):lo]
 		}
 	}

@@ -101,6 +101,9 @@ const (
 	anchorTool
 )
 
+// effortOf is what a look at an anchor of a kind counts.
+var effortOf = [...]int{anchorToken: 1, anchorWord: 3, anchorStructure: 5, anchorPhrase: 0, anchorKnown: 0, anchorUser: 2, anchorTool: 0}
+
 // New compiles an engine: some milliseconds, a few megabytes. It fails on rules that do not find their examples, find
 // their counterexamples, or cannot be compiled.
 func New(o Options) (*Engine, error) {

@@ -141,6 +141,9 @@ func (c *candidate) grouped(word, end int) int {
 			break
 		}
 		for to := g.n; to > from; to-- {
+			if !c.s.effort(1, c.leaf, c.tr, len(c.t)) {
+				return end
+			}
 			if c.try(&ctx, from, to) {
 				return max(end, g.end[to-1])
 			}

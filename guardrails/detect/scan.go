@@ -17,6 +17,7 @@ type Scratch struct {
 	cache      nameCache
 	nowhere    Leaf
 	cut        [1]piece
+	table      table
 	budget     budget
 	groups     groups
 	phrases    []phraseHit
@@ -68,7 +69,7 @@ const (
 // Scan looks into every leaf and calls emit for each finding, leaf by leaf and in order of Start. The texts must not
 // change meanwhile. A text that cannot be read to its end within the bounds gives a finding of kind Unread.
 func (e *Engine) Scan(s *Scratch, leaves []Leaf, emit func(leaf int, f Finding)) {
-	s.leaves, s.found = leaves, s.found[:0]
+	s.leaves, s.found, s.table = leaves, s.found[:0], table{}
 	s.budget = newBudget(leaves)
 	s.text, s.pieces = s.text[:0], s.pieces[:0]
 	for i := range leaves {
@@ -143,9 +144,16 @@ func (e *Engine) literals(s *Scratch, text []byte, pieces []piece, tr *trail, de
 }
 
 func (e *Engine) literal(s *Scratch, t []byte, at, end int, a *anchor, leaf int, tr *trail) {
+	if !s.effort(effortOf[a.kind], leaf, tr, len(t)) {
+		return
+	}
 	switch a.kind {
 	case anchorWord:
-		if lo, hi, c := e.names.assigned(t, at, end, a.grade); c > 0 {
+		lo, hi, c := e.names.assigned(t, at, end, a.grade)
+		if hi > lo {
+			s.budget.effort -= 10 + (hi-lo)/4
+		}
+		if c > 0 {
 			s.add(leaf, tr, Finding{Rule: "named-secret", Entity: "generic-secret", Kind: Secret, Confidence: c, Start: lo, End: hi})
 		}
 	case anchorToken:

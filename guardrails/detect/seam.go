@@ -100,6 +100,9 @@ func tokenByte(b byte) bool {
 
 // across scans the text around a cut without the bytes lo..hi.
 func (e *Engine) across(s *Scratch, t []byte, lo, hi, leaf int, tr *trail, depth int) {
+	if !s.effort(40, leaf, tr, len(t)) {
+		return
+	}
 	lv := &s.levels[depth]
 	from, to := max(0, lo-seamReach), min(len(t), hi+seamReach)
 	lv.spans.reset(len(t))
@@ -221,7 +224,7 @@ func (e *Engine) siblings(s *Scratch, d *document, tr *trail, depth int) {
 // join scans the end of one text with the begin of the next.
 func (e *Engine) join(s *Scratch, a, b half, tr *trail, depth int) {
 	x, y := a.text[max(0, len(a.text)-seamReach):], b.text[:min(len(b.text), seamReach)]
-	if depth >= maxDepth || !torn(x, y) && !prose(x, y) {
+	if depth >= maxDepth || !torn(x, y) && !prose(x, y) || !s.effort(40, a.leaf, tr, len(a.text)) {
 		return
 	}
 	lv := &s.levels[depth]

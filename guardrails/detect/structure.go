@@ -49,9 +49,16 @@ func structures() []structure {
 	}
 }
 
-var base64Set = setOf("+/=-_", "az", "AZ", "09")
+var (
+	base64Set = setOf("+/=-_", "az", "AZ", "09")
+	pemSet    = setOf("+/=", "az", "AZ", "09")
+)
+
+// maxToken is the length beyond which nothing is a token any more.
+const maxToken = 4096
 
 func runSet(t []byte, at int, s *set) int {
+	t = t[:min(len(t), at+maxToken)]
 	for at < len(t) && s.has(t[at]) {
 		at++
 	}
@@ -66,7 +73,7 @@ func pemBlock(t []byte, s, e int) (lo, hi int) {
 		return 0, -1
 	}
 	body := e + i + 5
-	rest := t[body:min(len(t), body+16<<10)]
+	rest := t[body:min(len(t), body+8<<10)]
 	if j := bytes.Index(rest, []byte("-----END")); j >= 16 {
 		hi = body + j + 8
 		if k := bytes.Index(t[hi:min(len(t), hi+64)], []byte("-----")); k >= 0 {
@@ -76,7 +83,7 @@ func pemBlock(t []byte, s, e int) (lo, hi int) {
 	}
 	n := 0
 	for j, b := range rest {
-		if base64Set.has(b) {
+		if pemSet.has(b) {
 			n++
 		} else if !is(b, isSpace) && b != '\\' && b != '"' && b != '\'' && b != ',' && b != ':' {
 			rest = rest[:j]
@@ -134,7 +141,7 @@ func urlCredentials(t []byte, s, e int) (lo, hi int) {
 		return 0, -1
 	}
 	end, colon, at := e, -1, -1
-	for end < len(t) && end < e+512 {
+	for end < len(t) && end < e+256 {
 		b := t[end]
 		if is(b, isSpace) || strings.IndexByte("/\"'`<>\\?#,)]", b) >= 0 && (at >= 0 || b != '/' && b != '?' && b != '#') || b == '/' && colon < 0 {
 			break
@@ -328,7 +335,7 @@ func crypt(t []byte, s, e int) (lo, hi int) {
 	if s > 0 && is(t[s-1], isAlnum) {
 		return 0, -1
 	}
-	hi = runSet(t, s, &cryptSet)
+	hi = runSet(t[:min(len(t), s+256)], s, &cryptSet)
 	v := t[s:hi]
 	last := bytes.LastIndexByte(v, '$')
 	if last <= e-s-1 || len(v)-last < 20 || shapeOf(v[last:]).digit == 0 {

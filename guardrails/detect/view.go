@@ -124,12 +124,14 @@ const (
 	maxView       = 16 << 20
 	minBudget     = 1 << 20
 	maxRatio      = 100
+	// minEffort is in closer looks at a candidate, each some ten nanoseconds; one more is allowed for each byte.
+	minEffort = 100_000
 )
 
 // budget is what is left of the bounds. Overrun is a finding: nobody may hide behind them.
 type budget struct {
-	bytes, candidates int
-	told              bool
+	bytes, candidates, effort int
+	told                      bool
 }
 
 func newBudget(leaves []Leaf) budget {
@@ -137,7 +139,7 @@ func newBudget(leaves []Leaf) budget {
 	for i := range leaves {
 		n += len(leaves[i].Text)
 	}
-	return budget{bytes: min(max(minBudget, 4*n), max(maxView, 2*n)), candidates: maxCandidates + n/64}
+	return budget{bytes: min(max(minBudget, 4*n), max(maxView, 2*n)), candidates: maxCandidates + n/64, effort: minEffort + n}
 }
 
 // spend takes n bytes for one more view and says whether they were left.
@@ -147,11 +149,25 @@ func (s *Scratch) spend(n, leaf int, tr *trail, size int) bool {
 	if s.budget.bytes >= 0 && s.budget.candidates >= 0 {
 		return true
 	}
+	s.overrun(leaf, tr, size)
+	return false
+}
+
+// effort takes n closer looks and says whether they were left.
+func (s *Scratch) effort(n, leaf int, tr *trail, size int) bool {
+	if s.budget.effort -= n; s.budget.effort >= 0 {
+		return true
+	}
+	s.overrun(leaf, tr, size)
+	return false
+}
+
+// overrun reports, once for each scan, that the rest was not read.
+func (s *Scratch) overrun(leaf int, tr *trail, size int) {
 	if !s.budget.told {
 		s.budget.told = true
 		s.add(leaf, tr, Finding{Rule: "budget", Entity: "unread", Kind: Unread, Confidence: 100, Start: 0, End: size})
 	}
-	return false
 }
 
 // triggers are the bytes without which a text has no other reading.
