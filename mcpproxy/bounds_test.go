@@ -3,8 +3,10 @@
 package mcpproxy_test
 
 import (
+	"bufio"
 	"context"
 	"fmt"
+	"io"
 	"net/http"
 	"strings"
 	"testing"
@@ -12,6 +14,7 @@ import (
 	"time"
 
 	"github.com/hopgate/hopgate/mcpproxy"
+	"github.com/hopgate/hopgate/mcpproxy/ingress"
 	"github.com/hopgate/hopgate/mcpproxy/upstream"
 	"github.com/hopgate/hopgate/mcpproxy/wire"
 	"github.com/hopgate/hopgate/policy"
@@ -151,5 +154,35 @@ func TestGreetingsAreRepeatedInFull(t *testing.T) {
 		if got := fmt.Sprint(versions); got != "map[initialize: notifications/initialized:2025-06-18 tools/call:2025-06-18]" {
 			t.Errorf("got %s", got)
 		}
+	})
+}
+
+// TestAnOutputThatNobodyReadsHoldsUpNothing stops the proxy while news for a process on stdio cannot be written.
+func TestAnOutputThatNobodyReadsHoldsUpNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.serve()
+		w.proxy.SetPolicy(w.local("r1"))
+		in, write := io.Pipe()
+		read, out := io.Pipe()
+		ctx, stop := context.WithCancel(t.Context())
+		done := make(chan error)
+		go func() {
+			s := ingress.Stdio{Handler: w.proxy, In: in, Out: out}
+			done <- s.Serve(ctx, &ingress.Peer{Transport: "stdio", Remote: "me", Upstream: "up", Local: true})
+		}()
+		fmt.Fprintf(write, helloFormat+"\n", "2025-11-25")
+		if _, err := bufio.NewReader(read).ReadString('\n'); err != nil {
+			t.Fatal(err)
+		}
+		io.WriteString(write, greeted+"\n")
+		synctest.Wait()
+		w.proxy.SetPolicy(w.local("r2"))
+		synctest.Wait()
+		stop()
+		<-done
+		w.close()
+		read.Close()
+		write.Close()
 	})
 }

@@ -42,6 +42,14 @@ func (p *Proxy) spawn(f func()) {
 	})
 }
 
+// tell runs f in a goroutine that nobody waits for. It ends when its peer has taken what f says, or is gone.
+func (p *Proxy) tell(f func()) {
+	go func() {
+		defer p.catch()
+		f()
+	}()
+}
+
 // verify asks who a key belongs to.
 func (p *Proxy) verify(key string) (agent, id string, err error) {
 	defer func() {

@@ -261,11 +261,12 @@ var lists = []struct{ capability, method, wanted string }{
 	{"resources", "notifications/resources/list_changed", "resourcesListChanged"},
 }
 
-// tellChanged tells every agent that its lists may have changed, because the policy has. It waits for none of them.
+// tellChanged tells every agent that its lists may have changed, because the policy has. It waits for none of them, nor
+// does Close: a peer that does not read its standard input can hold a message up for as long as it lives.
 func (p *Proxy) tellChanged() {
 	p.sessions.each(func(s *session) {
 		offers := s.expects()
-		p.spawn(func() {
+		p.tell(func() {
 			for _, method := range offers {
 				_ = s.streams.general.Send("", []byte(`{"jsonrpc":"2.0","method":"`+method+`"}`)) // a session that ended needs no news
 			}
@@ -275,7 +276,7 @@ func (p *Proxy) tellChanged() {
 		if !l.stands.Load() {
 			return // it has not begun, and will list anew
 		}
-		p.spawn(func() {
+		p.tell(func() {
 			for _, x := range lists {
 				if l.wants[x.wanted] {
 					_ = l.reply.Send("", slices.Concat(

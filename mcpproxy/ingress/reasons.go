@@ -35,11 +35,21 @@ var (
 	ReasonEnd   = protocol("STREAM_ENDED", "The stream ended in the middle of a message.", -32700, 400, "")
 )
 
+// ReasonBusy is given on stdio, where messages wait for each other.
+var ReasonBusy = &policy.Reason{
+	Code: "TOO_MANY_CALLS", Severity: policy.Low, Hint: "a process on stdio sends calls and does not wait for their answers",
+	Answer: &policy.Answer{
+		Code: "TOO_MANY_CALLS", Retry: policy.RetryAfter, Form: policy.FormResult, RPC: 429, HTTP: 429,
+		Text: "Not done: too many calls are waiting. Wait for some of their answers, then send the same call again.",
+	},
+}
+
 const codeHeaderMismatch = -32020 // MCP 2026-07-28, HeaderMismatch
 
 // Reasons returns the reasons for which the transport itself refuses.
 func Reasons() []*policy.Reason {
 	return []*policy.Reason{
 		ReasonHost, ReasonOrigin, ReasonCredentials, ReasonMethod, ReasonAccept, ReasonType, ReasonHeader, ReasonLarge, ReasonBody, ReasonEnd,
+		ReasonBusy,
 	}
 }

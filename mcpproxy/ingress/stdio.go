@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"io"
 	"sync"
+	"sync/atomic"
+	"time"
 
 	"github.com/hopgate/hopgate/mcpproxy/wire"
 )
@@ -20,46 +22,146 @@ type Stdio struct {
 	Out     io.Writer
 }
 
-// inFlight bounds the messages of one peer that are dealt with at the same time. Further ones wait in the pipe.
-const inFlight = 256
+// Bounds of the messages of one peer.
+const (
+	inFlight  = 256      // requests and notifications that are dealt with at the same time
+	answering = 64       // answers, which wait for nothing: a call that waits for one must not keep it out
+	waiting   = 1024     // further messages; more are refused
+	waitBytes = 16 << 20 // of these
+)
 
-// Serve admits the peer and deals with its messages until In ends or ctx does. It then waits for the answers under way.
-// Where the peer is not admitted, every request is answered with the refusal, because clients show that to people.
+// lastTime is how long a peer has, when the context has ended, to take what is still to be said.
+const lastTime = 2 * time.Second
+
+// Serve admits the peer and deals with its messages until In ends or ctx does. It then waits for the answers under way;
+// at the end of ctx not for long, whether or not anybody reads Out, and it closes In where that is an [io.Closer]. One that
+// is none, or does not heed it, keeps a goroutine until it ends. Where the peer is not admitted, every request is answered
+// with the refusal, because clients show that to people.
 func (s *Stdio) Serve(ctx context.Context, p *Peer) error {
-	out := &lineWriter{w: s.Out}
+	out := newLineWriter(s.Out)
 	guest, refusal := s.Handler.Admit(ctx, p)
 	if refusal != nil {
 		guest = turnedAway{refusal}
 	}
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	general := make(chan struct{})
-	go func() {
-		defer close(general)
-		guest.Listen(ctx, &Head{}, lineReply{out})
-	}()
-	defer func() { cancel(); <-general }()
-	d := &dispatcher{guest: guest, out: out, slots: make(chan struct{}, inFlight)}
-	defer d.work.Wait()
+	listening, leave := context.WithCancel(ctx)
+	defer leave()
+	d := &dispatcher{
+		Stdio: s, peer: p, guest: guest, out: out, slots: make(chan struct{}, inFlight), answers: make(chan struct{}, answering),
+		queue: make(chan *turn, waiting),
+	}
+	done := make(chan struct{})
+	var general sync.WaitGroup
+	general.Go(func() { guest.Listen(listening, &Head{}, lineReply{out}) })
 	posting, stop := context.WithCancel(ctx)
 	defer stop()
-	in := bufio.NewReaderSize(s.In, 64<<10)
+	d.work.Go(func() { d.sequence(posting) })
+	err := d.receive(posting)
+	go func() {
+		defer close(done)
+		d.started.Wait()
+		stop() // what would go on for ever ends
+		d.work.Wait()
+		leave()
+		general.Wait()
+	}()
+	select {
+	case <-done:
+		return err
+	case <-ctx.Done():
+	}
+	last := time.NewTimer(lastTime)
+	defer last.Stop()
+	select {
+	case <-done:
+	case <-last.C:
+		close(out.gone)
+	}
+	return err
+}
+
+// arrival is what a read has come to.
+type arrival struct {
+	turn *turn
+	err  error
+}
+
+// receive takes message after message off In until that ends, or ctx does.
+func (d *dispatcher) receive(ctx context.Context) error {
+	defer close(d.queue)
+	lines, done := make(chan arrival), make(chan struct{})
+	defer close(done)
+	go d.read(lines, done)
 	for {
-		t := newTurn(d)
-		err := readLine(in, &t.line, guest.MaxFrame())
-		switch {
-		case errors.Is(err, errLine):
-			out.refuse(s.Handler.Refuse(ctx, p, ReasonLarge, ""))
-			continue
-		case err != nil && t.line.Len() > 0:
-			out.refuse(s.Handler.Refuse(ctx, p, ReasonEnd, ""))
-			return ended(err)
-		case err != nil:
-			return ended(err)
+		var a arrival
+		select {
+		case <-ctx.Done():
+			if c, ok := d.In.(io.Closer); ok {
+				_ = c.Close() // it is only to end a read
+			}
+			return context.Cause(ctx)
+		case a = <-lines:
 		}
-		if err := t.start(posting); err != nil {
+		switch {
+		case errors.Is(a.err, errLine):
+			d.out.refuse(d.Handler.Refuse(ctx, d.peer, ReasonLarge, ""))
+			continue
+		case a.err != nil && a.turn.line.Len() > 0:
+			d.out.refuse(d.Handler.Refuse(ctx, d.peer, ReasonEnd, ""))
+			return ended(a.err)
+		case a.err != nil:
+			return ended(a.err)
+		}
+		if err := d.admit(ctx, a.turn); err != nil {
 			return err
 		}
+	}
+}
+
+// read reads lines until In ends or nobody takes them.
+func (d *dispatcher) read(lines chan<- arrival, done <-chan struct{}) {
+	in := bufio.NewReaderSize(d.In, 64<<10)
+	for {
+		t := newTurn(d)
+		err := readLine(in, &t.line, d.guest.MaxFrame())
+		select {
+		case lines <- arrival{t, err}:
+		case <-done:
+			return
+		}
+		if err != nil && !errors.Is(err, errLine) {
+			return
+		}
+	}
+}
+
+// admit lets a message wait for its turn. An answer overtakes those that wait for room.
+func (d *dispatcher) admit(ctx context.Context, t *turn) error {
+	t.passed, t.answer, t.alone = false, mayBeAnswer(t.line.Bytes()), !mayBeRequest(t.line.Bytes())
+	if t.answer && (len(d.queue) > 0 || len(d.slots) == cap(d.slots)) {
+		t.passed = true
+		return t.start(ctx)
+	}
+	if n := int64(t.line.Len()); d.bytes.Add(n) <= waitBytes || len(d.queue) == 0 {
+		d.started.Add(1)
+		select {
+		case d.queue <- t:
+			return nil
+		default:
+			d.started.Done()
+		}
+	}
+	d.bytes.Add(-int64(t.line.Len()))
+	r := d.Handler.Refuse(ctx, d.peer, ReasonBusy, "")
+	turnedAway{r}.Post(ctx, &Message{Raw: t.line.Bytes()}, lineReply{d.out})
+	return nil
+}
+
+// sequence starts the messages that wait, in their order.
+func (d *dispatcher) sequence(ctx context.Context) {
+	for t := range d.queue {
+		d.bytes.Add(-int64(t.line.Len()))
+		_ = t.start(ctx) // at the end of the context nobody waits for the rest
+		d.started.Done()
 	}
 }
 
@@ -74,11 +176,17 @@ func ended(err error) error {
 // notification overtakes nothing. A client may cancel only what the upstream knows of, and may call only after it has
 // said that it is initialized.
 type dispatcher struct {
-	guest Guest
-	out   *lineWriter
-	slots chan struct{}
-	order sync.RWMutex
-	work  sync.WaitGroup
+	*Stdio
+	peer    *Peer
+	guest   Guest
+	out     *lineWriter
+	slots   chan struct{}
+	answers chan struct{}
+	queue   chan *turn
+	bytes   atomic.Int64 // of what is in the queue
+	order   sync.RWMutex
+	started sync.WaitGroup // of what was in the queue
+	work    sync.WaitGroup
 }
 
 // turn is one message's turn.
@@ -87,6 +195,7 @@ type turn struct {
 	line   bytes.Buffer
 	msg    Message
 	alone  bool // nothing may overtake the message
+	answer bool // it has room of its own
 	passed bool // the next message may go
 }
 
@@ -101,14 +210,15 @@ func newTurn(d *dispatcher) *turn {
 // start waits until it is the message's turn, and deals with it in a goroutine of its own.
 func (t *turn) start(ctx context.Context) error {
 	select {
-	case t.slots <- struct{}{}:
+	case t.room() <- struct{}{}:
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
-	t.passed, t.alone = false, !mayBeRequest(t.line.Bytes())
-	if t.alone {
+	switch {
+	case t.passed: // it has overtaken the others
+	case t.alone:
 		t.order.Lock()
-	} else {
+	default:
 		t.order.RLock()
 	}
 	t.work.Add(1)
@@ -117,15 +227,23 @@ func (t *turn) start(ctx context.Context) error {
 	return nil
 }
 
+// room bounds the messages of a kind that are dealt with.
+func (t *turn) room() chan struct{} {
+	if t.answer {
+		return t.answers
+	}
+	return t.slots
+}
+
 func (t *turn) run(ctx context.Context) {
-	d := t.dispatcher
+	d, room := t.dispatcher, t.room()
 	defer func() {
 		t.pass()
 		if t.line.Cap() <= keepBody {
 			t.dispatcher, t.msg = nil, Message{}
 			turns.Put(t)
 		}
-		<-d.slots
+		<-room
 		d.work.Done()
 	}()
 	d.guest.Post(ctx, &t.msg, lineReply{d.out})
@@ -148,6 +266,11 @@ func (t *turn) pass() {
 func mayBeRequest(line []byte) bool {
 	return bytes.Contains(line, []byte(`"id"`)) && bytes.Contains(line, []byte(`"method"`)) &&
 		!bytes.Contains(line, []byte(`"notifications/`)) && !bytes.Contains(line, []byte(`"initialize"`))
+}
+
+// mayBeAnswer is a guess of the same kind: whether the line answers a request.
+func mayBeAnswer(line []byte) bool {
+	return !bytes.Contains(line, []byte(`"method"`)) && (bytes.Contains(line, []byte(`"result"`)) || bytes.Contains(line, []byte(`"error"`)))
 }
 
 // errLine tells of a line that was longer than the limit. It was read to its end and dropped.
@@ -184,15 +307,24 @@ func readLine(in *bufio.Reader, buf *bytes.Buffer, limit int) error {
 
 // lineWriter writes whole lines; several goroutines share it.
 type lineWriter struct {
-	mu  sync.Mutex // guards all
-	w   io.Writer
-	buf []byte
-	err error // of the first write that failed; nothing is written after it
+	slot chan struct{} // held while one writes; guards the rest
+	gone chan struct{} // closed when nobody waits for the slot any more
+	w    io.Writer
+	buf  []byte
+	err  error // of the first write that failed; nothing is written after it
+}
+
+func newLineWriter(w io.Writer) *lineWriter {
+	return &lineWriter{slot: make(chan struct{}, 1), gone: make(chan struct{}), w: w}
 }
 
 func (l *lineWriter) line(frame []byte) error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
+	select {
+	case l.slot <- struct{}{}:
+	case <-l.gone:
+		return errGone
+	}
+	defer func() { <-l.slot }()
 	if l.err != nil {
 		return l.err
 	}

@@ -3,6 +3,8 @@ package ingress_test
 import (
 	"bytes"
 	"context"
+	"errors"
+	"fmt"
 	"io"
 	"strings"
 	"testing"
@@ -105,25 +107,87 @@ func TestStdioKeepsTheOrderOfMessages(t *testing.T) {
 	<-done
 }
 
+// TestStdioEndsWithItsContext ends the context while the input stays open, of which one kind can be closed and one cannot,
+// and while nobody reads the output.
 func TestStdioEndsWithItsContext(t *testing.T) {
+	for name, closes := range map[string]bool{"the input can be closed": true, "the input cannot be closed": false} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				ctx, cancel := context.WithCancel(t.Context())
+				h := &handler{post: func(ctx context.Context, _ *ingress.Message, reply ingress.Reply) {
+					<-ctx.Done()
+					reply.Finish("", 200, []byte("{}"))
+				}}
+				r, w := io.Pipe()
+				unread, out := io.Pipe()
+				s := ingress.Stdio{Handler: h, In: struct{ io.Reader }{r}, Out: out}
+				if closes {
+					s.In = r
+				}
+				done := make(chan error)
+				go func() {
+					p := local
+					done <- s.Serve(ctx, &p)
+				}()
+				io.WriteString(w, `{"id":1,"method":"x"}`+"\n"+`{"id":2,"method":"x"}`+"\n")
+				synctest.Wait()
+				start := time.Now()
+				cancel()
+				if err := <-done; !errors.Is(err, context.Canceled) {
+					t.Error(err)
+				}
+				if took := time.Since(start); took > 3*time.Second {
+					t.Errorf("it took %s", took)
+				}
+				if closes {
+					if _, err := io.WriteString(w, "x"); err == nil {
+						t.Error("the input is still open")
+					}
+				}
+				unread.Close()
+				w.Close()
+			})
+		})
+	}
+}
+
+// TestStdioAnswersOvertakeWaitingCalls has more calls than are dealt with at once, all of which wait for an answer of the
+// peer. What is more than may wait is refused.
+func TestStdioAnswersOvertakeWaitingCalls(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		ctx, cancel := context.WithCancel(t.Context())
-		block := make(chan struct{})
-		h := &handler{post: func(ctx context.Context, _ *ingress.Message, _ ingress.Reply) { <-ctx.Done() }}
+		answered := make(chan struct{})
+		h := &handler{post: func(_ context.Context, m *ingress.Message, reply ingress.Reply) {
+			m.Dispatched()
+			if strings.Contains(string(m.Raw), `"result"`) {
+				close(answered)
+				return
+			}
+			<-answered
+			reply.Finish("", 200, []byte(`{"done":1}`))
+		}}
 		r, w := io.Pipe()
-		done := make(chan error)
-		go func() {
-			s := ingress.Stdio{Handler: h, In: r, Out: io.Discard}
-			p := local
-			done <- s.Serve(ctx, &p)
-		}()
-		io.WriteString(w, `{"id":1,"method":"x"}`+"\n")
+		done := make(chan string)
+		go func() { done <- run(t, h, r, local) }()
+		for i := range 1500 {
+			fmt.Fprintf(w, `{"jsonrpc":"2.0","id":%d,"method":"tools/call"}`+"\n", i)
+		}
 		synctest.Wait()
-		cancel()
+		io.WriteString(w, `{"jsonrpc":"2.0","id":"q","result":{}}`+"\n")
 		synctest.Wait()
-		w.Close() // whoever owns the input closes it when the context ends
-		<-done
-		close(block)
+		select {
+		case <-answered:
+		default:
+			t.Fatal("the answer waits for the calls")
+		}
+		w.Close()
+		out := <-done
+		refused := strings.Count(out, `"code":"TOO_MANY_CALLS"`)
+		if n := strings.Count(out, `"done"`); n < 256+1024 || n+refused != 1500 || refused == 0 {
+			t.Errorf("%d calls are done, %d are refused", n, refused)
+		}
+		if !strings.Contains(out, `"id":1499,"result":{"content"`) {
+			t.Errorf("the last call is not refused under its id: %.200s", out[len(out)-200:])
+		}
 	})
 }
 
