@@ -18,6 +18,8 @@ type API interface {
 	Agents
 	Records
 	Process
+	Health
+	Scores
 }
 
 // Agents manages the credentials of agents. Names are those of the configuration; others are ErrNotFound.

@@ -6,8 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"net"
+	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -71,14 +74,56 @@ func (d *desk) Tail(_ context.Context, n int, follow bool) iter.Seq2[json.RawMes
 	}
 }
 
+func (d *desk) Connections(context.Context) ([]admin.Connection, error) {
+	return []admin.Connection{{Name: "c", Hour: admin.Window{Reasons: map[string]uint64{"X": 1}}}}, d.note("connections")
+}
+
+func (d *desk) Limits(context.Context) ([]admin.Limit, error) {
+	return []admin.Limit{{Place: "team t", Max: 1 << 62, Resets: moment}}, d.note("limits")
+}
+
+func (d *desk) Explain(_ context.Context, q admin.Question) (admin.Explanation, error) {
+	return admin.Explanation{Reason: "X", Steps: []admin.Step{{Gate: "g"}}}, d.note("explain %s %s %s %v", q.Agent, q.Args, q.Time.Format(time.RFC3339Nano), *q.Score)
+}
+
+func (d *desk) Scores(context.Context) ([]admin.Standing, error) {
+	return []admin.Standing{{Party: admin.Party{Name: "a"}, Score: 7}}, d.note("scores")
+}
+
+func (d *desk) Score(_ context.Context, p admin.Party) (admin.Score, error) {
+	return admin.Score{Standing: admin.Standing{Party: p, Score: 7}, Details: record}, d.note("score %s", p)
+}
+
+func (d *desk) Adjust(_ context.Context, p admin.Party, a admin.Adjustment, o admin.Order) (admin.Adjusted, error) {
+	to := -1
+	if a.To != nil {
+		to = *a.To
+	}
+	return admin.Adjusted{Before: 1, After: 2}, d.note("adjust %s to %d by %d for %s: %s", p, to, a.By, o.By, o.Reason)
+}
+
+func (d *desk) Quarantine(_ context.Context, p admin.Party, o admin.Order) error {
+	return d.note("quarantine %s for %s: %s", p, o.By, o.Reason)
+}
+
+func (d *desk) Release(_ context.Context, p admin.Party, o admin.Order) error {
+	return d.note("release %s for %s: %s", p, o.By, o.Reason)
+}
+
 func connect(t *testing.T, d *desk) *admin.Client {
+	t.Helper()
+	return admin.NewClient(serve(t, d))
+}
+
+// serve puts an API behind a socket.
+func serve(t *testing.T, d *desk) (socket string) {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "hg") //nolint:usetesting // t.TempDir can be longer than a socket's name may be
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { os.RemoveAll(dir) })
-	socket := filepath.Join(dir, "d", "s")
+	socket = filepath.Join(dir, "d", "s")
 	s, err := admin.Serve(socket, d, zerolog.Nop())
 	if err != nil {
 		t.Fatal(err)
@@ -96,11 +141,12 @@ func connect(t *testing.T, d *desk) *admin.Client {
 			t.Errorf("%s has mode %v, %v; want %v", path, fi.Mode(), err, want)
 		}
 	}
-	return admin.NewClient(socket)
+	return socket
 }
 
 func TestClientIsTheAPIOnTheOtherSide(t *testing.T) {
 	ctx := t.Context()
+	zero, order := 0, admin.Order{By: "me", Reason: "because"}
 	cases := map[string]struct {
 		call  func(*admin.Client) (any, error)
 		want  any
@@ -116,6 +162,33 @@ func TestClientIsTheAPIOnTheOtherSide(t *testing.T) {
 		"search": {func(c *admin.Client) (any, error) {
 			return c.Search(ctx, admin.Query{Agent: "a&b", Since: moment, Limit: 3})
 		}, []json.RawMessage{record}, fmt.Sprintf("search %+v", admin.Query{Agent: "a&b", Since: moment, Limit: 3})},
+		"connections": {
+			func(c *admin.Client) (any, error) { return c.Connections(ctx) },
+			[]admin.Connection{{Name: "c", Hour: admin.Window{Reasons: map[string]uint64{"X": 1}}}},
+			"connections",
+		},
+		"limits": {func(c *admin.Client) (any, error) { return c.Limits(ctx) }, []admin.Limit{{Place: "team t", Max: 1 << 62, Resets: moment}}, "limits"},
+		"explain": {func(c *admin.Client) (any, error) {
+			return c.Explain(ctx, admin.Question{Agent: "a", Args: record, Time: moment, Score: &zero})
+		}, admin.Explanation{Reason: "X", Steps: []admin.Step{{Gate: "g"}}}, "explain a " + string(record) + " 2026-11-23T09:00:00.000000005Z 0"},
+		"scores": {func(c *admin.Client) (any, error) { return c.Scores(ctx) }, []admin.Standing{{Party: admin.Party{Name: "a"}, Score: 7}}, "scores"},
+		"score": {
+			func(c *admin.Client) (any, error) { return c.Score(ctx, admin.Party{Name: "u/ v", Upstream: true}) },
+			admin.Score{Standing: admin.Standing{Party: admin.Party{Name: "u/ v", Upstream: true}, Score: 7}, Details: record},
+			"score upstream u/ v",
+		},
+		"adjust to": {func(c *admin.Client) (any, error) {
+			return c.Adjust(ctx, admin.Party{Name: "a"}, admin.Adjustment{To: &zero}, order)
+		}, admin.Adjusted{Before: 1, After: 2}, "adjust agent a to 0 by 0 for me: because"},
+		"adjust by": {func(c *admin.Client) (any, error) {
+			return c.Adjust(ctx, admin.Party{Name: "a"}, admin.Adjustment{By: -50}, order)
+		}, admin.Adjusted{Before: 1, After: 2}, "adjust agent a to -1 by -50 for me: because"},
+		"quarantine": {
+			func(c *admin.Client) (any, error) {
+				return nil, c.Quarantine(ctx, admin.Party{Name: "u", Upstream: true}, order)
+			}, nil, "quarantine upstream u for me: because",
+		},
+		"release": {func(c *admin.Client) (any, error) { return nil, c.Release(ctx, admin.Party{Name: "a"}, order) }, nil, "release agent a for me: because"},
 		"tail": {func(c *admin.Client) (any, error) {
 			var all []json.RawMessage
 			for r, err := range c.Tail(ctx, 5, true) {
@@ -152,6 +225,31 @@ func TestClientIsTheAPIOnTheOtherSide(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestOrdersThatAreNotUnderstoodAreNotObeyed(t *testing.T) {
+	d := &desk{}
+	socket := serve(t, d)
+	client := &http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, "unix", socket)
+	}}}
+	for name, body := range map[string]string{
+		"unknown member": `{"name":"a","too":900,"by":"me","reason":"r"}`,
+		"not JSON":       `{`,
+		"wrong type":     `{"name":"a","to":"900"}`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			resp, err := client.Post("http://hopgate/v1/trust/adjust", "application/json", strings.NewReader(body))
+			if err != nil {
+				t.Fatal(err)
+			}
+			resp.Body.Close()
+			if resp.StatusCode != http.StatusBadRequest || d.asked != "" {
+				t.Errorf("got %s, and the API was asked %q", resp.Status, d.asked)
+			}
+		})
+	}
+	client.CloseIdleConnections()
 }
 
 func TestNobodyAnswers(t *testing.T) {

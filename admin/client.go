@@ -36,13 +36,21 @@ func NewClient(socket string) *Client {
 	return &Client{&http.Client{Transport: &http.Transport{DialContext: dial, Proxy: nil}}}
 }
 
-// do sends a request and returns the body of a good answer.
+// origin is what requests are addressed to. All go to our own socket.
+const origin = "http://hopgate"
+
+// do asks with a form and returns the body of a good answer.
 func (c *Client) do(ctx context.Context, method, path string, form url.Values) (io.ReadCloser, error) {
-	r, err := http.NewRequestWithContext(ctx, method, "http://hopgate"+path+"?"+form.Encode(), nil) //nolint:gosec // goes to our own socket, whatever the path
+	r, err := http.NewRequestWithContext(ctx, method, origin+path+"?"+form.Encode(), nil) //nolint:gosec // goes to our own socket, whatever the path
 	if err != nil {
 		return nil, err
 	}
-	resp, err := c.http.Do(r) //nolint:gosec // likewise
+	return c.send(r)
+}
+
+// send sends a request and returns the body of a good answer.
+func (c *Client) send(r *http.Request) (io.ReadCloser, error) {
+	resp, err := c.http.Do(r) //nolint:gosec // goes to our own socket, whatever the path
 	if err != nil {
 		return nil, fmt.Errorf("asking the process that owns the state: %w", errors.Unwrap(err))
 	}
@@ -75,6 +83,11 @@ func ask[T any](ctx context.Context, c *Client, method, path string, form url.Va
 	if err != nil {
 		return v, err
 	}
+	return read[T](body)
+}
+
+// read reads what was answered.
+func read[T any](body io.ReadCloser) (v T, err error) {
 	defer body.Close()
 	if err := json.NewDecoder(body).Decode(&v); err != nil {
 		return v, fmt.Errorf("reading the answer of the process that owns the state: %w", err)

@@ -2,13 +2,17 @@ package main
 
 import (
 	"context"
+	"crypto/sha256"
 	"encoding/json"
 	"fmt"
+	"io"
+	"os"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/hopgate/hopgate/admin"
 	"github.com/hopgate/hopgate/configs"
 	"github.com/hopgate/hopgate/mcpproxy"
 )
@@ -68,45 +72,83 @@ func (a *app) runTests(ctx context.Context, file *configs.File) error {
 }
 
 func (a *app) explainCall() *cobra.Command {
-	var arguments, at, method string
+	var arguments, at, format string
+	var score int
+	var q admin.Question
 	c := &cobra.Command{
 		Use:   "explain AGENT UPSTREAM/TOOL",
-		Short: "Tell what would happen to a call, gate by gate",
-		Long: "Tell what would happen to a call, gate by gate, with the lines of the configuration that decide. The gates are the ones\n" +
-			"that judge real calls. Nothing is sent and nothing is used up. The exit code is 5 where the call would be refused.",
+		Short: "Tell what would happen to a call, gate by gate, and what is left of its limits",
+		Long: "Tell what would happen to a call, gate by gate, with the lines of the configuration that decide, and what is left of\n" +
+			"each limit. The gates are the ones that judge real calls: those of the process that owns the state, or where none runs\n" +
+			"those of the configuration on disk over the state. Nothing is sent and nothing is used up. The exit code is 5 where the\n" +
+			"call would be refused.",
 		Args: args(2, "an agent and UPSTREAM/TOOL"),
 		RunE: func(c *cobra.Command, given []string) error {
-			file, err := a.load()
-			if err != nil {
+			q.Agent = given[0]
+			q.Upstream, q.Target, _ = strings.Cut(given[1], "/")
+			if err := asked(&q, at, arguments); err != nil {
 				return err
 			}
-			upstream, target, _ := strings.Cut(given[1], "/")
-			q := configs.Question{Agent: given[0], Upstream: upstream, Method: method, Target: target, Time: time.Now()}
-			if at != "" {
-				if q.Time, err = time.Parse(time.RFC3339, at); err != nil {
-					return usage("write it like 2026-11-23T09:00:00+01:00", "--at %q is no time", at)
+			if c.Flags().Changed("trust") {
+				if score < 0 || score > bestScore {
+					return usage("a score is 0 to 999", "--trust %d is no score", score)
 				}
+				q.Score = &score
 			}
-			if arguments != "" {
-				if !json.Valid([]byte(arguments)) {
-					return usage(`write an object, such as '{"path": "/tmp"}'`, "--args is not JSON")
+			q.Colour = isTerminal(a.out)
+			return a.withJudge(c.Context(), func(ctx context.Context, api admin.API) error {
+				x, err := api.Explain(ctx, q)
+				if err != nil {
+					return err
 				}
-				q.Args = []byte(arguments)
-			}
-			x := file.Explain(c.Context(), q)
-			if err := x.Render(a.out, isTerminal(a.out)); err != nil {
-				return err
-			}
-			if !x.Outcome.Allowed {
-				return silent(exitDenied)
-			}
-			return nil
+				return a.showExplanation(&x, format)
+			})
 		},
 	}
-	c.Flags().StringVar(&arguments, "args", "", "arguments of the call, as a JSON object")
-	c.Flags().StringVar(&at, "at", "", "time of the call, RFC 3339 (default: now)")
-	c.Flags().StringVar(&method, "method", "tools/call", "method; for others than tools/call, what follows UPSTREAM/ is a prompt or a URI")
+	f := c.Flags()
+	f.StringVar(&arguments, "args", "", "arguments of the call, as a JSON object")
+	f.StringVar(&at, "at", "", "time of the call, RFC 3339 (default: now)")
+	f.StringVar(&q.Method, "method", "tools/call", "method; for others than tools/call, what follows UPSTREAM/ is a prompt or a URI")
+	f.IntVar(&score, "trust", 0, "score that the agent is taken to have, 0 to 999 (default: the one it has)")
+	formatFlag(c, &format)
 	return c
+}
+
+// asked reads what else is asked about a call.
+func asked(q *admin.Question, at, arguments string) (err error) {
+	q.Time = time.Now()
+	if at != "" {
+		if q.Time, err = time.Parse(time.RFC3339, at); err != nil {
+			return usage("write it like 2026-11-23T09:00:00+01:00", "--at %q is no time", at)
+		}
+	}
+	if arguments != "" {
+		if !json.Valid([]byte(arguments)) {
+			return usage(`write an object, such as '{"path": "/tmp"}'`, "--args is not JSON")
+		}
+		q.Args = []byte(arguments)
+	}
+	return nil
+}
+
+func (a *app) showExplanation(x *admin.Explanation, format string) error {
+	var err error
+	if format == formatJSON {
+		x.Text = ""
+		err = json.NewEncoder(a.out).Encode(x)
+	} else {
+		_, err = io.WriteString(a.out, x.Text)
+	}
+	if err != nil {
+		return err
+	}
+	if source, err := os.ReadFile(a.config); err == nil && fmt.Sprintf("%x", sha256.Sum256(source)) != x.Revision {
+		fmt.Fprintln(a.words, "hopgate: note: the process was asked, and the file on disk is not what it has in force; see: hopgate status")
+	}
+	if !x.Allowed {
+		return silent(exitDenied)
+	}
+	return nil
 }
 
 func (a *app) schema() *cobra.Command {

@@ -1,0 +1,159 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"unicode"
+
+	"github.com/hopgate/hopgate/admin"
+	"github.com/hopgate/hopgate/policy"
+	"github.com/hopgate/hopgate/trust"
+)
+
+// maxReason bounds the words of an operator, in bytes.
+const maxReason = 500
+
+// Scores implements admin.API.
+func (d desk) Scores(context.Context) ([]admin.Standing, error) {
+	connections, err := d.connections()
+	if err != nil {
+		return nil, err
+	}
+	var all []admin.Standing
+	for _, p := range d.memory.Scores.List() {
+		all = append(all, d.standing(p, connections))
+	}
+	return all, nil
+}
+
+// connections are those in force. Scores are there without a configuration; nobody needs any then.
+func (d desk) connections() ([]*policy.Connection, error) {
+	if d.current() == nil {
+		return nil, nil
+	}
+	file, err := d.inForce()
+	if err != nil {
+		return nil, err
+	}
+	return file.Connections, nil
+}
+
+func (d desk) standing(p trust.Party, connections []*policy.Connection) admin.Standing {
+	s := d.memory.Scores.Standing(p)
+	x := admin.Standing{Party: admin.Party{Name: p.Name(), Upstream: p.IsUpstream()}, Score: s.Score, Condition: s.Condition.String()}
+	for _, c := range connections {
+		if !p.IsUpstream() && c.Agent.Name == p.Name() {
+			x.Needs = append(x.Needs, d.needs(c)...)
+		}
+	}
+	return x
+}
+
+// Score implements admin.API.
+func (d desk) Score(_ context.Context, p admin.Party) (admin.Score, error) {
+	connections, err := d.connections()
+	if err != nil {
+		return admin.Score{}, err
+	}
+	s := admin.Score{Standing: d.standing(party(p), connections)}
+	var minima []int
+	for _, n := range s.Needs {
+		minima = append(minima, n.From)
+	}
+	slices.Sort(minima)
+	x, err := d.memory.Scores.Explain(party(p), slices.Compact(minima)...)
+	if err != nil {
+		return s, unknown(p, err)
+	}
+	s.Text = x.Text()
+	s.Details, err = json.Marshal(&x)
+	return s, err
+}
+
+func party(p admin.Party) trust.Party {
+	if p.Upstream {
+		return trust.Upstream(p.Name)
+	}
+	return trust.Agent(p.Name)
+}
+
+// unknown says of whom there is no record.
+func unknown(p admin.Party, err error) error {
+	switch {
+	case errors.Is(err, trust.ErrUnknown):
+		return &because{fmt.Sprintf("%s: %v", p, err), admin.ErrNotFound}
+	case errors.Is(err, trust.ErrScore), errors.Is(err, trust.ErrDamaged):
+		return &because{fmt.Sprintf("%s: %v", p, err), admin.ErrInvalid}
+	}
+	return err
+}
+
+// Adjust implements admin.API.
+func (d desk) Adjust(ctx context.Context, p admin.Party, a admin.Adjustment, o admin.Order) (done admin.Adjusted, err error) {
+	if err := sensible(o); err != nil {
+		return done, err
+	}
+	if a.To != nil {
+		done.Before, done.After, err = d.memory.Scores.Adjust(party(p), *a.To)
+	} else {
+		done.Before, done.After, err = d.memory.Scores.AdjustBy(party(p), a.By)
+	}
+	if err != nil {
+		return done, unknown(p, err)
+	}
+	return done, d.record(ctx, "trust adjusted", p, o, map[string]string{"before": strconv.Itoa(done.Before), "after": strconv.Itoa(done.After)})
+}
+
+// Quarantine implements admin.API.
+func (d desk) Quarantine(ctx context.Context, p admin.Party, o admin.Order) error {
+	if err := sensible(o); err != nil {
+		return err
+	}
+	if err := d.memory.Scores.Quarantine(party(p)); err != nil {
+		return unknown(p, err)
+	}
+	return d.record(ctx, "trust quarantined", p, o, map[string]string{})
+}
+
+// Release implements admin.API.
+func (d desk) Release(ctx context.Context, p admin.Party, o admin.Order) error {
+	if err := sensible(o); err != nil {
+		return err
+	}
+	if err := d.memory.Scores.Release(party(p)); err != nil {
+		return unknown(p, err)
+	}
+	return d.record(ctx, "trust released", p, o, map[string]string{})
+}
+
+// record writes an order down, and with it the change of the score. It returns when both are durable, whether or not the
+// operator still waits.
+func (d desk) record(ctx context.Context, event string, p admin.Party, o admin.Order, facts map[string]string) error {
+	facts["detail"], facts["by"] = o.Reason, o.By
+	if p.Upstream {
+		facts["upstream"] = p.Name
+	} else {
+		facts["agent"] = p.Name
+	}
+	return d.journal.Event(context.WithoutCancel(ctx), event, facts, nil)
+}
+
+// sensible refuses orders that could not be read later.
+func sensible(o admin.Order) error {
+	switch {
+	case o.Reason == "":
+		return &because{"a reason is missing", admin.ErrInvalid}
+	case len(o.Reason) > maxReason, len(o.By) > maxReason:
+		return &because{fmt.Sprintf("a reason has at most %d bytes", maxReason), admin.ErrInvalid}
+	}
+	for _, c := range o.Reason + o.By {
+		if !unicode.IsPrint(c) {
+			return &because{"a reason is one line of text that can be seen", admin.ErrInvalid}
+		}
+	}
+	return nil
+}
