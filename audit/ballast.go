@@ -10,7 +10,8 @@ import (
 )
 
 const (
-	ballastName = "ballast"
+	// Ballast is the name of the ballast in a state directory.
+	Ballast = "ballast"
 	// ballastRoom is how many times the reserve must be free, apart from the ballast, for the ballast to be made.
 	ballastRoom = 2
 )
@@ -19,7 +20,7 @@ const (
 // many bytes that were, 0 where there was none. It may be called while a process writes. The ballast is made anew at a
 // start that finds room.
 func Recover(dir string) (freed int64, err error) {
-	for _, name := range []string{ballastName, ballastName + temporary} { // a crash may have left it half made
+	for _, name := range []string{Ballast, Ballast + temporary} { // a crash may have left it half made
 		name = filepath.Join(dir, name)
 		info, err := os.Lstat(name)
 		if errors.Is(err, fs.ErrNotExist) {
@@ -38,7 +39,7 @@ func Recover(dir string) (freed int64, err error) {
 
 // ballast makes the ballast where it is configured, missing, and there is room. A start does not fail for it.
 func (c *Config) ballast() {
-	name := filepath.Join(c.Dir, ballastName)
+	name := filepath.Join(c.Dir, Ballast)
 	if _, err := os.Lstat(name); !c.Ballast || !errors.Is(err, fs.ErrNotExist) {
 		return
 	}
