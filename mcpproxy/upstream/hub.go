@@ -114,6 +114,7 @@ func (h *hub) dispatch(m *message) {
 	if final {
 		h.remove(of)
 	}
+	m.loose = of == nil && !m.Frame.Response()
 	h.edits = h.edits[:0]
 	if of != nil {
 		h.restore(of, &m.Frame)
@@ -231,6 +232,9 @@ func (h *hub) deliver(to *inbox, m *message) {
 func (h *hub) offer(to *inbox, m *message) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	if to.closed && m.loose {
+		to = &h.rest
+	}
 	switch {
 	case to.closed:
 		h.counts.stray.Add(1)

@@ -14,6 +14,7 @@ const maxWaiting = 64
 type message struct {
 	Incoming // of which Frame refers to buf
 	buf      []byte
+	loose    bool // it names no request, and is for the listener where the request that it went to is over
 	next     *message
 }
 
@@ -27,7 +28,7 @@ func newMessage() *message {
 // free gives a message back. Nothing may refer to it any more.
 func (m *message) free() {
 	if cap(m.buf) <= maxKept {
-		m.buf, m.next, m.Frame = m.buf[:0], nil, wire.Frame{}
+		m.buf, m.loose, m.next, m.Frame = m.buf[:0], false, nil, wire.Frame{}
 		messages.Put(m)
 	}
 }
@@ -129,12 +130,5 @@ func (b *inbox) release() {
 	if b.current != nil {
 		b.current.free()
 		b.current = nil
-	}
-}
-
-// clear throws away what waits.
-func (b *inbox) clear() {
-	for m := b.pop(); m != nil; m = b.pop() {
-		m.free()
 	}
 }

@@ -1,8 +1,6 @@
 package upstream
 
 import (
-	"maps"
-
 	"github.com/hopgate/hopgate/mcpproxy/wire"
 )
 
@@ -91,12 +89,35 @@ func (h *hub) withdraw(id []byte) *inbox {
 	return to
 }
 
-// forget drops a consumer that is gone.
+// forget drops a consumer that is gone. What waits for it and names no request goes to the listener.
 func (h *hub) forget(b *inbox) {
 	b.closed = true
-	b.clear()
+	var passed map[string]bool // ids of requests that the listener gets
+	for m := b.pop(); m != nil; m = b.pop() {
+		switch {
+		case !m.loose:
+			m.free()
+		case !h.rest.room(len(m.buf)):
+			h.counts.lost.Add(1)
+			m.free()
+		default:
+			if m.Frame.Kind == wire.KindRequest {
+				if passed == nil {
+					passed = map[string]bool{}
+				}
+				passed[string(keyOf(m.Frame.Get(wire.ID), nil))] = true
+			}
+			h.rest.push(m)
+		}
+	}
 	h.signal()
-	if len(h.asked) > 0 {
-		maps.DeleteFunc(h.asked, func(_ string, to *inbox) bool { return to == b })
+	for id, to := range h.asked {
+		switch {
+		case to != b:
+		case passed[id]:
+			h.asked[id] = &h.rest
+		default:
+			delete(h.asked, id)
+		}
 	}
 }

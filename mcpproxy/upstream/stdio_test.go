@@ -222,6 +222,31 @@ func TestStdioKeepsWhatNobodyHeard(t *testing.T) {
 	}
 }
 
+// TestStdioKeepsWhatACallHasNotHeard closes a call before it has read what names no call. The listener gets that.
+func TestStdioKeepsWhatACallHasNotHeard(t *testing.T) {
+	l := open(t, newServer(t, childConfig("serve")))
+	listener, err := l.Listen(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	for i := range 50 {
+		note := fmt.Sprintf(`{"jsonrpc":"2.0","method":"notifications/message","params":{"data":"$id of %d"}}`, i)
+		asked := fmt.Sprintf(`{"jsonrpc":"2.0","id":"ask-%d","method":"roots/list"}`, i)
+		s := send(t, l, message(t, writeOrder("7", "", note, note, asked)))
+		note = strings.Replace(note, "$id", "7", 1)
+		if got := next(t, s); got != note {
+			t.Fatalf("got %s, want %s", got, note)
+		}
+		s.Close()
+		for _, want := range []string{note, asked} {
+			if got := next(t, listener); got != want {
+				t.Fatalf("got %s, want %s", got, want)
+			}
+		}
+	}
+}
+
 func TestStdioCancels(t *testing.T) {
 	l := open(t, newServer(t, childConfig("serve")))
 	listener, err := l.Listen(t.Context())
