@@ -18,6 +18,7 @@ type API interface {
 	Agents
 	Records
 	Process
+	State
 	Health
 	Scores
 }

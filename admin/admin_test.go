@@ -41,6 +41,9 @@ func (d *desk) Status(context.Context) (admin.Status, error) {
 	return admin.Status{PID: 7, Started: moment, Observe: []string{"c"}}, d.note("status")
 }
 func (d *desk) Reload(context.Context) error { return d.note("reload") }
+func (d *desk) AcceptRollback(_ context.Context, reason string) error {
+	return d.note("accept %q", reason)
+}
 func (d *desk) Agents(context.Context) ([]admin.Agent, error) {
 	return []admin.Agent{{Name: "a", Auth: "key", Keys: []admin.Credential{key.Details}}}, d.note("agents")
 }
@@ -154,6 +157,7 @@ func TestClientIsTheAPIOnTheOtherSide(t *testing.T) {
 	}{
 		"status": {func(c *admin.Client) (any, error) { return c.Status(ctx) }, admin.Status{PID: 7, Started: moment, Observe: []string{"c"}}, "status"},
 		"reload": {func(c *admin.Client) (any, error) { return nil, c.Reload(ctx) }, nil, "reload"},
+		"accept": {func(c *admin.Client) (any, error) { return nil, c.AcceptRollback(ctx, "a b") }, nil, `accept "a b"`},
 		"agents": {func(c *admin.Client) (any, error) { return c.Agents(ctx) }, []admin.Agent{{Name: "a", Auth: "key", Keys: []admin.Credential{key.Details}}}, "agents"},
 		"add":    {func(c *admin.Client) (any, error) { return c.AddKey(ctx, "a b/c", time.Hour) }, key, "add a b/c 1h0m0s"},
 		"rotate": {func(c *admin.Client) (any, error) { return c.Rotate(ctx, "a", 0) }, key, "rotate a 0s"},

@@ -79,6 +79,7 @@ func handler(api API, log zerolog.Logger) http.Handler {
 	mux.HandleFunc("GET /v1/audit", h.search)
 	mux.HandleFunc("GET /v1/audit/tail", h.tail)
 	mux.HandleFunc("GET /v1/audit/calls/{ref}", h.show)
+	mux.HandleFunc("POST /v1/state/accept-rollback", h.acceptRollback)
 	h.health(mux)
 	return mux
 }
