@@ -53,7 +53,9 @@ func (f *finder) attach(ctx context.Context, again bool) (*relay.Conn, error) {
 				left = true
 				timer.Reset(drainTime + attachTime)
 			}
-			untilEnd(limited, conn)
+			if err = s.claim(); err == nil { // else those that are cut off could start the one before again
+				untilEnd(limited, conn)
+			}
 		case err == nil && w.Code != 0:
 			_ = conn.Close() // it serves us not
 			return nil, &relay.Refusal{Code: w.Code, Words: w.Words}
@@ -110,15 +112,7 @@ func (s *starter) failure(dir string) error {
 // else may have started one. A *relay.Refusal says that it cannot serve.
 func (s *starter) start(ctx context.Context) error {
 	if s.right == nil {
-		folder, err := s.sockets(s.dir)
-		if err != nil {
-			return &relay.Refusal{Code: exitOther, Words: words(err)}
-		}
-		s.right, err = store.Lock(filepath.Join(folder, startName))
-		if err != nil && !errors.Is(err, store.ErrLocked) {
-			return &relay.Refusal{Code: exitOther, Words: words(err)}
-		}
-		return nil
+		return s.claim()
 	}
 	if time.Now().Before(s.next) {
 		return nil
@@ -135,6 +129,21 @@ func (s *starter) start(ctx context.Context) error {
 	default:
 		s.lost = ""
 		fmt.Fprint(s.words, said) // warnings
+	}
+	return nil
+}
+
+// claim gets the right to start owners, unless another front-end has it.
+func (s *starter) claim() error {
+	if s.right != nil {
+		return nil
+	}
+	folder, err := s.sockets(s.dir)
+	if err == nil {
+		s.right, err = store.Lock(filepath.Join(folder, startName))
+	}
+	if err != nil && !errors.Is(err, store.ErrLocked) {
+		return &relay.Refusal{Code: exitOther, Words: words(err)}
 	}
 	return nil
 }

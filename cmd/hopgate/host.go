@@ -120,7 +120,11 @@ func (h *host) judge(hello *relay.Hello, peer *ingress.Peer) *relay.Welcome {
 func (h *host) fits(hello *relay.Hello, peer *ingress.Peer, w *relay.Welcome) error {
 	switch other := hello.Protocol != relay.Protocol; {
 	case !samePath(hello.Config, h.app.config):
-		return foreign(h.dir, h.app.config)
+		bound, err := filepath.Abs(h.app.config)
+		if err != nil {
+			return err
+		}
+		return foreign(h.dir, bound)
 	case hello.Order == relay.OrderYield && !h.yields:
 		return fmt.Errorf("%w by process %d", store.ErrLocked, os.Getpid())
 	case hello.Order == relay.OrderYield, h.yields && !hello.Again && (other || hello.Version != h.version):

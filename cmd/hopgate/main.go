@@ -18,9 +18,14 @@ func main() { os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) }
 func run(args []string, in io.Reader, out, words io.Writer) int {
 	// Clients close our stderr before they are done with us. Then a log line is lost, and not the record of their calls.
 	signal.Ignore(syscall.SIGPIPE)
+	return runAs(version(), args, in, out, words)
+}
+
+// runAs is run as the program of a release.
+func runAs(release string, args []string, in io.Reader, out, words io.Writer) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	a := &app{in: in, out: out, words: words, env: os.LookupEnv, release: version(), catalog: toolscope.NewCatalog()}
+	a := &app{in: in, out: out, words: words, env: os.LookupEnv, release: release, catalog: toolscope.NewCatalog()}
 	root := a.root()
 	root.SetArgs(args)
 	root.SetIn(in)

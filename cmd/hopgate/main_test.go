@@ -24,12 +24,13 @@ var update = flag.Bool("update", false, "rewrite generated files and golden test
 
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
-		"hopgate": main,
-		"echo":    echoMain,
-		"mcp":     mcpMain,
-		"hold":    holdMain,
-		"ide":     ideMain,
-		"cert":    certMain,
+		"hopgate":  main,
+		"hopgate9": nextMain,
+		"echo":     echoMain,
+		"mcp":      mcpMain,
+		"hold":     holdMain,
+		"ide":      ideMain,
+		"cert":     certMain,
 	})
 }
 
@@ -42,15 +43,16 @@ func TestScripts(t *testing.T) {
 		RequireUniqueNames:  true,
 		Setup:               scriptSetup,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits":  exitsWith,
-			"start":  start,
-			"end":    end,
-			"say":    say,
-			"tell":   tell,
-			"await":  awaitLine,
-			"save":   save,
-			"scrub":  scrub,
-			"damage": damage,
+			"exits":      exitsWith,
+			"eventually": eventually,
+			"start":      start,
+			"end":        end,
+			"say":        say,
+			"tell":       tell,
+			"await":      awaitLine,
+			"save":       save,
+			"scrub":      scrub,
+			"damage":     damage,
 		},
 	})
 }
@@ -158,6 +160,20 @@ func (p *process) until(t *transcript, want *regexp.Regexp) (string, error) {
 			return "", fmt.Errorf("it has not said %s", want)
 		}
 	}
+}
+
+// eventually repeats a command until it ends with an exit code: eventually CODE COMMAND [ARG...].
+func eventually(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: eventually CODE COMMAND [ARG...]")
+	}
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
+		var exit *exec.ExitError
+		if err := ts.Exec(args[1], args[2:]...); errors.As(err, &exit) && strconv.Itoa(exit.ExitCode()) == args[0] || err == nil && args[0] == "0" {
+			return
+		}
+	}
+	ts.Fatalf("it never ends with %s", args[0])
 }
 
 // exitsWith runs a command to its end and compares its exit code: exits CODE COMMAND [ARG...].

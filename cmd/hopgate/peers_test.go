@@ -32,7 +32,7 @@ const echoTools = `[{"name":"read_it","inputSchema":{"type":"object"}},{"name":"
 	`{"name":"typed_it","inputSchema":{"type":"object","properties":{"n":{"type":"integer"}}}}]`
 
 // echoMain is an MCP server on stdio. Its tools answer with their arguments as they came, save read_env, which answers
-// with the names of the variables that the server was given.
+// with the names of the variables that the server was given, and read_dir, which answers with its working directory.
 func echoMain() {
 	lines := bufio.NewScanner(os.Stdin)
 	for lines.Scan() {
@@ -56,8 +56,11 @@ func echoMain() {
 			result = `{"tools":` + echoTools + `}`
 		case "tools/call":
 			said := m.Params.Name + " " + string(m.Params.Arguments)
-			if m.Params.Name == "read_env" {
+			switch m.Params.Name {
+			case "read_env":
 				said = variables()
+			case "read_dir":
+				said, _ = os.Getwd()
 			}
 			text, _ := json.Marshal(said)
 			result = fmt.Sprintf(`{"content":[{"type":"text","text":%s}]}`, text)
@@ -65,6 +68,9 @@ func echoMain() {
 		fmt.Printf(`{"jsonrpc":"2.0","id":%s,"result":%s}`+"\n", m.ID, result)
 	}
 }
+
+// nextMain is hopgate of another version.
+func nextMain() { os.Exit(runAs("v9.9.9", os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) }
 
 func variables() string {
 	var names []string
