@@ -51,7 +51,7 @@ func wholeWord(t []byte, s, e int) bool {
 
 // camelWord lets a vendor be followed by a capital or a digit, and begin where a name begins.
 func camelWord(t []byte, s, e int) bool {
-	if s > 0 && is(t[s-1], isAlnum) && !(is(t[s], isUpper) && is(t[s-1], isLower)) {
+	if s > 0 && is(t[s-1], isAlnum) && (!is(t[s], isUpper) || !is(t[s-1], isLower)) {
 		return false
 	}
 	return e-s >= 5 && (e == len(t) || is(t[e], isUpper) || is(t[e], isDigit))
@@ -311,7 +311,7 @@ func (l *lexicon) hasVendor(t []byte) bool {
 			continue
 		}
 		e, n := i, 0
-		for e < len(t) && is(t[e], isAlnum) && n < len(word) && !(n >= 3 && is(t[e], isUpper) && is(t[e-1], isLower)) {
+		for e < len(t) && is(t[e], isAlnum) && n < len(word) && (n < 3 || !is(t[e], isUpper) || !is(t[e-1], isLower)) {
 			word[n] = lower(t[e])
 			n++
 			e++

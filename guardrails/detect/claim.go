@@ -64,7 +64,7 @@ func (c *claim) token(w strength, explicit, vendor bool) uint8 {
 func (c *claim) weak(w strength, explicit, vendor bool) uint8 {
 	s := shapeOf(c.value)
 	switch {
-	case !vendor && c.grade == gradeWeak && !apiKeyName(c.name) && !(w == randomLike && explicit && constantName(c.name)):
+	case !vendor && c.grade == gradeWeak && !apiKeyName(c.name) && (w < randomLike || !explicit || !constantName(c.name)):
 		return 0
 	case c.grade == gradeVendor && (s.digit*8 < len(c.value) && s.hex < len(c.value) && s.changes < 8 || released(c.value)):
 		return 0

@@ -11,30 +11,32 @@ import (
 type sort8 uint8
 
 const (
-	override  sort8 = iota // verbs that set something aside
-	scope                  // what came before, everything
-	order                  // instructions, rules
-	disclose               // verbs that give something away
-	inner                  // the system prompt and its kin
-	template               // role markers of chat formats
-	address                // somebody speaks to a model
-	conceal                // the user is not to know
-	send                   // verbs that carry something out
-	do                     // verbs of other deeds
-	source                 // what is worth carrying out, said in general
-	loot                   // what only a thief asks for: key files, password files
-	sink                   // where to
-	toolFirst              // which tool to use, and when
-	persist                // from now on
-	notice                 // forged authority
-	persona                // what jailbreaks ask for
-	talk                   // what they talk about
-	container              // where people do not look
-	whole                  // a sentence that needs no company
-	turned                 // words spelled backwards or by ROT13
-	quoting                // words of people who talk about attacks
-	history                // the conversation itself
-	tool                   // the name of another upstream's tool
+	override      sort8 = iota // verbs that set something aside
+	scope                      // what came before, everything
+	order                      // instructions, rules
+	disclose                   // verbs that give something away
+	inner                      // the system prompt and its kin
+	template                   // role markers of chat formats
+	address                    // somebody speaks to a model
+	conceal                    // the user is not to know
+	send                       // verbs that carry something out
+	do                         // verbs of other deeds
+	source                     // what is worth carrying out, said in general
+	loot                       // what only a thief asks for: key files, password files
+	sink                       // where to
+	toolFirst                  // which tool to use, and when
+	persist                    // from now on
+	notice                     // forged authority
+	persona                    // what jailbreaks ask for
+	talk                       // what they talk about
+	container                  // where people do not look
+	whole                      // a sentence that needs no company
+	turned                     // words spelled backwards or by ROT13
+	quoting                    // words of people who talk about attacks
+	history                    // the conversation itself
+	tool                       // the name of another upstream's tool
+	persistAgain               // persist, twice
+	templateAgain              // template, twice
 	sorts
 )
 
@@ -102,18 +104,7 @@ type verdict struct {
 func (e *Engine) weighPhrases(s *Scratch, t []byte, tr *trail) verdict {
 	var near, wide tally
 	var best verdict
-	kept := s.phrases[:0]
-	quoted := 0
-	for _, h := range s.phrases {
-		k := e.sortOf(h)
-		if k == quoting && wholeWord(t, int(h.start), int(h.end)) && !(int(h.end) < len(t) && t[h.end] == '.' && int(h.end)+1 < len(t) && is(t[h.end+1], isLetter)) {
-			quoted++
-		}
-		if k == turned || k == quoting || !e.counts(t, h, k) {
-			continue
-		}
-		kept = append(kept, h)
-	}
+	kept, quoted := e.sift(s, t)
 	ni, wi := 0, 0
 	for i, h := range kept {
 		k := e.sortOf(h)
@@ -125,22 +116,37 @@ func (e *Engine) weighPhrases(s *Scratch, t []byte, tr *trail) verdict {
 		for ; kept[wi].start < h.end-wideReach; wi++ {
 			wide[e.sortOf(kept[wi])]--
 		}
-		score, entity := assess(&near, &wide)
-		if score <= best.score {
-			continue
-		}
-		start, end := int(kept[min(wi, i)].start), int(h.end)
-		if tr == nil || tr.via != stepRevealed {
-			score -= discount(t, int(h.start), end, quoted)
+		score, entity := assess(near.kinds(), wide.kinds())
+		if score > best.score && (tr == nil || tr.via != stepRevealed) {
+			score -= discount(t, int(h.start), int(h.end), quoted)
 		}
 		if score > best.score {
-			best = verdict{score, entity, start, end}
+			best = verdict{score, entity, int(kept[min(wi, i)].start), int(h.end)}
 		}
 	}
 	if p := e.personas(kept, len(t)); p > best.score {
 		best = verdict{p - 20*min(quoted, 1), "jailbreak", int(kept[0].start), int(kept[len(kept)-1].end)}
 	}
 	return best
+}
+
+// sift leaves the phrases that count where they stand, and counts the words of people who talk about attacks.
+func (e *Engine) sift(s *Scratch, t []byte) (kept []phraseHit, quoted int) {
+	kept = s.phrases[:0]
+	for _, h := range s.phrases {
+		switch k := e.sortOf(h); {
+		case k == turned:
+		case k == quoting:
+			// "example.org" is no talk.
+			host := int(h.end)+1 < len(t) && t[h.end] == '.' && is(t[h.end+1], isLetter)
+			if !host && wholeWord(t, int(h.start), int(h.end)) {
+				quoted++
+			}
+		case e.counts(t, h, k):
+			kept = append(kept, h)
+		}
+	}
+	return kept, quoted
 }
 
 // personas: what precedes a jailbreak is long, and comes back to the same few things in many words.
@@ -169,63 +175,44 @@ func (e *Engine) personas(kept []phraseHit, size int) int {
 
 type tally [sorts]int16
 
-func (y *tally) has(k sort8) bool { return y[k] > 0 }
-
-// assess is the grammar.
-func assess(near, wide *tally) (score int, entity string) {
-	best := func(n int, name string) {
-		if n > score {
-			score, entity = n, name
+// kinds are the sorts that a tally holds, as bits.
+func (y *tally) kinds() kinds {
+	var k kinds
+	for i, n := range y {
+		if n > 0 {
+			k |= 1 << i
 		}
 	}
-	exfil := near.has(send) && (near.has(loot) && (wide.has(sink) || wide.has(conceal)) || near.has(source) && near.has(sink))
-	steer := wide.has(address) || wide.has(notice) || wide.has(container) || wide.has(template)
-	if near.has(whole) {
-		best(75, "override")
+	if y[persist] > 1 {
+		k |= bit(persistAgain)
 	}
-	if near.has(override) && (near.has(scope) && near.has(order) || near.has(inner)) {
-		best(80, "override")
+	if y[template] > 1 {
+		k |= bit(templateAgain)
 	}
-	if near.has(override) && near.has(order) && (near.has(send) || near.has(persist) || wide.has(notice)) && (wide.has(conceal) || wide.has(source) || wide.has(notice) || wide.has(template)) {
-		best(65, "override")
+	return k
+}
+
+// assess returns the best sentence of the grammar. What hides, forges a role or conceals makes it worse.
+func assess(near, wide kinds) (score int, entity string) {
+	for i := range grammar {
+		if g := &grammar[i]; g.score > score && meets(near, g.near[:]) && meets(wide, g.wide[:]) {
+			score, entity = g.score, g.entity
+		}
 	}
-	if near.has(disclose) && near.has(inner) {
-		best(70, "prompt-leak")
-	}
-	if exfil {
-		best(62, "exfiltration")
-	}
-	if near.has(loot) && (near.has(send) || near.has(conceal) || near.has(do) && steer) {
-		best(60, "exfiltration")
-	}
-	if wide.has(conceal) && (wide.has(send) || wide.has(toolFirst) || wide.has(loot) || wide.has(source) || wide.has(notice) || wide.has(tool)) {
-		best(65, "concealment")
-	}
-	if near.has(toolFirst) && (steer || wide.has(loot) || wide.has(conceal) || wide.has(tool)) {
-		best(60, "tool-steering")
-	}
-	if (near.has(send) || near.has(do) || near.has(toolFirst)) && near.has(history) && (near.has(toolFirst) || wide.has(sink) || steer) {
-		best(58, "exfiltration")
-	}
-	if near[persist] > 1 {
-		best(55, "persistence")
-	}
-	if wide.has(tool) && (near.has(toolFirst) || near.has(persist) || steer && (near.has(send) || near.has(disclose))) {
-		best(60, "tool-steering")
-	}
-	if wide.has(address) && (near.has(override) || near.has(disclose) && (near.has(inner) || near.has(source)) || near.has(send) && (near.has(source) || near.has(sink)) || near.has(do) && (near.has(loot) || near.has(sink) && near.has(source)) || wide.has(conceal)) {
-		best(60, "addressed")
-	}
-	if near.has(persist) && (near.has(inner) || near.has(override) || near.has(conceal) || near.has(loot) || near.has(notice) && wide.has(send)) {
-		best(58, "persistence")
-	}
-	if near.has(template) && (near.has(notice) || near.has(template) && near[template] > 1 || wide.has(override) || wide.has(disclose) || wide.has(send)) {
-		best(55, "forged-role")
-	}
-	if score > 0 && (wide.has(container) || wide.has(template) || wide.has(conceal)) {
+	if score > 0 && wide&(bit(container)|bit(template)|bit(conceal)) != 0 {
 		score += 15
 	}
 	return score, entity
+}
+
+// meets holds if each of the sets that are not empty has something of k.
+func meets(k kinds, sets []kinds) bool {
+	for _, s := range sets {
+		if s != 0 && s&k == 0 {
+			return false
+		}
+	}
+	return true
 }
 
 // counts holds for verbs only where somebody commands: at the begin of a sentence, or after a word that leads there.

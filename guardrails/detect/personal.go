@@ -47,7 +47,9 @@ type candidate struct {
 
 // inBase64 holds for a word that is a part of something encoded.
 func inBase64(t []byte, word, end int) bool {
-	if end-word < 4 || !(word > 0 && (t[word-1] == '+' || t[word-1] == '/') || end < len(t) && (t[end] == '+' || t[end] == '/')) {
+	before := word > 0 && (t[word-1] == '+' || t[word-1] == '/')
+	after := end < len(t) && (t[end] == '+' || t[end] == '/')
+	if end-word < 4 || !before && !after {
 		return false
 	}
 	lo, hi := word, end
@@ -184,7 +186,8 @@ func (c *candidate) read(word, end int) bool {
 		if at+2 < len(t) && t[at] == ')' && t[at+1] == ' ' {
 			at++
 		}
-		if at+1 >= len(t) || !separator(t[at]) && !(t[at] == ')' && g.n == 1 && g.start[0] > 0 && t[g.start[0]-1] == '(') || !is(t[at+1], isAlnum) {
+		area := g.n == 1 && at < len(t) && t[at] == ')' && g.start[0] > 0 && t[g.start[0]-1] == '('
+		if at+1 >= len(t) || !area && !separator(t[at]) || !is(t[at+1], isAlnum) {
 			break
 		}
 		stop := run(t, at+1, isAlnum)

@@ -91,28 +91,36 @@ func (c *candidate) phone(ctx *context, from, to int, n []byte) bool {
 		return false
 	}
 	lo, hi := g.start[from], g.end[to-1]
-	layout := uint64(0)
-	for i := from; i < to; i++ {
-		layout = layout<<4 | uint64(g.end[i]-g.start[i])&15
-		if i > from && g.sep[i] != '-' && g.sep[i] != ' ' && g.sep[i] != '.' {
-			return false
-		}
+	layout, ok := g.layout(from, to, "- .)")
+	if !ok || !c.clear(lo, hi) {
+		return false
 	}
-	paren := lo > 0 && c.t[lo-1] == '('
-	if layout == 0x334 && n[0] >= '2' && n[3] >= '2' && (g.sep[from+1] == '-' || paren) && c.clear(lo, hi) {
+	bracket := lo > 0 && c.t[lo-1] == '('
+	if layout == 0x334 && n[0] >= '2' && n[3] >= '2' && (g.sep[from+1] == '-' || bracket) {
 		return !ctx.against(c, lo)
 	}
-	id := c.e.labels.phone
-	if len(n) == 7 && to-from == 2 && from == 0 && paren0(c.t, lo) {
+	if afterBracket := lo > 0 && c.t[lo-1] == ')'; afterBracket || dateGroups(g, from, to) || !c.maybeLabelled(ctx, c.e.labels.phone, lo, hi) {
 		return false
 	}
-	if !c.clear(lo, hi) || !c.maybeLabelled(ctx, id, lo, hi) || dateGroups(g, from, to) {
-		return false
+	switch {
+	case to-from > 1:
+		return len(n) >= 8 || layout == 0x34
+	case len(n) >= 9 && (n[0] == '0' || ctx.field.has(c.e.labels.phone)):
+		return true
 	}
-	return to-from > 1 && len(n) >= 8 || len(n) >= 9 && (n[0] == '0' || ctx.field.has(id)) || len(n) == 10 && n[0] >= '2' || to-from == 2 && layout == 0x34
+	return len(n) == 10 && n[0] >= '2'
 }
 
-func paren0(t []byte, lo int) bool { return lo > 0 && t[lo-1] == ')' }
+// layout packs the lengths of groups; it fails on separators other than the given ones.
+func (g *groups) layout(from, to int, separators string) (layout uint64, ok bool) {
+	for i := from; i < to; i++ {
+		layout = layout<<4 | uint64(g.end[i]-g.start[i])&15
+		if i > from && strings.IndexByte(separators, g.sep[i]) < 0 {
+			return 0, false
+		}
+	}
+	return layout, true
+}
 
 // dateGroups holds for 2026-11-16 and 16.11.2026.
 func dateGroups(g *groups, from, to int) bool {

@@ -51,22 +51,49 @@ func torn(a, b []byte) bool {
 	if len(a) < 2 || len(b) < 2 {
 		return false
 	}
-	if is(b[0], isDigit) && is(a[len(a)-1], isDigit) {
-		if shapeOf(a[max(0, len(a)-16):]).digit+shapeOf(b[:min(len(b), 16)]).digit >= 7 {
-			return true
-		}
+	if digitsMeet(a, b) {
+		return true
 	}
 	blank := is(a[len(a)-1], isSpace)
 	if blank {
-		a = a[:len(a)-1]
-		if !is(a[len(a)-1], isAlnum) {
+		if a = a[:len(a)-1]; !is(a[len(a)-1], isAlnum) {
 			return false
 		}
 	}
 	if !tokenByte(a[len(a)-1]) || !tokenByte(b[0]) {
 		return false
 	}
-	lo, hi, kinds := len(a), 0, uint8(0)
+	a, b, kinds := ends(a, b)
+	size := len(a) + len(b)
+	if kinds&isMark == 0 && (kinds&isUpper == 0 || size < 14) {
+		return false
+	}
+	if slices.Contains(a, '@') || slices.Contains(b, '@') {
+		return !blank
+	}
+	x, y := shapeOf(a), shapeOf(b)
+	switch {
+	case x.letter()+x.mark == 0 && y.digit == 0, y.letter()+y.mark == 0 && x.digit == 0:
+		return false // a number beside a word
+	case blank:
+		return x.digit > 0 && y.digit > 0
+	case x.digit > 0 && y.digit > 0, x.lower+y.lower == 0 && x.digit+y.digit > 0:
+		return size >= 8
+	}
+	return (x.digit+y.digit > 0 || x.upper > 0 && x.lower > 0 && x.changes > 2) && size >= 14
+}
+
+// digitsMeet holds for two ends of what may be one long number.
+func digitsMeet(a, b []byte) bool {
+	if !is(b[0], isDigit) || !is(a[len(a)-1], isDigit) {
+		return false
+	}
+	return shapeOf(a[max(0, len(a)-16):]).digit+shapeOf(b[:min(len(b), 16)]).digit >= 7
+}
+
+// ends returns the words that meet, and which kinds of bytes are in them.
+func ends(a, b []byte) (left, right []byte, kinds uint8) {
+	lo, hi := len(a), 0
 	for lo > 0 && tokenByte(a[lo-1]) {
 		lo--
 		kinds |= kindOf[a[lo]]
@@ -75,23 +102,7 @@ func torn(a, b []byte) bool {
 		kinds |= kindOf[b[hi]]
 		hi++
 	}
-	if kinds&isMark == 0 && (kinds&isUpper == 0 || len(a)-lo+hi < 14) {
-		return false
-	}
-	x, y := shapeOf(a[lo:]), shapeOf(b[:hi])
-	if kinds&isMark != 0 && (x.letter()+x.mark == 0 && y.digit == 0 || y.letter()+y.mark == 0 && x.digit == 0) {
-		return false // a number beside a word
-	}
-	at := slices.Contains(a[lo:], '@') || slices.Contains(b[:hi], '@')
-	switch {
-	case at:
-		return !blank
-	case blank:
-		return x.digit > 0 && y.digit > 0
-	case x.digit > 0 && y.digit > 0, x.lower+y.lower == 0 && x.digit+y.digit > 0:
-		return len(a)-lo+hi >= 8
-	}
-	return (x.digit > 0 || y.digit > 0 || x.upper > 0 && x.lower > 0 && x.changes > 2) && len(a)-lo+hi >= 14
+	return a[lo:], b[:hi], kinds
 }
 
 func tokenByte(b byte) bool {

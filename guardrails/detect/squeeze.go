@@ -2,44 +2,82 @@ package detect
 
 import "slices"
 
+const (
+	oddWindow = 320
+	// oddWhole is the size up to which a text is looked at from end to end; of longer ones, every fourth window is.
+	oddWhole = 4 << 10
+)
+
 // odd holds for text that no one writes: single letters divided by blanks, digits for letters, no blanks at all.
 func odd(t []byte) bool {
-	t = t[:min(len(t), 320)]
-	words, singles, mixed, longest, upTo4 := 0, 0, 0, 0, 0
+	stride := oddWindow
+	if len(t) > oddWhole {
+		stride *= 4
+	}
+	for at := 0; at < len(t); at += stride {
+		var w writing
+		w.read(t[at:min(len(t), at+oddWindow)])
+		if w.odd() {
+			return true
+		}
+	}
+	return false
+}
+
+// writing counts the words of a text.
+type writing struct {
+	words, singles, mixed, short, longest int
+}
+
+func (w *writing) odd() bool {
+	return w.longest >= 30 || w.singles >= 10 && w.singles*2 > w.words || w.mixed >= 4 && w.mixed*5 > w.words*2 || w.mixed >= 3 && w.short*10 >= w.words*9
+}
+
+func (w *writing) read(t []byte) {
 	for i := 0; i < len(t); {
 		if !is(t[i], isAlnum) {
 			i++
 			continue
 		}
 		lo := i
-		letters, digits, inner := 0, 0, 0
-		for i < len(t) && is(t[i], isAlnum) {
-			if is(t[i], isDigit) {
-				digits++
-				if letters > 0 && i+1 < len(t) && is(t[i+1], isLetter) {
-					inner++
-				}
-			} else {
-				letters++
-			}
-			i++
+		kinds := kindOf[t[i]]
+		inner := false
+		for i++; i < len(t) && is(t[i], isAlnum); i++ {
+			kinds |= kindOf[t[i]]
+			inner = inner || is(t[i], isDigit) && is(t[i-1], isLetter) && i+1 < len(t) && is(t[i+1], isLetter)
 		}
-		n := i - lo
-		words++
-		if n > longest && !(n >= 30 && encodedLooks(t[lo:i])) {
-			longest = n
-		}
-		if n == 1 {
-			singles++
-		}
-		if n <= 4 {
-			upTo4++
-		}
-		if digits > 0 && letters > 0 && !(n >= 8 && encodedLooks(t[lo:i])) && (inner > 0 || is(t[lo], isDigit)) {
-			mixed++
+		w.word(t[lo:i], kinds&isLetter != 0 && kinds&isDigit != 0 && (inner || is(t[lo], isDigit)))
+	}
+}
+
+// word counts one; mixed says that digits stand among its letters.
+func (w *writing) word(v []byte, mixed bool) {
+	n := len(v)
+	w.words++
+	if n == 1 {
+		w.singles++
+	}
+	if n <= 4 {
+		w.short++
+	}
+	encoded := mixed && innerCapital(v) || n >= 30 && encodedLooks(v)
+	if !encoded {
+		w.longest = max(w.longest, n)
+		if mixed {
+			w.mixed++
 		}
 	}
-	return longest >= 30 || singles >= 10 && singles*2 > words || mixed >= 4 && mixed*5 > words*2 || mixed >= 3 && upTo4*10 >= words*9
+}
+
+// innerCapital holds for words with small letters and a capital behind the first: people who write digits for letters
+// do not write those.
+func innerCapital(v []byte) bool {
+	lower, upper := is(v[0], isLower), false
+	for _, b := range v[1:] {
+		lower = lower || is(b, isLower)
+		upper = upper || is(b, isUpper)
+	}
+	return lower && upper
 }
 
 // encodedLooks holds for words in which small and capital letters take turns.

@@ -140,31 +140,39 @@ func urlCredentials(t []byte, s, e int) (lo, hi int) {
 	if s == 0 || !is(t[s-1], isAlnum) {
 		return 0, -1
 	}
-	end, colon, at := e, -1, -1
-	for end < len(t) && end < e+256 {
-		b := t[end]
-		if is(b, isSpace) || strings.IndexByte("/\"'`<>\\?#,)]", b) >= 0 && (at >= 0 || b != '/' && b != '?' && b != '#') || b == '/' && colon < 0 {
-			break
-		}
-		switch {
+	colon, at, end := authority(t, e)
+	if at < 0 || at-colon < 4 || at+2 > end || !credible(t[e:colon], t[colon+1:at]) {
+		return 0, -1
+	}
+	return e, at
+}
+
+// authority returns the first colon and the last @ before the path.
+func authority(t []byte, e int) (colon, at, end int) {
+	colon, at = -1, -1
+	for end = e; end < len(t) && end < e+256; end++ {
+		switch b := t[end]; {
+		case is(b, isSpace), b == '/' && colon < 0, at >= 0 && strings.IndexByte("/?#", b) >= 0, strings.IndexByte("\"'`<>\\,)]", b) >= 0:
+			return colon, at, end
 		case b == ':' && colon < 0:
 			colon = end
 		case b == '@' && colon >= 0:
 			at = end
 		}
-		end++
 	}
-	if at < 0 || at-colon < 4 || at+2 > end {
-		return 0, -1
+	return colon, at, end
+}
+
+// credible tells a password from the words that stand for one, and from a port before an address.
+func credible(user, pass []byte) bool {
+	switch {
+	case isPlaceholder(pass), commonWord(pass), foldEqual(pass, "pass"), foldEqual(user, "user") && foldEqual(pass, "password"), bytes.IndexByte(pass, '/') >= 0:
+		return false
+	case bytes.ContainsAny(pass, "{}<>|$(") && !bytes.ContainsAny(pass, "0123456789"):
+		return false
 	}
-	pass, user := t[colon+1:at], t[e:colon]
-	if isPlaceholder(pass) || commonWord(pass) || foldEqual(pass, "pass") || foldEqual(user, "user") && foldEqual(pass, "password") || bytes.ContainsAny(pass, "{}<>|$(") && !bytes.ContainsAny(pass, "0123456789") || bytes.IndexByte(pass, '/') >= 0 {
-		return 0, -1
-	}
-	if s := shapeOf(pass); s.letter() == 0 && len(pass) < 6 {
-		return 0, -1 // a port, and an address after it
-	}
-	return e, at
+	s := shapeOf(pass)
+	return len(pass) >= 6 || s.letter() > 0
 }
 
 // curlUser finds the credentials of -u and --user.
@@ -203,7 +211,7 @@ func userPass(line []byte, j int) (lo, hi int) {
 		j++
 	}
 	e := j
-	for e < len(line) && line[e] != stop && line[e] != '\n' && !(stop == ' ' && (line[e] == '"' || line[e] == '\'')) {
+	for e < len(line) && line[e] != stop && line[e] != '\n' && (stop != ' ' || line[e] != '"' && line[e] != '\'') {
 		e++
 	}
 	v := line[j:e]

@@ -89,7 +89,7 @@ func (u *userRule) verify(m *matcher, t []byte, s, e int) (lo, hi int) {
 	}
 	for at := first; at <= s; at++ {
 		end := m.match(u.code, t, at)
-		if end < e && !(end >= 0 && u.Anchor == "") {
+		if end < 0 || end < e && u.Anchor != "" {
 			continue
 		}
 		if m.group[0] >= 0 && m.group[1] >= 0 {

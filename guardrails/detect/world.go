@@ -44,7 +44,11 @@ func cnpj(n []byte) bool {
 		for i := range 12 + k {
 			sum += int(n[i]-'0') * (2 + (11+k-i)%8)
 		}
-		if c := 11 - sum%11; c%11%10 != digit(n[12+k]) && !(c >= 10 && n[12+k] == '0') {
+		c := 11 - sum%11
+		if c >= 10 {
+			c = 0
+		}
+		if c != digit(n[12+k]) {
 			return false
 		}
 	}
