@@ -16,6 +16,9 @@
 //	key.pub                   what verifies them
 //	signing.key               what signs them
 //	commitment.key            what commitments of content are made with
+//	restored                  there while a restore from a backup has not been accepted
+//
+// Beside the folder lies the file ballast, and outside the state directory the anchor ([Config]).
 //
 // # Segments and frames
 //
