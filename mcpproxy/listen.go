@@ -143,7 +143,7 @@ func (g *guest) pump(ctx context.Context, s *session, to ingress.Reply) {
 	}
 	defer stream.Close()
 	version, client := s.facts()
-	in := inbound{p: g.p, peer: g.peer, session: s, link: link, reply: to, origin: policy.Origin{
+	in := inbound{p: g.p, peer: g.peer, session: s, link: link, reply: to, calm: &s.calm, origin: policy.Origin{
 		Transport: g.peer.Transport, Remote: g.peer.Remote, Key: g.who.key, Protocol: version, Client: client, Session: s.digest,
 	}}
 	for {
@@ -151,7 +151,9 @@ func (g *guest) pump(ctx context.Context, s *session, to ingress.Reply) {
 		if err != nil {
 			return
 		}
-		in.take(ctx, &m.Frame)
+		if !in.calmed(s.ctx, &m.Frame) {
+			in.take(ctx, &m.Frame)
+		}
 	}
 }
 
@@ -168,6 +170,7 @@ type listener struct {
 	reply  ingress.Reply
 	cancel context.CancelFunc
 	stands atomic.Bool // the upstream has acknowledged it
+	calm   calm
 }
 
 // listens reports whether the exchange is a subscription.

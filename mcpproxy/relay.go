@@ -21,6 +21,7 @@ type inbound struct {
 	modern  bool
 	reply   ingress.Reply
 	origin  policy.Origin
+	calm    *calm // of whom news of changed lists are for; nil where nobody gets any
 }
 
 // relay hands what the upstream sends before its answer to the agent.
@@ -32,7 +33,14 @@ func (x *exchange) relay(ctx context.Context, link upstream.Link, f *wire.Frame)
 	if x.givenUp() {
 		return
 	}
-	if in.take(ctx, f) {
+	life := ctx
+	switch {
+	case x.listener != nil:
+		in.calm = &x.listener.calm
+	case x.session != nil && !x.modern:
+		in.calm, life = &x.session.calm, x.session.ctx
+	}
+	if !in.calmed(life, f) && in.take(ctx, f) {
 		x.report.Notifications++
 	}
 }

@@ -65,6 +65,7 @@ type session struct {
 	renewed chan struct{} // has a value when there is a new link
 	pumping chan struct{} // has a value while somebody listens to the link
 	streams streams
+	calm    calm
 }
 
 // state is how far a session is.
