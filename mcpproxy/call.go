@@ -282,7 +282,9 @@ func (x *exchange) forward(life, ctx context.Context, send *policy.Call) {
 		stream, err = link.Send(ctx, out)
 		x.report.Unsent = unsent(err)
 	}
-	x.msg.Dispatched()
+	if !x.starts { // what comes behind the handshake waits for its end
+		x.msg.Dispatched()
+	}
 	if x.away = !x.report.Unsent; x.away {
 		x.round = nil
 	}

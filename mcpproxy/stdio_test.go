@@ -261,6 +261,17 @@ func TestStdioKeepsTheOrder(t *testing.T) {
 	}
 }
 
+// TestStdioTakesAHandshakeInOneWrite is a client that does not wait for the answer to initialize.
+func TestStdioTakesAHandshakeInOneWrite(t *testing.T) {
+	p := stdio(t, (*world).child)
+	p.say(
+		`{"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"t","version":"1"}}}`,
+		`{"jsonrpc":"2.0","method":"notifications/initialized"}`,
+		tool("1", "echo", "{}"),
+	)
+	p.hear(`"id":1,"result"`)
+}
+
 // TestStdioBatch has a member that waits for an answer of the agent, which comes behind the batch.
 func TestStdioBatch(t *testing.T) {
 	p := stdio(t, (*world).child)

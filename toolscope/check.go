@@ -87,12 +87,12 @@ func (s *scope) answer(c *policy.Call) policy.Verdict {
 	m := methods[c.Method]
 	switch {
 	case c.Direction != policy.ToUpstream || m == nil && c.Method == "":
-		return policy.Refuse(reasonMethod, s.at, "an answer to no request")
+		return policy.Refuse(reasonUndefined, s.at, "an answer to no request")
 	case m == nil:
 		at, ok := match(s.methods, c.Method)
-		return s.permit(ok, reasonMethod, at, "an answer to a method that the protocol does not define")
+		return s.permit(ok, reasonUndefined, at, "an answer to a method that the protocol does not define")
 	case m.from&server == 0 || m.note:
-		return policy.Refuse(reasonMethod, s.at, "an answer to a method that the upstream cannot send")
+		return policy.Refuse(reasonUndefined, s.at, "an answer to a method that the upstream cannot send")
 	case !s.admits(c.Method):
 		return policy.Refuse(reasonMethod, s.at, "not among the methods of the connection")
 	case c.Method == "ping":

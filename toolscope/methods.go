@@ -87,14 +87,14 @@ func (s *scope) method(c *policy.Call) policy.Verdict {
 	case m == nil:
 		at, ok := match(s.methods, c.Method)
 		if !ok {
-			return policy.Refuse(reasonMethod, s.at, "a method that the protocol does not define")
+			return policy.Refuse(reasonUndefined, s.at, "a method that the protocol does not define")
 		}
 		c.Passed("method", at, "")
 		return policy.Pass
 	case m.from&from == 0:
-		return policy.Refuse(reasonMethod, s.at, "a method of the other end")
+		return policy.Refuse(reasonUndefined, s.at, "a method of the other end")
 	case m.note != (c.Frame.Kind == wire.KindNotification):
-		return policy.Refuse(reasonMethod, s.at, "a request without an id, or a notification with one")
+		return policy.Refuse(reasonUndefined, s.at, "a request without an id, or a notification with one")
 	}
 	at, ok := s.admission(m)
 	if !ok {

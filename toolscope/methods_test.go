@@ -111,13 +111,13 @@ func TestUnknownMethodsPassOnlyWhereAPatternNamesThem(t *testing.T) {
 		"other case":           {pats("vendor/x"), "vendor/X", "METHOD_NOT_ALLOWED"},
 		"known in other case":  {nil, "Tools/call", "METHOD_NOT_ALLOWED"},
 		"rpc namespace":        {nil, "rpc.discover", "METHOD_NOT_ALLOWED"},
-		"empty list of tools":  {pats("tools/call"), "tools/list", "METHOD_NOT_ALLOWED"},
+		"empty list of tools":  {pats("tools/call"), "tools/list", "METHOD_NOT_GRANTED"},
 		"session needs it":     {pats("tools/call"), "ping", ""},
 		"initialize":           {pats(), "initialize", ""},
 		"discover":             {pats(), "server/discover", ""},
 		"listed":               {pats("tools/*"), "tools/list", ""},
 		"goes with another":    {pats("resources/subscribe"), "resources/unsubscribe", ""},
-		"not with another one": {pats("resources/read"), "resources/unsubscribe", "METHOD_NOT_ALLOWED"},
+		"not with another one": {pats("resources/read"), "resources/unsubscribe", "METHOD_NOT_GRANTED"},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -137,10 +137,10 @@ func TestNotificationsGoWithTheRequestTheyBelongTo(t *testing.T) {
 	l := connect(t, cfg)
 	for method, want := range map[string]string{
 		"notifications/tools/list_changed":     "",
-		"notifications/prompts/list_changed":   "METHOD_NOT_ALLOWED",
-		"notifications/resources/list_changed": "METHOD_NOT_ALLOWED",
+		"notifications/prompts/list_changed":   "METHOD_NOT_GRANTED",
+		"notifications/resources/list_changed": "METHOD_NOT_GRANTED",
 		"notifications/resources/updated":      "",
-		"notifications/message":                "METHOD_NOT_ALLOWED",
+		"notifications/message":                "METHOD_NOT_GRANTED",
 		"notifications/progress":               "",
 		"notifications/cancelled":              "",
 		"vendor/told":                          "",
@@ -220,21 +220,21 @@ func TestAnswersToNothingAreRefused(t *testing.T) {
 func TestWithoutGrantsTheRestOfTheProtocolIsClosed(t *testing.T) {
 	l := connect(t, toolscope.Config{})
 	for method, want := range map[string]string{
-		"tasks/get": "METHOD_NOT_ALLOWED", "tasks/update": "METHOD_NOT_ALLOWED", "tools/call": "TOOL_NOT_ALLOWED",
+		"tasks/get": "METHOD_NOT_GRANTED", "tasks/update": "METHOD_NOT_GRANTED", "tools/call": "TOOL_NOT_ALLOWED",
 		"prompts/get": "PROMPT_NOT_ALLOWED", "resources/read": "RESOURCE_NOT_ALLOWED", "resources/subscribe": "RESOURCE_NOT_ALLOWED",
 		"completion/complete": "PROMPT_NOT_ALLOWED", "tools/list": "", "prompts/list": "", "ping": "", "initialize": "",
 		"subscriptions/listen": "", "notifications/roots/list_changed": "ROOTS_NOT_ALLOWED",
-		"notifications/tasks/status": "METHOD_NOT_ALLOWED", "notifications/initialized": "",
+		"notifications/tasks/status": "METHOD_NOT_GRANTED", "notifications/initialized": "",
 	} {
 		if _, code := l.agentSends(t, defined[method].write(method)); code != want {
 			t.Errorf("%s: got %q, want %q", method, code, want)
 		}
 	}
 	for method, want := range map[string]string{
-		"notifications/tools/list_changed": "METHOD_NOT_ALLOWED", "notifications/prompts/list_changed": "METHOD_NOT_ALLOWED",
-		"notifications/resources/list_changed": "METHOD_NOT_ALLOWED", "notifications/resources/updated": "RESOURCE_NOT_ALLOWED",
-		"notifications/tasks": "METHOD_NOT_ALLOWED", "notifications/elicitation/complete": "ELICITATION_NOT_ALLOWED",
-		"notifications/message": "", "tasks/get": "METHOD_NOT_ALLOWED", "ping": "",
+		"notifications/tools/list_changed": "METHOD_NOT_GRANTED", "notifications/prompts/list_changed": "METHOD_NOT_GRANTED",
+		"notifications/resources/list_changed": "METHOD_NOT_GRANTED", "notifications/resources/updated": "RESOURCE_NOT_ALLOWED",
+		"notifications/tasks": "METHOD_NOT_GRANTED", "notifications/elicitation/complete": "ELICITATION_NOT_ALLOWED",
+		"notifications/message": "", "tasks/get": "METHOD_NOT_GRANTED", "ping": "",
 	} {
 		if _, code := l.serverSends(t, defined[method].write(method)); code != want {
 			t.Errorf("%s: got %q, want %q", method, code, want)
@@ -257,5 +257,31 @@ func TestACallThatIsNotItsMessageIsAFault(t *testing.T) {
 				t.Errorf("%s of %s: %+v", name, raw, out)
 			}
 		}
+	}
+}
+
+// TestObserveLetsPassWhatIsNotGrantedAndNothingElse is what mode observe is for: to see what a policy would refuse, not to
+// open the protocol.
+func TestObserveLetsPassWhatIsNotGrantedAndNothingElse(t *testing.T) {
+	for name, c := range map[string]struct {
+		send string
+		code string // that no mode lets pass; empty where observe does
+	}{
+		"a tool that is not granted":     {`{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"drop","arguments":{}}}`, ""},
+		"a call without an id":           {`{"jsonrpc":"2.0","method":"tools/call","params":{"name":"get_x","arguments":{}}}`, "METHOD_NOT_ALLOWED"},
+		"a notification of the server":   {`{"jsonrpc":"2.0","method":"notifications/tools/list_changed"}`, "METHOD_NOT_ALLOWED"},
+		"a request of the server":        {`{"jsonrpc":"2.0","id":1,"method":"sampling/createMessage","params":{"messages":[],"maxTokens":1}}`, "METHOD_NOT_ALLOWED"},
+		"a name that is no text":         {`{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":7,"arguments":{}}}`, "INVALID_NAME"},
+		"a method that does not exist":   {`{"jsonrpc":"2.0","id":1,"method":"tools/destroy"}`, "METHOD_NOT_ALLOWED"},
+		"a URI that reads in two ways":   {`{"jsonrpc":"2.0","id":1,"method":"resources/read","params":{"uri":"file:///a/../b"}}`, "INVALID_URI"},
+		"a resource that is not granted": {`{"jsonrpc":"2.0","id":1,"method":"resources/read","params":{"uri":"file:///b"}}`, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			l := connect(t, toolscope.Config{Tools: tools("get_x"), Resources: pats("file:///a")})
+			l.Gates[0].Observe = true
+			if _, code := l.agentSends(t, c.send); code != c.code {
+				t.Errorf("got %q, want %q", code, c.code)
+			}
+		})
 	}
 }

@@ -100,7 +100,7 @@ func (l *link) unlike(tb testing.TB, tool string, listed bool) string {
 		c := l.message(tb, request("tools/call", `{"name":"`+tool+`","arguments":`+args+`}`), policy.ToUpstream)
 		_, out, _ := policy.Decide(tb.Context(), c)
 		allowed = allowed || out.Allowed
-		unknown := !out.Allowed && (out.Reason.Answer == policy.AnswerUnknown || out.Reason.Code == "METHOD_NOT_ALLOWED")
+		unknown := !out.Allowed && (out.Reason.Answer == policy.AnswerUnknown || out.Reason.Code == "METHOD_NOT_GRANTED")
 		if unknown == listed {
 			return fmt.Sprintf("a call with %s is answered with %v", args, out.Reason)
 		}

@@ -18,22 +18,26 @@ var (
 	}
 )
 
-// Reasons of this gate.
+// Reasons of this gate. Mode observe lets none pass that says of a message that it is not what the protocol allows.
 var (
 	reasonMethod = &policy.Reason{
-		Code: "METHOD_NOT_ALLOWED", Answer: answerMethod,
-		Hint: "the protocol does not define the method for this sender, or the connection's `methods` leave it out",
+		Code: "METHOD_NOT_GRANTED", Answer: answerMethod,
+		Hint: "the connection's `methods` leave it out, or it grants nothing that the method is for",
+	}
+	reasonUndefined = &policy.Reason{
+		Code: "METHOD_NOT_ALLOWED", Answer: answerMethod, Always: true,
+		Hint: "the protocol does not define the method for this sender, or not in this form; `methods` can grant names that it does not know",
 	}
 	reasonName = &policy.Reason{
-		Code: "INVALID_NAME", Answer: answerParams,
+		Code: "INVALID_NAME", Answer: answerParams, Always: true,
 		Hint: "params.name is no string, is longer than `limits.name`, or holds control characters",
 	}
 	reasonURI = &policy.Reason{
-		Code: "INVALID_URI", Answer: answerParams, Severity: policy.Low,
+		Code: "INVALID_URI", Answer: answerParams, Severity: policy.Low, Always: true,
 		Hint: "the URI is not absolute, or two readers could take it for different resources: dot segments, broken escapes, user names",
 	}
 	reasonParams = &policy.Reason{
-		Code: "INVALID_PARAMS", Answer: answerParams,
+		Code: "INVALID_PARAMS", Answer: answerParams, Always: true,
 		Hint: "the parameters are not of the form that the protocol gives this method",
 	}
 	reasonTool = &policy.Reason{
@@ -49,11 +53,11 @@ var (
 		Hint: "the connection's `tasks` do not name the type of this tool; see the `tasks` of the upstream",
 	}
 	reasonTwice = &policy.Reason{
-		Code: "TOOL_AMBIGUOUS", Answer: policy.AnswerUnknown,
+		Code: "TOOL_AMBIGUOUS", Answer: policy.AnswerUnknown, Always: true,
 		Hint: "the upstream lists two tools of this name, so nobody can tell which one a call would reach",
 	}
 	reasonMismatch = &policy.Reason{
-		Code: "CONDITION_MISMATCH", Answer: policy.AnswerUnknown,
+		Code: "CONDITION_MISMATCH", Answer: policy.AnswerUnknown, Always: true,
 		Hint: "the condition does not fit the tool's input schema, so the tool is withheld; correct the `when`",
 	}
 	reasonArgument = &policy.Reason{
@@ -87,17 +91,17 @@ var (
 		Hint: "root folders would go to the upstream; `roots: allow` on the connection permits it",
 	}
 	reasonInput = &policy.Reason{
-		Code: "INPUT_REQUEST_INVALID", Answer: policy.AnswerNotPermitted,
+		Code: "INPUT_REQUEST_INVALID", Answer: policy.AnswerNotPermitted, Always: true,
 		Hint: "a result asks the agent for input by a method that the protocol does not allow there",
 	}
 	reasonResult = &policy.Reason{
-		Code: "LIST_MALFORMED", Answer: policy.AnswerUnavailable,
+		Code: "LIST_MALFORMED", Answer: policy.AnswerUnavailable, Always: true,
 		Hint: "the upstream's list is not an array, so nothing could be cut from it",
 	}
 )
 
 var reasons = []*policy.Reason{
-	reasonMethod, reasonName, reasonURI, reasonParams, reasonTool, reasonDenied, reasonTask, reasonTwice, reasonMismatch,
+	reasonMethod, reasonUndefined, reasonName, reasonURI, reasonParams, reasonTool, reasonDenied, reasonTask, reasonTwice, reasonMismatch,
 	reasonArgument, reasonCondition, reasonPrompt, reasonResource, reasonSampling, reasonElicitation, reasonRoots,
 	reasonInput, reasonResult,
 }

@@ -41,7 +41,7 @@ func TestToolsAreGrantedByNameAndTask(t *testing.T) {
 		"task without the tool":       {toolscope.Config{Tasks: tasks("read"), Tools: tools("list_x")}, "get_x", "TOOL_NOT_ALLOWED"},
 		"task, empty tools":           {toolscope.Config{Tasks: tasks("read"), Tools: tools()}, "get_x", "TOOL_NOT_ALLOWED"},
 		"both":                        {toolscope.Config{Tasks: tasks("read"), Tools: tools("*_x")}, "get_x", ""},
-		"method left out":             {toolscope.Config{Tools: tools("*"), Methods: pats("tools/list")}, "get_x", "METHOD_NOT_ALLOWED"},
+		"method left out":             {toolscope.Config{Tools: tools("*"), Methods: pats("tools/list")}, "get_x", "METHOD_NOT_GRANTED"},
 		"never":                       {toolscope.Config{Tools: tools("get_x?1 == 2")}, "get_x", "TOOL_NOT_ALLOWED"},
 		"neither true nor false":      {toolscope.Config{Tools: tools("get_x?dyn(1)")}, "get_x", "TOOL_NOT_ALLOWED"},
 		"never for this tool":         {toolscope.Config{Tools: tools("*"), When: expr(`tool.name == "get_y"`)}, "get_x", "TOOL_NOT_ALLOWED"},

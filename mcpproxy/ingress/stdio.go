@@ -134,10 +134,10 @@ func (d *dispatcher) read(lines chan<- arrival, done <-chan struct{}) {
 	}
 }
 
-// admit lets a message wait for its turn. An answer overtakes those that wait for room.
+// admit lets a message wait for its turn. An answer overtakes those that wait, because they may wait for it.
 func (d *dispatcher) admit(ctx context.Context, t *turn) error {
 	t.passed, t.answer, t.alone = false, mayBeAnswer(t.line.Bytes()), !mayBeRequest(t.line.Bytes())
-	if t.answer && (len(d.queue) > 0 || len(d.slots) == cap(d.slots)) {
+	if t.answer && (len(d.queue) > 0 || len(d.slots) == cap(d.slots) || d.held.Load()) {
 		t.passed = true
 		return t.start(ctx)
 	}
@@ -185,6 +185,7 @@ type dispatcher struct {
 	queue   chan *turn
 	bytes   atomic.Int64 // of what is in the queue
 	order   sync.RWMutex
+	held    atomic.Bool    // the handshake is under way; in it a server may ask, and only answers overtake
 	started sync.WaitGroup // of what was in the queue
 	work    sync.WaitGroup
 }
@@ -218,6 +219,7 @@ func (t *turn) start(ctx context.Context) error {
 	case t.passed: // it has overtaken the others
 	case t.alone:
 		t.order.Lock()
+		t.held.Store(mayBeGreeting(t.line.Bytes()))
 	default:
 		t.order.RLock()
 	}
@@ -255,6 +257,7 @@ func (t *turn) pass() {
 	case t.passed:
 	case t.alone:
 		t.passed = true
+		t.held.Store(false)
 		t.order.Unlock()
 	default:
 		t.passed = true
@@ -265,8 +268,11 @@ func (t *turn) pass() {
 // mayBeRequest is a guess by which messages are ordered, nothing else: whether the line has an id and a method.
 func mayBeRequest(line []byte) bool {
 	return bytes.Contains(line, []byte(`"id"`)) && bytes.Contains(line, []byte(`"method"`)) &&
-		!bytes.Contains(line, []byte(`"notifications/`)) && !bytes.Contains(line, []byte(`"initialize"`))
+		!bytes.Contains(line, []byte(`"notifications/`)) && !mayBeGreeting(line)
 }
+
+// mayBeGreeting is a guess of the same kind: whether the line begins the handshake.
+func mayBeGreeting(line []byte) bool { return bytes.Contains(line, []byte(`"initialize"`)) }
 
 // mayBeAnswer is a guess of the same kind: whether the line answers a request.
 func mayBeAnswer(line []byte) bool {
