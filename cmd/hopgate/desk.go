@@ -15,7 +15,6 @@ import (
 	"github.com/hopgate/hopgate/admin"
 	"github.com/hopgate/hopgate/audit"
 	"github.com/hopgate/hopgate/configs"
-	"github.com/hopgate/hopgate/policy"
 	"github.com/hopgate/hopgate/store"
 	"github.com/hopgate/hopgate/trust/identity"
 )
@@ -85,11 +84,18 @@ func (d desk) Status(context.Context) (admin.Status, error) {
 	if d.file != nil {
 		s.Revision, s.Listen = configs.ShortRevision(d.file.Revision), d.file.Listen.MCP.Addr
 		for _, c := range d.file.Connections {
-			if slices.ContainsFunc(c.Gates, func(g policy.Named) bool { return g.Observe }) {
+			if observes(c) {
 				s.Observe = append(s.Observe, c.Name)
 			}
 		}
 	}
+	if err := d.journal.Err(); err != nil {
+		s.Journal = err.Error()
+	}
+	if r := d.journal.RolledBack(); r != nil {
+		s.Rollback = r.Why
+	}
+	s.Quarantined = d.quarantined()
 	return s, nil
 }
 

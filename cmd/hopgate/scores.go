@@ -74,6 +74,16 @@ func (d desk) Score(_ context.Context, p admin.Party) (admin.Score, error) {
 	return s, err
 }
 
+// quarantined are the parties of whom, or to whom, everything is refused.
+func (d desk) quarantined() (all []admin.Party) {
+	for _, p := range d.memory.Scores.List() {
+		if d.memory.Scores.Standing(p).Condition == trust.Quarantined {
+			all = append(all, admin.Party{Name: p.Name(), Upstream: p.IsUpstream()})
+		}
+	}
+	return all
+}
+
 func party(p admin.Party) trust.Party {
 	if p.Upstream {
 		return trust.Upstream(p.Name)

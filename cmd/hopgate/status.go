@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"strings"
@@ -60,12 +61,22 @@ func (a *app) showStatus(s *admin.Status, format string) error {
 			{"configuration", s.Config + ", revision " + s.Revision},
 			{"listening on", s.Listen},
 		}
+		rows = append(rows, []string{"journal", cmp.Or(s.Journal, "ok")})
+		if s.Rollback != "" {
+			rows = append(rows, []string{"ROLLED BACK", s.Rollback})
+		}
+		if len(s.Quarantined) > 0 {
+			rows = append(rows, []string{"QUARANTINED", names(s.Quarantined, admin.Party.String)})
+		}
 		if len(s.Observe) > 0 {
 			rows = append(rows, []string{"OBSERVED ONLY", strings.Join(s.Observe, ", ")})
 		}
 		table(a.out, rows)
 	}
-	if s.LastGood == "" {
+	switch {
+	case s.Journal != "":
+		return &coded{exitOther, fmt.Errorf("the journal takes no more records, so nothing passes: %s", s.Journal), "see the log of the process"}
+	case s.LastGood == "":
 		return nil
 	}
 	return &coded{exitConfig, fmt.Errorf("the configuration on disk is not in force:\n%s", s.LastGood), "correct it; see: hopgate check"}
