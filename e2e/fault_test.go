@@ -180,13 +180,13 @@ func TestACapHoldsWhateverIsKilledAndLost(t *testing.T) {
 		"killed": func(*testing.T, string) {},
 		"and a bit flipped in every file of Badger": func(t *testing.T, dir string) {
 			t.Helper()
-			for _, name := range files(t, dir, "badger/*") {
+			for _, name := range matches(t, dir, "badger/*") {
 				flip(t, name)
 			}
 		},
 		"and the logs of Badger deleted": func(t *testing.T, dir string) {
 			t.Helper()
-			for _, name := range append(files(t, dir, "badger/*.mem"), files(t, dir, "badger/*.vlog")...) {
+			for _, name := range append(matches(t, dir, "badger/*.mem"), matches(t, dir, "badger/*.vlog")...) {
 				must(t, os.Remove(name))
 			}
 		},
@@ -207,7 +207,7 @@ func TestACapHoldsWhateverIsKilledAndLost(t *testing.T) {
 	}
 }
 
-func files(t *testing.T, dir, pattern string) []string {
+func matches(t *testing.T, dir, pattern string) []string {
 	t.Helper()
 	names, err := filepath.Glob(filepath.Join(dir, pattern))
 	must(t, err)
@@ -241,7 +241,7 @@ func must(t *testing.T, err error) {
 func TestAJournalThatIsCutIsNotOpened(t *testing.T) {
 	f := newFaults(t, t.TempDir())
 	f.kill(t, f.start(t), f.limit/2, false)
-	segments := files(t, f.dir, "journal/*.seg")
+	segments := matches(t, f.dir, "journal/*.seg")
 	last := segments[len(segments)-1]
 	info, err := os.Stat(last)
 	must(t, err)
