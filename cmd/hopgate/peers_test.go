@@ -32,7 +32,8 @@ const echoTools = `[{"name":"read_it","inputSchema":{"type":"object"}},{"name":"
 	`{"name":"typed_it","inputSchema":{"type":"object","properties":{"n":{"type":"integer"}}}}]`
 
 // echoMain is an MCP server on stdio. Its tools answer with their arguments as they came, save read_env, which answers
-// with the names of the variables that the server was given, and read_dir, which answers with its working directory.
+// with the names of the variables that the server was given, read_dir, which answers with its working directory,
+// and read_count, which counts its calls in a file there.
 func echoMain() {
 	lines := bufio.NewScanner(os.Stdin)
 	for lines.Scan() {
@@ -59,6 +60,8 @@ func echoMain() {
 			switch m.Params.Name {
 			case "read_env":
 				said = variables()
+			case "read_count":
+				countCall()
 			case "read_dir":
 				said, _ = os.Getwd()
 			}
@@ -66,6 +69,15 @@ func echoMain() {
 			result = fmt.Sprintf(`{"content":[{"type":"text","text":%s}]}`, text)
 		}
 		fmt.Printf(`{"jsonrpc":"2.0","id":%s,"result":%s}`+"\n", m.ID, result)
+	}
+}
+
+// countCall adds a byte to a file, so that a test can count calls.
+func countCall() {
+	f, err := os.OpenFile("count", os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
+	if err == nil {
+		_, _ = f.WriteString("x")
+		_ = f.Close()
 	}
 }
 

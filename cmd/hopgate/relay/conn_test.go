@@ -22,13 +22,13 @@ import (
 )
 
 // folder is a directory with a short name.
-func folder(t testing.TB) string {
-	t.Helper()
-	dir, err := os.MkdirTemp("/tmp", "hgr")
+func folder(tb testing.TB) string {
+	tb.Helper()
+	dir, err := os.MkdirTemp("/tmp", "hgr") //nolint:usetesting // names of sockets are short; a test's own directory is too deep on some systems
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
+	tb.Cleanup(func() { os.RemoveAll(dir) })
 	return dir
 }
 
@@ -78,6 +78,7 @@ func TestNobodyAnswers(t *testing.T) {
 	for name, prepare := range map[string]func(t *testing.T, socket string){
 		"no socket": func(*testing.T, string) {},
 		"a dead process's": func(t *testing.T, socket string) {
+			t.Helper()
 			l, err := relay.Listen(socket)
 			if err != nil {
 				t.Fatal(err)
@@ -85,6 +86,7 @@ func TestNobodyAnswers(t *testing.T) {
 			l.Close()
 		},
 		"an owner that ends meanwhile": func(t *testing.T, socket string) {
+			t.Helper()
 			l, err := relay.Listen(socket)
 			if err != nil {
 				t.Fatal(err)
@@ -93,6 +95,7 @@ func TestNobodyAnswers(t *testing.T) {
 			go func() { _, _ = accept(l, nil) }()
 		},
 		"an owner that is stuck": func(t *testing.T, socket string) {
+			t.Helper()
 			l, err := relay.Listen(socket)
 			if err != nil {
 				t.Fatal(err)

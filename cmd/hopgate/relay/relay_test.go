@@ -52,12 +52,7 @@ type owner struct {
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	// Names of sockets are short; a test's own directory is too deep on some systems.
-	dir, err := os.MkdirTemp("/tmp", "hgr")
-	if err != nil {
-		t.Fatal(err)
-	}
-	socket := filepath.Join(dir, "s")
+	socket := filepath.Join(folder(t), "s")
 	l, err := relay.Listen(socket)
 	if err != nil {
 		t.Fatal(err)
@@ -94,7 +89,6 @@ func newWorld(t *testing.T) *world {
 		r.Close()
 		stop()
 		l.Close()
-		os.RemoveAll(dir)
 	})
 	return x
 }
