@@ -31,7 +31,6 @@ type compiler struct {
 	base   string          // folder of the file
 	broken map[string]bool // paths of entries that were not decoded whole; nothing is built on them
 	shared policy.Settings // of the file
-	told   map[policy.Complaint]bool
 	group  groups
 	file   *File
 }
@@ -44,7 +43,7 @@ func (c *compiler) compile(doc *document) {
 	c.file.Limits = c.limits("limits", &doc.Limits, wire.DefaultLimits, false)
 	c.store(doc.Store)
 	c.file.Audit.Keep = c.duration("audit.keep", doc.Audit.Keep, defaultKeep, minKeep, 0)
-	c.shared, c.told = doc.Gates, map[policy.Complaint]bool{}
+	c.shared = doc.Gates
 	c.groups(doc)
 	for i := range doc.Agents {
 		c.agent(&doc.Agents[i])

@@ -3,6 +3,7 @@ package configs
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -57,12 +58,50 @@ func (c *compiler) connections(all []connection) {
 					continue
 				}
 				claims[p] = claim{string(k.Name), k.At}
-				if !c.broken[path] && !c.broken["upstreams."+u] && c.sound(c.file.agents[a].Agent) {
+				if !c.broken[path] && c.usable(u) && c.sound(c.file.agents[a].Agent) {
 					c.build(path, k, set, p)
 				}
 			}
 		}
+		if (len(from) == 0 || len(to) == 0) && !c.broken[path] {
+			c.assemble(path, k, set, &policy.Agent{}, c.standIn()) // for the mistakes in its other keys
+		}
 	}
+}
+
+// usable reports whether connections to an upstream can be looked at: what is wrong with it, if anything, only says that
+// it cannot be reached. In a file with that mistake, those of its connections are to be found too.
+func (c *compiler) usable(upstream string) bool {
+	path := "upstreams." + upstream
+	if !c.broken[path] {
+		return true
+	}
+	for _, d := range c.report.list {
+		if rest, ok := strings.CutPrefix(d.Path, path+"."); ok && !slices.Contains(reach, rest[:keyLength(rest)]) {
+			return false
+		}
+	}
+	return true
+}
+
+// reach are the keys of an upstream that say how to reach it.
+var reach = []string{"command", "env", "dir", "url", "headers"}
+
+// keyLength is the length of the first key of a path.
+func keyLength(path string) int {
+	if i := strings.IndexAny(path, ".["); i >= 0 {
+		return i
+	}
+	return len(path)
+}
+
+// standIn is an upstream that has all task types of the file.
+func (c *compiler) standIn() *policy.Upstream {
+	u := &policy.Upstream{}
+	for _, x := range c.file.Upstreams {
+		u.Tasks = append(u.Tasks, x.Tasks...)
+	}
+	return u
 }
 
 // match returns the declared names that patterns stand for, each once, in the order of their declaration.
@@ -110,8 +149,15 @@ func (c *compiler) overlap(path string, k *connection, p pair, first claim, take
 
 // build makes the connection of one pair.
 func (c *compiler) build(path string, k *connection, set settings, p pair) {
+	out := c.assemble(path, k, set, c.file.agents[p.agent].Agent, c.file.upstreams[p.upstream].Upstream)
+	c.file.Connections = append(c.file.Connections, out)
+	c.file.connections[p] = out
+}
+
+// assemble makes a connection of its keys.
+func (c *compiler) assemble(path string, k *connection, set settings, a *policy.Agent, u *policy.Upstream) *policy.Connection {
 	out := &policy.Connection{
-		Name: string(k.Name), Agent: c.file.agents[p.agent].Agent, Upstream: c.file.upstreams[p.upstream].Upstream,
+		Name: string(k.Name), Agent: a, Upstream: u,
 		Timeout: set.timeout, Limits: set.limits, File: c.shared, Revision: c.file.Revision, At: k.At,
 	}
 	for _, config := range k.Own.Gates {
@@ -133,8 +179,7 @@ func (c *compiler) build(path string, k *connection, set settings, p pair) {
 			out.Gates = append(out.Gates, policy.Named{Name: spec.Name, Gate: gate, Observe: set.observe})
 		}
 	}
-	c.file.Connections = append(c.file.Connections, out)
-	c.file.connections[p] = out
+	return out
 }
 
 func (c *compiler) complain(path string, k *connection, all policy.Complaints) {
@@ -143,11 +188,6 @@ func (c *compiler) complain(path string, k *connection, all policy.Complaints) {
 		if at.Line == 0 {
 			at = k.At
 		}
-		x.At = at
-		if c.told[x] {
-			continue // of a place that several connections share
-		}
-		c.told[x] = true
 		c.report.fail(CodeGate, at, path, x.Text, x.Hint)
 	}
 }

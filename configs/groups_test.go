@@ -139,3 +139,33 @@ func TestAMistakeThatConnectionsShareIsToldOnce(t *testing.T) {
 		t.Errorf("got %v, want one error", err)
 	}
 }
+
+// picky is a gate that finds fault with every key it has.
+func picky() []policy.Spec {
+	type keys struct {
+		Wish string `yaml:"wish" doc:"A wish."`
+	}
+	return []policy.Spec{policy.NewSpec("picky", "nothing", nil, func(_ *policy.Connection, k *keys) (policy.Gate, error) {
+		if k.Wish == "" {
+			return nil, nil
+		}
+		return nil, policy.Complaints{{Text: "the wish " + k.Wish + " cannot be granted"}}
+	})}
+}
+
+func TestMistakesInKeysOfGatesAreToldBesideOthers(t *testing.T) {
+	for name, rest := range map[string]string{
+		"an upstream that cannot be reached": "agents: { a: key }\nupstreams: { u: { url: \"${env:UNSET}\" } }\nconnections: { c: { from: a, to: u, wish: ice } }\n",
+		"an upstream with an unknown header": "agents: { a: key }\nupstreams: { u: { url: \"https://h/\", headers: { \"b c\": x } } }\nconnections: { c: { from: a, to: u, wish: ice } }\n",
+		"an upstream that is not declared":   "agents: { a: key }\nupstreams: { u: { command: [x] } }\nconnections: { c: { from: a, to: v, wish: ice } }\n",
+		"an agent that is not declared":      "agents: { a: key }\nupstreams: { u: { command: [x] } }\nconnections: { c: { from: b, to: u, wish: ice } }\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := configs.Parse("t.yaml", []byte("version: 1\n"+rest), configs.Options{Gates: picky()})
+			var all configs.Diagnostics
+			if !errors.As(err, &all) || len(all) != 2 || !strings.Contains(err.Error(), "the wish ice cannot be granted") {
+				t.Errorf("got %v, want two errors", err)
+			}
+		})
+	}
+}
