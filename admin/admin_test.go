@@ -44,6 +44,7 @@ func (d *desk) Reload(context.Context) error { return d.note("reload") }
 func (d *desk) AcceptRollback(_ context.Context, reason string) error {
 	return d.note("accept %q", reason)
 }
+
 func (d *desk) Agents(context.Context) ([]admin.Agent, error) {
 	return []admin.Agent{{Name: "a", Auth: "key", Keys: []admin.Credential{key.Details}}}, d.note("agents")
 }
