@@ -119,6 +119,8 @@ func webMisdeeds(elsewhere string) map[string]misdeed {
 			fmt.Fprintf(w, format, a.id)
 		}}
 	}
+	unauthorized := status(http.StatusUnauthorized, "WWW-Authenticate", `Bearer resource_metadata="`+elsewhere+`"`)
+	unauthorized.want, unauthorized.reason = "UPSTREAM_UNAVAILABLE", "UPSTREAM_TURNED_AWAY"
 	return map[string]misdeed{
 		"U84 data over many lines": events("data: {\"jsonrpc\":\"2.0\",\ndata: \"id\":%s,\ndata: \"result\":{\"content\":[{\"type\":\"text\",\"text\":\"done\"}]}}\n\n"),
 		"U84 CR only":              events("data: {\"jsonrpc\":\"2.0\",\"id\":%s,\"result\":{\"content\":[{\"type\":\"text\",\"text\":\"done\"}]}}\r\r"),
@@ -126,7 +128,7 @@ func webMisdeeds(elsewhere string) map[string]misdeed {
 		"U85 HTML":                 other("text/html"),
 		"U90 redirect":             status(http.StatusTemporaryRedirect, "Location", elsewhere),
 		"U90 found":                status(http.StatusFound, "Location", elsewhere),
-		"U90 unauthorized":         status(http.StatusUnauthorized, "WWW-Authenticate", `Bearer resource_metadata="`+elsewhere+`"`),
+		"U90 unauthorized":         unauthorized,
 		"U90 compressed":           status(http.StatusOK, "Content-Encoding", "gzip"),
 	}
 }
