@@ -42,7 +42,7 @@ func (p *Proxy) identify(pol *Policy, peer *ingress.Peer) (a *policy.Agent, key,
 	if peer.Local && peer.Credential == "" {
 		a, err := localAgent(pol, peer.As)
 		if err != nil {
-			return nil, "", err.Error(), nil
+			return nil, "", err.Error(), nil //nolint:nilerr // it is why nobody is let in, not a fault
 		}
 		return a, "", "", nil
 	}
@@ -54,7 +54,7 @@ func (p *Proxy) identify(pol *Policy, peer *ingress.Peer) (a *policy.Agent, key,
 	case errors.Is(err, errBroken):
 		return nil, key, "", err
 	case err != nil:
-		return nil, key, err.Error(), nil
+		return nil, key, err.Error(), nil //nolint:nilerr // likewise
 	}
 	principal, declared := pol.Agents[name]
 	switch {
