@@ -39,6 +39,8 @@ func Run(t *testing.T, open Opener) {
 	t.Run("state and position survive close", s.survivesClose)
 	t.Run("a closed engine says so", s.closedSaysSo)
 	t.Run("any history equals that of a plain map", s.equalsModel)
+	t.Run("one order explains what concurrent callers see", s.linearizable)
+	t.Run("faults before and after a change are survived", s.survivesFaults)
 }
 
 type suite struct{ opener Opener }
