@@ -94,13 +94,21 @@ func (lv *level) decode(t []byte, lo, hi int) (via step, from, to int, ok bool) 
 
 // mixed holds for short stretches that are no words: small and capital letters with digits, or with padding behind.
 func mixed(v []byte, padded bool) bool {
+	some, every := uint8(0), ^uint8(0)
+	for _, b := range v {
+		some |= kindOf[b]
+		every &= kindOf[b]
+	}
+	if some&isLower == 0 || some&isUpper == 0 {
+		return every&isHex != 0 && some&isDigit != 0
+	}
 	s := shapeOf(v)
 	return s.upper > 1 && s.lower > 0 && (s.digit > 0 || padded || s.changes > 2) || s.hex == len(v) && s.digit > 0
 }
 
 // placeFrom gives what is decoded the names of its leaf and, as a label, what stands before it.
 func (e *Engine) placeFrom(s *Scratch, p piece, t []byte, lo int) piece {
-	names := *s.names(p)
+	names := *s.names(&p)
 	names.Name = false
 	if len(names.Label) == 0 {
 		if names.Label = s.columnHeader(t, lo); len(names.Label) == 0 {
@@ -109,9 +117,10 @@ func (e *Engine) placeFrom(s *Scratch, p piece, t []byte, lo int) piece {
 	}
 	s.members = append(s.members, names)
 	p.name = ^int32(len(s.members) - 1)
-	place := e.place(s, &s.members[len(s.members)-1], p)
-	place.telling = p.telling // what stands before names personal data, not secrets: those are seen without decoding
-	return place
+	telling := p.telling
+	e.place(s, &s.members[len(s.members)-1], &p)
+	p.telling = telling // what stands before names personal data, not secrets: those are seen without decoding
+	return p
 }
 
 // unhex decodes pairs; a checksum decodes to noise and is given up after a few bytes.

@@ -33,10 +33,13 @@ func (e *Engine) nested(s *Scratch, t []byte, leaf int, tr *trail, depth int) {
 	outer := s.members
 	s.members = d.leaves
 	for i := range d.pieces {
-		d.pieces[i] = e.place(s, &d.leaves[i], d.pieces[i])
+		e.place(s, &d.leaves[i], &d.pieces[i])
 	}
 	lv.trail = trail{spans: &lv.spans, up: tr, via: stepJSON}
+	long := s.long
+	s.long = true
 	e.page(s, d.out, d.pieces, &lv.trail, depth+1)
+	s.long = long
 	lv.trail.base = 0
 	e.siblings(s, d, &lv.trail, depth+1)
 	s.members = outer

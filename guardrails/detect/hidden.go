@@ -114,18 +114,30 @@ func (h *hiddenRun) findings(size int) [4]Finding {
 
 // ansi reports escape sequences that hide or overwrite what a terminal shows.
 func (e *Engine) ansi(s *Scratch, t []byte, leaf int, tr *trail) {
-	for i := 0; i+2 < len(t); i++ {
-		if t[i] != 0x1b {
-			continue
+	for i := 0; i < len(t); i++ {
+		n := bytes.IndexByte(t[i:], 0x1b)
+		if n < 0 || i+n+2 >= len(t) {
+			return
 		}
+		i += n
 		end := i + 2
 		for end < len(t) && end < i+64 && !is(t[end], isLetter) && t[end] != 7 {
 			end++
 		}
-		conceals := t[i+1] == '[' && end < len(t) && (t[end] == 'm' && bytes.HasPrefix(t[i+2:], []byte("8m")) || t[end] == 'J' || t[end] == 'K' || t[end] == 'A' || t[end] == 'G')
-		if conceals || t[i+1] == ']' || t[i+1] == 'P' || t[i+1] == '_' {
+		if t[i+1] == ']' || t[i+1] == 'P' || t[i+1] == '_' || t[i+1] == '[' && end < len(t) && conceals(t[i+2:end+1]) {
 			s.add(leaf, tr, Finding{Rule: "hidden-terminal-escape", Entity: "terminal-escape", Kind: Hidden, Confidence: 85, Start: i, End: min(len(t), end+1)})
 			return
 		}
 	}
+}
+
+// conceals holds for control sequences that hide text, erase it or go back over it.
+func conceals(seq []byte) bool {
+	switch seq[len(seq)-1] {
+	case 'm':
+		return bytes.HasPrefix(seq, []byte("8m"))
+	case 'J', 'K', 'A', 'G':
+		return true
+	}
+	return false
 }

@@ -69,11 +69,8 @@ func (e *Engine) sortOf(h phraseHit) sort8 {
 }
 
 // judge scores the phrases found in one leaf and forgets them.
-func (e *Engine) judge(s *Scratch, text []byte, p piece, tr *trail) {
-	if len(s.phrases) == 0 {
-		return
-	}
-	tr.enter(&p)
+func (e *Engine) judge(s *Scratch, text []byte, p *piece, tr *trail) {
+	tr.enter(p)
 	t := text[p.lo:p.hi]
 	if s.turns(e) {
 		e.turn(s, t, int(p.leaf), tr)

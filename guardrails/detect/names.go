@@ -21,12 +21,13 @@ type nameCache struct {
 		by    *Engine
 	}
 	hits hits
+	none facts // of a name too long to be one
 }
 
-// facts returns what a name says. The answer is kept under a copy of the name.
-func (e *Engine) facts(s *Scratch, name []byte) facts {
+// facts returns what a name says. The answer is kept under a copy of the name, and holds until the next question.
+func (e *Engine) facts(s *Scratch, name []byte) *facts {
 	if len(name) == 0 || len(name) > 128 {
-		return facts{generic: len(name) == 0}
+		return &s.cache.none
 	}
 	h := uint32(2166136261)
 	for _, b := range name {
@@ -34,7 +35,7 @@ func (e *Engine) facts(s *Scratch, name []byte) facts {
 	}
 	slot := &s.cache.slots[h%512]
 	if slot.by == e && bytes.Equal(slot.name, name) {
-		return slot.facts
+		return &slot.facts
 	}
 	f := facts{labels: e.labels.of(s, name, true), vendor: e.names.hasVendor(name)}
 	e.words.find(name, &s.cache.hits)
@@ -50,7 +51,7 @@ func (e *Engine) facts(s *Scratch, name []byte) facts {
 	f.telling = f.grade > gradeNot || f.labels.meets(e.labels.wholeMask)
 	f.generic, f.plain = generic(name), plainName(name)
 	slot.by, slot.name, slot.facts = e, append(slot.name[:0], name...), f
-	return f
+	return &slot.facts
 }
 
 // plainName holds for names of letters and underscores, short enough to hide nothing.
@@ -77,10 +78,10 @@ func generic(name []byte) bool {
 }
 
 // place writes down what the names of a leaf say.
-func (e *Engine) place(s *Scratch, l *Leaf, p piece) piece {
+func (e *Engine) place(s *Scratch, l *Leaf, p *piece) {
+	p.said, p.telling, p.generic = labelSet{}, l.Name, false
 	if l.Name {
-		p.telling = true
-		return p
+		return
 	}
 	p.generic = len(l.Label) == 0
 	if len(l.Field) > 0 {
@@ -95,7 +96,6 @@ func (e *Engine) place(s *Scratch, l *Leaf, p piece) piece {
 	if len(l.Parent) > 0 {
 		p.said = p.said.or(e.facts(s, l.Parent).labels)
 	}
-	return p
 }
 
 // cleanName holds for a member's name in which nothing was found when it came last: rows repeat their names.
@@ -107,7 +107,7 @@ func (e *Engine) cleanName(s *Scratch, name []byte) bool {
 }
 
 // byName judges a leaf by the names around it.
-func (e *Engine) byName(s *Scratch, t []byte, p piece, tr *trail) {
+func (e *Engine) byName(s *Scratch, t []byte, p *piece, tr *trail) {
 	l, leaf := s.names(p), int(p.leaf)
 	if l.Name || p.generic {
 		s.bare(t, leaf, tr)

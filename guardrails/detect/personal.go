@@ -18,20 +18,27 @@ const (
 
 // marks looks for personal data: it stops at every digit and @ that begins something.
 func (e *Engine) marks(s *Scratch, text []byte, pieces []piece, tr *trail) {
-	k := 0
+	k := -1
+	next := 0 // where the piece ends
+	c := candidate{e: e, s: s, tr: tr}
 	for i := 0; i < len(text); {
 		if kindOf[text[i]]&isMark == 0 {
 			i++
 			continue
 		}
-		for int(pieces[k].hi) <= i {
-			k++
+		if i >= next {
+			for k++; int(pieces[k].hi) <= i; k++ {
+			}
+			p := &pieces[k]
+			next = int(p.hi)
+			c.p, c.t, c.leaf = p, text[p.lo:p.hi], int(p.leaf)
+			tr.enter(p)
+			if i == int(p.lo) && c.idle() {
+				i = next
+				continue
+			}
 		}
-		p := &pieces[k]
-		t := text[p.lo:p.hi]
-		tr.enter(p)
-		c := candidate{e: e, s: s, t: t, leaf: int(p.leaf), tr: tr, p: p}
-		i = int(p.lo) + c.at(i-int(p.lo))
+		i = int(c.p.lo) + c.at(i-int(c.p.lo))
 	}
 }
 
@@ -134,7 +141,7 @@ func (c *candidate) grouped(word, end int) int {
 	if c.plus(word) {
 		return last
 	}
-	if g.n == 1 && c.t[word] <= '9' && c.idle(word, end) {
+	if c.smallTalk() {
 		return end
 	}
 	ctx := context{}
@@ -154,11 +161,35 @@ func (c *candidate) grouped(word, end int) int {
 	return end
 }
 
-// idle holds for the whole number of a leaf that is named, by nothing that makes numbers personal: the common case of
+// smallTalk holds for a few digits among small letters in a longer text, as in "in 802 ms": whatever has so few
+// digits is written in capitals.
+func (c *candidate) smallTalk() bool {
+	g := &c.s.groups
+	if len(c.t) < 32 {
+		return false
+	}
+	digits := 0
+	for _, b := range g.norm[:g.off[g.n]] {
+		if is(b, isDigit) {
+			digits++
+		}
+	}
+	if digits >= 5 {
+		return false
+	}
+	for i := range g.n {
+		if is(c.t[g.start[i]], isUpper) || is(c.t[g.end[i]-1], isUpper) {
+			return false
+		}
+	}
+	return true
+}
+
+// idle holds for a leaf that is one whole number, and named by nothing that makes numbers personal: the common case of
 // structured results, decided without looking at a check digit.
-func (c *candidate) idle(lo, hi int) bool {
-	n := hi - lo
-	if lo > 0 || hi < len(c.t) || n >= 12 || c.e.forms.free[n] || c.p.generic {
+func (c *candidate) idle() bool {
+	n := len(c.t)
+	if n >= 12 || c.p.generic || c.e.forms.free[n] || c.p.said.meets(c.e.forms.named[n]) || c.p.said.meets(c.e.labels.numbers) {
 		return false
 	}
 	for _, b := range c.t {
@@ -166,8 +197,7 @@ func (c *candidate) idle(lo, hi int) bool {
 			return false
 		}
 	}
-	said := c.p.said
-	return !said.meets(c.e.forms.named[n]) && !said.meets(c.e.labels.numbers)
+	return true
 }
 
 // read fills the groups: at most one short word before, then what follows while single separators join it.

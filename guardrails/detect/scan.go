@@ -15,6 +15,7 @@ type Scratch struct {
 	levels     [maxDepth + 1]level
 	match      matcher
 	cache      nameCache
+	long       bool // a piece of the page is long enough to be squeezed
 	nowhere    Leaf
 	cut        [1]piece
 	table      table
@@ -71,14 +72,16 @@ const (
 func (e *Engine) Scan(s *Scratch, leaves []Leaf, emit func(leaf int, f Finding)) {
 	s.leaves, s.found, s.table = leaves, s.found[:0], table{}
 	s.budget = newBudget(leaves)
-	s.text, s.pieces = s.text[:0], s.pieces[:0]
+	s.text, s.pieces, s.long = s.text[:0], s.pieces[:0], false
 	for i := range leaves {
 		t := leaves[i].Text
 		if len(t) == 0 || leaves[i].Name && e.cleanName(s, t) {
 			continue
 		}
 		if len(t) >= ownPage {
-			e.page(s, t, s.own(0, e.place(s, &leaves[i], piece{hi: int32(len(t)), leaf: int32(i), name: int32(i)})), nil, 0)
+			own := s.own(0, piece{hi: int32(len(t)), leaf: int32(i), name: int32(i)})
+			e.place(s, &leaves[i], &own[0])
+			e.page(s, t, own, nil, 0)
 			continue
 		}
 		if len(s.text)+len(t) > pageText {
@@ -86,7 +89,9 @@ func (e *Engine) Scan(s *Scratch, leaves []Leaf, emit func(leaf int, f Finding))
 		}
 		lo := int32(len(s.text))
 		s.text = append(append(s.text, t...), 0)
-		s.pieces = append(s.pieces, e.place(s, &leaves[i], piece{lo: lo, hi: lo + int32(len(t)), leaf: int32(i), name: int32(i)}))
+		s.long = s.long || len(t) >= oddMin
+		s.pieces = append(s.pieces, piece{lo: lo, hi: lo + int32(len(t)), leaf: int32(i), name: int32(i)})
+		e.place(s, &leaves[i], &s.pieces[len(s.pieces)-1])
 	}
 	e.flush(s)
 	s.leaves = nil
@@ -105,7 +110,7 @@ func (s *Scratch) own(depth int, p piece) []piece {
 func (e *Engine) flush(s *Scratch) {
 	if len(s.pieces) > 0 {
 		e.page(s, s.text, s.pieces, nil, 0)
-		s.text, s.pieces = s.text[:0], s.pieces[:0]
+		s.text, s.pieces, s.long = s.text[:0], s.pieces[:0], false
 	}
 }
 
@@ -114,9 +119,9 @@ func (e *Engine) page(s *Scratch, text []byte, pieces []piece, tr *trail, depth 
 	e.words.find(text, &s.levels[depth].hits)
 	e.literals(s, text, pieces, tr, depth)
 	e.marks(s, text, pieces, tr)
-	for _, p := range pieces {
-		if p.generic || p.telling {
-			tr.enter(&p)
+	for i := range pieces {
+		if p := &pieces[i]; p.generic || p.telling {
+			tr.enter(p)
 			e.byName(s, text[p.lo:p.hi], p, tr)
 		}
 	}
@@ -130,17 +135,21 @@ func (e *Engine) literals(s *Scratch, text []byte, pieces []piece, tr *trail, de
 	for _, stream := range s.levels[depth].hits {
 		for _, h := range stream {
 			for pieces[k].hi < h.end {
-				e.judge(s, text, pieces[k], tr)
+				if len(s.phrases) > 0 {
+					e.judge(s, text, &pieces[k], tr)
+				}
 				k++
 			}
-			p := pieces[k]
-			tr.enter(&p)
+			p := &pieces[k]
+			tr.enter(p)
 			a := &e.anchors[h.lit]
 			end := int(h.end - p.lo)
 			e.literal(s, text[p.lo:p.hi], end-int(a.size), end, a, int(p.leaf), tr)
 		}
 	}
-	e.judge(s, text, pieces[k], tr)
+	if len(s.phrases) > 0 {
+		e.judge(s, text, &pieces[k], tr)
+	}
 }
 
 func (e *Engine) literal(s *Scratch, t []byte, at, end int, a *anchor, leaf int, tr *trail) {
@@ -187,7 +196,7 @@ func (e *Engine) literal(s *Scratch, t []byte, at, end int, a *anchor, leaf int,
 }
 
 // names returns what is known about the place of a piece.
-func (s *Scratch) names(p piece) *Leaf {
+func (s *Scratch) names(p *piece) *Leaf {
 	switch {
 	case p.name == noName:
 		return &s.nowhere

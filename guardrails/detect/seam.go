@@ -71,7 +71,11 @@ func torn(a, b []byte) bool {
 	if slices.Contains(a, '@') || slices.Contains(b, '@') {
 		return !blank
 	}
-	x, y := shapeOf(a), shapeOf(b)
+	return halves(shapeOf(a), shapeOf(b), size, blank)
+}
+
+// halves judges what two words are made of; blank says that one divides them.
+func halves(x, y shape, size int, blank bool) bool {
 	switch {
 	case x.letter()+x.mark == 0 && y.digit == 0, y.letter()+y.mark == 0 && x.digit == 0:
 		return false // a number beside a word

@@ -3,6 +3,8 @@ package detect
 import "slices"
 
 const (
+	// oddMin is the least text in which instructions could be squeezed.
+	oddMin    = 24
 	oddWindow = 320
 	// oddWhole is the size up to which a text is looked at from end to end; of longer ones, every fourth window is.
 	oddWhole = 4 << 10

@@ -176,7 +176,7 @@ var triggers = func() (t [256]uint8) {
 		t[b] = seesHigh
 	}
 	t['%'], t['&'], t['\\'], t['*'], t['_'], t['~'] = seesPercent, seesAmp, seesEscape, seesMarks, seesMarks, seesMarks
-	t['`'], t['\n'], t[0x1b], t['='] = seesMarks, seesLine, seesANSI, seesEqual
+	t['`'], t['\n'], t[0x1b], t['='], t['{'], t['['] = seesMarks, seesLine, seesRest, seesEqual, seesRest, seesRest
 	return t
 }()
 
@@ -187,7 +187,7 @@ const (
 	seesEscape
 	seesMarks
 	seesLine
-	seesANSI
+	seesRest // the escape of terminals, and what JSON begins with
 	seesEqual
 )
 
@@ -195,6 +195,9 @@ const (
 func (e *Engine) views(s *Scratch, text []byte, pieces []piece, tr *trail, depth int) {
 	all := seen(text)
 	e.runs(s, text, pieces, tr, depth)
+	if all == 0 && len(pieces) > 1 && !s.long {
+		return
+	}
 	for _, p := range pieces {
 		tr.enter(&p)
 		t := text[p.lo:p.hi]
@@ -205,10 +208,10 @@ func (e *Engine) views(s *Scratch, text []byte, pieces []piece, tr *trail, depth
 		if sees != 0 {
 			e.viewsOf(s, t, p, tr, depth, sees)
 		}
-		if depth < maxDepth && beginsJSON(t) {
+		if sees&seesRest != 0 && depth < maxDepth && beginsJSON(t) {
 			e.nested(s, t, int(p.leaf), tr, depth)
 		}
-		if len(t) >= 24 && odd(t) {
+		if len(t) >= oddMin && odd(t) {
 			e.squeeze(s, t, int(p.leaf), tr, depth)
 		}
 	}
@@ -242,7 +245,7 @@ func (e *Engine) viewsOf(s *Scratch, t []byte, p piece, tr *trail, depth int, se
 		e.hidden(s, t, leaf, tr)
 		e.strange(s, t, leaf, tr)
 	}
-	if sees&seesANSI != 0 {
+	if sees&seesRest != 0 {
 		e.ansi(s, t, leaf, tr)
 	}
 	if depth == maxDepth {
