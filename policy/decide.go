@@ -43,6 +43,9 @@ type Verdict struct {
 	Facts   Facts         // for the record
 	Rewrite wire.Edits    // what to replace in the message before it goes on
 	Settle  Settle        // what to do when the outcome is known; nil for nothing
+
+	// Findings are for the record, besides the answer: what a gate saw and let pass, or cut out. Gate is filled in.
+	Findings []Finding
 }
 
 // Pass is the verdict of a gate that has nothing against a call.
@@ -79,15 +82,15 @@ type Outcome struct {
 	Detail   string
 	At       Pos
 	Wait     time.Duration
-	Findings []Finding // refusals that mode observe did not act on
+	Findings []Finding // what gates saw and let pass, among it the refusals that mode observe did not act on
 	Facts    Facts
 	Fault    error // for the log; neither the agent nor the record sees it
 }
 
-// Finding is what a gate would have refused.
+// Finding is what a gate would have refused, or saw and let pass.
 type Finding struct {
 	Gate   string
-	Reason *Reason
+	Reason *Reason // for which it would have refused; nil where it would not
 	Detail string
 	At     Pos
 }
@@ -183,9 +186,14 @@ func ask(ctx context.Context, name string, call func() (Verdict, error)) (v Verd
 // apply takes a verdict into the outcome and returns the call to go on with.
 func (o *Outcome) apply(g *Named, v Verdict, err error, c *Call) (*Call, error) {
 	o.Facts.add(&v.Facts)
-	switch {
-	case err != nil:
+	if err != nil {
 		return c, err
+	}
+	for _, f := range v.Findings {
+		f.Gate = g.Name
+		o.Findings = append(o.Findings, f)
+	}
+	switch {
 	case v.Effect != Allow && v.Reason == nil:
 		return c, errors.New("a refusal without a reason")
 	case g.Observe && (v.Effect != Allow || len(v.Rewrite) > 0) && (v.Reason == nil || !v.Reason.Always):

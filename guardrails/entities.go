@@ -1,0 +1,104 @@
+package guardrails
+
+import (
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/hopgate/hopgate/guardrails/detect"
+)
+
+// mediaEntity is what findings say that stand for a picture, a sound, a document or an archive.
+const mediaEntity = "media"
+
+// kindOf returns the kind that a name stands for.
+func kindOf(name string) (detect.Kind, bool) {
+	for k := detect.Secret; k <= detect.Hidden; k++ {
+		if k.String() == name {
+			return k, true
+		}
+	}
+	return 0, false
+}
+
+// short are the names that people use of what package detect calls otherwise.
+var short = map[string]string{
+	"card": "CREDIT_CARD", "email": "EMAIL_ADDRESS", "iban": "IBAN_CODE", "ip": "IP_ADDRESS", "mac": "MAC_ADDRESS",
+	"phone": "PHONE_NUMBER", "wallet": "CRYPTO",
+}
+
+// names says what package detect calls each thing that people call by a name.
+var names = sync.OnceValue(func() map[string]string {
+	all := map[string]string{}
+	for e := range strings.FieldsSeq(personal) {
+		all[strings.ReplaceAll(strings.ToLower(e), "_", "-")] = e
+	}
+	for e := range strings.FieldsSeq(others) {
+		all[e] = e
+	}
+	maps.Copy(all, short)
+	return all
+})
+
+// entityOf returns what package detect calls a name: card, us-ssn or github-token. It returns nothing for a name that it
+// does not know.
+func entityOf(name string) string { return names()[name] }
+
+// nameOf returns what people call an entity. It holds letters, digits and dashes alone.
+func nameOf(entity string) string {
+	for s, e := range short {
+		if e == entity {
+			return s
+		}
+	}
+	return strings.ReplaceAll(strings.ToLower(entity), "_", "-")
+}
+
+// knownNames are all names that entityOf and kindOf know.
+func knownNames() []string {
+	all := slices.Collect(maps.Keys(names()))
+	for k := detect.Secret; k <= detect.Hidden; k++ {
+		all = append(all, k.String())
+	}
+	return all
+}
+
+// suggest says which known name was probably meant, or nothing where none is near.
+func suggest(name string, known []string) string {
+	best, least := "", len(name)/3+2
+	for _, k := range known {
+		if len(k) > 64 {
+			continue
+		}
+		d := distance(name, k)
+		if d < least && d < len(k) || d == least && best != "" && k < best {
+			best, least = k, d
+		}
+	}
+	if best == "" {
+		return ""
+	}
+	return `did you mean "` + best + `"?`
+}
+
+// distance counts the insertions, deletions and replacements of bytes that lead from a to b (Levenshtein).
+func distance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			replaced := diagonal
+			if a[i] != b[j] {
+				replaced++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(replaced, row[j]+1, diagonal+1)
+		}
+	}
+	return row[len(b)]
+}

@@ -1,0 +1,123 @@
+// Package guardrails says what may be said: which secrets, personal data, injected instructions and hidden texts may pass
+// between an agent and a server, and what is cut out of a message before it goes on.
+//
+// Every name, string and number of every message is looked at, in both directions, by the detectors of package detect.
+// What is done about a finding says a profile, a list of rules in the configuration; secrets are blocked unless a rule
+// says otherwise. Redaction replaces bytes where they stand and leaves all others as they are; where it would break what
+// it is made in, the message is blocked.
+//
+// The package does not say who may call what, sends nothing, and keeps nothing between messages. What was found leaves it
+// as kind, rule, place and number, never as value.
+package guardrails
+
+import (
+	"context"
+	"sync"
+
+	"github.com/hopgate/hopgate/guardrails/detect"
+	"github.com/hopgate/hopgate/mcpproxy/wire"
+	"github.com/hopgate/hopgate/policy"
+)
+
+const gateName = "guardrails"
+
+// Spec describes the gate. Its gates share one set of detectors for each configuration.
+func Spec() policy.Spec {
+	s := new(shelf)
+	return policy.NewSpec(gateName, "what may be said", reasons,
+		func(c *policy.Connection, own *Keys) (policy.Gate, error) { return build(s, c, own) },
+	).On(policy.OnFile, func() any { return new(FileKeys) }).
+		On(policy.OnTool, func() any { return new(ToolKeys) })
+}
+
+// shelf keeps the profiles of the configuration that was compiled last, which all its connections share.
+type shelf struct {
+	mu       sync.Mutex // guards what follows
+	keys     *FileKeys
+	profiles *Profiles
+	wrong    error
+}
+
+func (s *shelf) of(keys *FileKeys) (*Profiles, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.profiles == nil && s.wrong == nil || s.keys != keys {
+		s.profiles, s.wrong = Compile(keys)
+		s.keys = keys
+	}
+	return s.profiles, s.wrong
+}
+
+// gate is the gate of one connection. It is immutable.
+type gate struct {
+	engine *detect.Engine
+	guards []guard
+}
+
+// guard is a profile and the calls that it is for.
+type guard struct {
+	profile *profile
+	tool    *policy.Pattern // nil for all calls
+}
+
+var _ policy.Screen = (*gate)(nil)
+
+func build(s *shelf, c *policy.Connection, own *Keys) (policy.Gate, error) {
+	all, err := s.of(policy.Setting[FileKeys](c.File, gateName))
+	if err != nil {
+		return nil, err
+	}
+	g := &gate{engine: all.engine}
+	var wrong policy.Complaints
+	add := func(n *ProfileName, tool *policy.Pattern) {
+		name := lightName
+		if n != nil {
+			name = n.Text
+		}
+		p, ok := all.profiles[name]
+		if !ok {
+			wrong = append(wrong, all.unknown(n))
+			return
+		}
+		g.guards = append(g.guards, guard{profile: p, tool: tool})
+	}
+	add(own.Guard, nil)
+	for i := range c.Tools {
+		if t := policy.Setting[ToolKeys](c.Tools[i].Settings, gateName); t != nil && t.Guard != nil {
+			add(t.Guard, &c.Tools[i].Name)
+		}
+	}
+	if len(wrong) > 0 {
+		return nil, wrong
+	}
+	return g, nil
+}
+
+// Check judges what an agent sends, and what a server sends without being asked; see [policy.Gate].
+func (g *gate) Check(_ context.Context, c *policy.Call) (policy.Verdict, error) {
+	return g.inspect(c, c.Frame, c.Direction, &sent)
+}
+
+// Screen judges what a server answers; see [policy.Screen].
+func (g *gate) Screen(_ context.Context, c *policy.Call, result *wire.Frame) (policy.Verdict, error) {
+	way := policy.ToAgent
+	if c.Direction == policy.ToAgent {
+		way = policy.ToUpstream
+	}
+	return g.inspect(c, result, way, &shown)
+}
+
+// inspect looks at a message and says what becomes of it.
+func (g *gate) inspect(c *policy.Call, f *wire.Frame, way policy.Direction, why *causes) (policy.Verdict, error) {
+	s := newScan()
+	defer s.free()
+	s.look(g.engine, f.Raw)
+	if len(s.found) == 0 {
+		if c.Trace != nil {
+			c.Passed("content", g.guards[0].profile.at, g.guards[0].profile.name+": nothing found")
+		}
+		return policy.Pass, nil
+	}
+	s.decide(g.guards, c, way)
+	return s.verdict(g, c, f, way, why)
+}

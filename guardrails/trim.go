@@ -1,0 +1,355 @@
+package guardrails
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/json"
+	"errors"
+	"reflect"
+	"slices"
+	"strconv"
+
+	"github.com/hopgate/hopgate/guardrails/detect"
+	"github.com/hopgate/hopgate/mcpproxy/wire"
+)
+
+// errUncuttable is why a message is blocked in which something would have been replaced.
+var errUncuttable = errors.New("what was found cannot be cut out")
+
+// trim makes the edits that cut findings out of a message.
+type trim struct {
+	s      *scan
+	f      *wire.Frame
+	free   []wire.Span      // values of which parts may be left out
+	lists  []wire.Span      // lists of which elements may be left out
+	fixed  []wire.Span      // values that stand for themselves: another value means another thing
+	out    map[int32][]bool // by box: which of its members or elements are left out
+	names  map[string]int   // placeholders given, by entity and value
+	counts map[string]int   // placeholders given, by entity
+}
+
+func newTrim(s *scan, f *wire.Frame) *trim {
+	t := &trim{s: s, f: f, out: map[int32][]bool{}, names: map[string]int{}, counts: map[string]int{}}
+	t.free = present(f, wire.ParamsArguments, wire.ResultStructured, wire.ParamsMeta, wire.ResultMeta)
+	t.lists = present(f, wire.ResultTools, wire.ResultPrompts, wire.ResultResources, wire.ResultTemplates)
+	t.fixed = present(f,
+		wire.ID, wire.Method, wire.ParamsName, wire.ParamsURI, wire.ParamsCursor, wire.ParamsProtocolVersion, wire.ParamsRef,
+		wire.ParamsLevel, wire.ParamsProgressToken, wire.ParamsRequestID, wire.ParamsTaskID, wire.ParamsRequestState,
+		wire.MetaProgressToken, wire.MetaProtocolVersion, wire.MetaSubscriptionID, wire.ResultType, wire.ResultNextCursor,
+		wire.ResultProtocolVersion, wire.ResultRequestState, wire.ResultCacheScope)
+	return t
+}
+
+func present(f *wire.Frame, members ...wire.Member) []wire.Span {
+	var all []wire.Span
+	for _, m := range members {
+		if f.Has(m) {
+			all = append(all, f.Span(m))
+		}
+	}
+	return all
+}
+
+func within(spans []wire.Span, at wire.Span) bool {
+	return slices.ContainsFunc(spans, func(s wire.Span) bool { return s.Lo <= at.Lo && at.Hi <= s.Hi })
+}
+
+// leaveOut leaves out the element of a list in which something is blocked: one poisoned tool must not take the others
+// with it. It reports false where the sighting is in no such element.
+func (t *trim) leaveOut(x *sighting) bool {
+	p := &t.s.places[x.leaf]
+	for _, list := range t.lists {
+		if !within([]wire.Span{list}, p.at) {
+			continue
+		}
+		inner := p.at
+		for b := p.in; b >= 0; b = t.s.boxes[b].in {
+			if t.s.boxes[b].at == list {
+				return t.leave(b, inner)
+			}
+			inner = t.s.boxes[b].at
+		}
+	}
+	return false
+}
+
+// leave marks the part of a box that holds a span.
+func (t *trim) leave(b int32, at wire.Span) bool {
+	parts := t.parts(b)
+	i := slices.IndexFunc(parts, func(p wire.Span) bool { return p.Lo <= at.Lo && at.Hi <= p.Hi })
+	if i < 0 {
+		return false
+	}
+	if t.out[b] == nil {
+		t.out[b] = make([]bool, len(parts))
+	}
+	t.out[b][i] = true
+	return true
+}
+
+// parts are the places of a box's members or elements in the message.
+func (t *trim) parts(b int32) []wire.Span {
+	at := t.s.boxes[b].at
+	raw := t.f.Raw[at.Lo:at.Hi]
+	var parts []wire.Span
+	for p := range wire.Elements(raw) {
+		parts = append(parts, span(int(at.Lo+p.Lo), int(at.Lo+p.Hi)))
+	}
+	for e := range wire.Entries(raw) {
+		parts = append(parts, span(int(at.Lo+e.At.Lo), int(at.Lo+e.At.Hi)))
+	}
+	return parts
+}
+
+// cut is a stretch of the message that is replaced.
+type cut struct {
+	at     wire.Span
+	entity string
+	kind   detect.Kind
+	mask   bool
+}
+
+// edits returns what is to be replaced for everything that a rule acts on.
+func (t *trim) edits() (wire.Edits, error) {
+	for i := range t.s.found {
+		if x := &t.s.found[i]; x.do == Drop && t.drop(&t.s.places[x.leaf]) {
+			x.dropped = true
+		}
+	}
+	edits := t.omissions()
+	gone := make([]wire.Span, len(edits))
+	for i := range edits {
+		gone[i] = edits[i].At
+	}
+	var cuts []cut
+	for i := range t.s.found {
+		x := &t.s.found[i]
+		p := &t.s.places[x.leaf]
+		if !acts(x) || x.dropped || within(gone, p.at) {
+			continue
+		}
+		if p.form != formText || p.media || within(t.fixed, p.at) || t.coded(p) || t.key(p) {
+			return nil, errUncuttable
+		}
+		cuts = append(cuts, cut{at: t.s.span(x), entity: x.Entity, kind: x.Kind, mask: x.do == Mask && x.Via == 0})
+	}
+	for _, c := range merge(cuts) {
+		edits = append(edits, wire.Edit{At: c.at, New: t.placeholder(&c)})
+	}
+	slices.SortFunc(edits, byPlace)
+	return t.copies(edits)
+}
+
+func byPlace(a, b wire.Edit) int { return cmp.Compare(a.At.Lo, b.At.Lo) }
+
+// drop marks the member or element that a leaf is for leaving out, where the protocol does not need it.
+func (t *trim) drop(p *place) bool {
+	if p.in < 0 || !within(t.free, t.s.boxes[p.in].at) || within(t.fixed, p.at) {
+		return false
+	}
+	return t.leave(p.in, p.at)
+}
+
+// coded holds for leaves that are read as bytes in base64: a placeholder would be other bytes.
+func (t *trim) coded(p *place) bool {
+	if within(t.free, p.at) {
+		return false
+	}
+	name := t.name(p)
+	return name == "blob" || name == "data" && t.f.Has(wire.ResultContent)
+}
+
+// key holds for what a list's elements go by, and for the fields that say how others are read.
+func (t *trim) key(p *place) bool {
+	if within(t.free, p.at) {
+		return false
+	}
+	switch t.name(p) {
+	case "type", "method", "role", "mimeType", "jsonrpc":
+		return true
+	case "name", "uri", "uriTemplate":
+		return within(t.lists, p.at)
+	}
+	return false
+}
+
+func (t *trim) name(p *place) string {
+	if !p.key.Present() {
+		return ""
+	}
+	return string(t.f.Raw[p.key.Lo+1 : p.key.Hi-1])
+}
+
+// omissions are the edits that leave out what is marked. What lies in something that goes anyway is not cut twice.
+func (t *trim) omissions() wire.Edits {
+	var all wire.Edits
+	for b, leave := range t.out {
+		keep := make([]bool, len(leave))
+		for i := range leave {
+			keep[i] = !leave[i]
+		}
+		all = append(all, wire.Cut(t.parts(b), keep)...)
+	}
+	slices.SortFunc(all, func(a, b wire.Edit) int {
+		return cmp.Or(cmp.Compare(a.At.Lo, b.At.Lo), cmp.Compare(b.At.Hi, a.At.Hi))
+	})
+	kept := all[:0]
+	for _, e := range all {
+		if n := len(kept); n == 0 || e.At.Lo >= kept[n-1].At.Hi {
+			kept = append(kept, e)
+		}
+	}
+	return kept
+}
+
+// merge joins cuts that overlap. What two findings share shows nothing of either.
+func merge(cuts []cut) []cut {
+	slices.SortFunc(cuts, func(a, b cut) int {
+		return cmp.Or(cmp.Compare(a.at.Lo, b.at.Lo), cmp.Compare(b.at.Hi, a.at.Hi))
+	})
+	var out []cut
+	for _, c := range cuts {
+		if n := len(out); n > 0 && c.at.Lo < out[n-1].at.Hi {
+			last := &out[n-1]
+			last.mask = last.mask && c.mask && last.at == c.at
+			last.at.Hi = max(last.at.Hi, c.at.Hi)
+			if c.kind == detect.Secret && last.kind != detect.Secret {
+				last.kind, last.entity = c.kind, c.entity
+			}
+			continue
+		}
+		out = append(out, c)
+	}
+	return out
+}
+
+// placeholder says what was there: [email#1], the same for the same value. A mask adds the end of it.
+func (t *trim) placeholder(c *cut) []byte {
+	value := appendUnescaped(nil, t.f.Raw[c.at.Lo:c.at.Hi])
+	name := nameOf(c.entity)
+	k := name + "\x00" + string(value)
+	n, ok := t.names[k]
+	if !ok {
+		t.counts[name]++
+		n = t.counts[name]
+		t.names[k] = n
+	}
+	out := append([]byte{'['}, name...)
+	out = strconv.AppendInt(append(out, '#'), int64(n), 10)
+	if c.mask && c.kind != detect.Secret {
+		out = append(append(out, ' '), ending(c.entity, value)...)
+	}
+	return append(out, ']')
+}
+
+// ending is the part of a value that a mask shows: the domain of an address, else the last four characters where that
+// leaves eight unknown.
+func ending(entity string, value []byte) []byte {
+	show := value[max(0, len(value)-4):]
+	if at := bytes.LastIndexByte(value, '@'); entity == "EMAIL_ADDRESS" && at >= 0 {
+		show = value[at:]
+	} else if len(value) < 12 {
+		show = nil
+	}
+	for _, c := range show {
+		if !isDigit(c) && (c|0x20 < 'a' || c|0x20 > 'z') && c != '.' && c != '-' && c != '@' {
+			show = nil
+			break
+		}
+	}
+	return append([]byte("***"), show...)
+}
+
+// gave reports whether a finding in the message as it is now is a placeholder of ours and nothing else.
+func (t *trim) gave(text []byte, start, end int) bool {
+	name, ok := placeholderAt(text, start, end)
+	return ok && t.counts[name] > 0
+}
+
+// placeholderAt returns the name in a placeholder that is all of text[start:end], with its brackets or without. The name
+// and a short number are all that such a text may hold, and a mask what a mask shows.
+func placeholderAt(text []byte, start, end int) (name string, ok bool) {
+	if start > 0 && text[start-1] == '[' {
+		start--
+	}
+	if end < len(text) && text[end] == ']' {
+		end++
+	}
+	if end-start < 4 || text[start] != '[' || text[end-1] != ']' {
+		return "", false
+	}
+	inside, mask, masked := bytes.Cut(text[start+1:end-1], []byte(" "))
+	before, number, ok := bytes.Cut(inside, []byte("#"))
+	if !ok || len(number) == 0 || len(number) > 5 || len(bytes.Trim(number, "0123456789")) > 0 {
+		return "", false
+	}
+	if masked && (!bytes.HasPrefix(mask, []byte("***")) || len(mask) > len("***")+4) {
+		return "", false
+	}
+	return string(before), true
+}
+
+// copies makes texts that repeat the structured content repeat it as it is now (MCP 2025-06-18, tools: structured content
+// is also returned as text).
+func (t *trim) copies(edits wire.Edits) (wire.Edits, error) {
+	at := t.f.Span(wire.ResultStructured)
+	if !at.Present() || !t.f.Has(wire.ResultContent) {
+		return edits, nil
+	}
+	before := t.f.Raw[at.Lo:at.Hi]
+	now, err := inside(edits, at).Splice(nil, before)
+	if err != nil {
+		return nil, err
+	}
+	content := t.f.Span(wire.ResultContent)
+	for i := range t.s.places {
+		p := &t.s.places[i]
+		if p.form != formText || !within([]wire.Span{content}, p.at) || t.name(p) != "text" || !equalJSON(t.s.leaves[i].Text, before) {
+			continue
+		}
+		own, err := inside(edits, p.at).Splice(nil, t.f.Raw[p.at.Lo:p.at.Hi])
+		if err != nil {
+			return nil, err
+		}
+		if equalJSON(appendUnescaped(nil, own[1:len(own)-1]), now) {
+			continue
+		}
+		edits = slices.DeleteFunc(edits, func(e wire.Edit) bool { return within([]wire.Span{p.at}, e.At) })
+		edits = append(edits, wire.Edit{At: p.at, New: wire.AppendQuote(nil, now)})
+		slices.SortFunc(edits, byPlace)
+	}
+	return edits, nil
+}
+
+// inside returns the edits of a part of the message, counted from its begin.
+func inside(edits wire.Edits, at wire.Span) wire.Edits {
+	var own wire.Edits
+	for _, e := range edits {
+		if within([]wire.Span{at}, e.At) {
+			own = append(own, e)
+		}
+	}
+	return own.Shift(-at.Lo)
+}
+
+// equalJSON reports whether two texts are the same JSON value, with numbers as they are written.
+func equalJSON(a, b []byte) bool {
+	x, ok := decode(a)
+	if !ok {
+		return false
+	}
+	y, ok := decode(b)
+	return ok && reflect.DeepEqual(x, y)
+}
+
+func decode(text []byte) (v any, ok bool) {
+	if text = bytes.TrimSpace(text); len(text) == 0 || text[0] != '{' && text[0] != '[' {
+		return nil, false
+	}
+	d := json.NewDecoder(bytes.NewReader(text))
+	d.UseNumber()
+	if d.Decode(&v) != nil || d.More() {
+		return nil, false
+	}
+	return v, true
+}

@@ -1,0 +1,144 @@
+package guardrails
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/hopgate/hopgate/mcpproxy/wire"
+	"github.com/hopgate/hopgate/policy"
+)
+
+// verdict says what becomes of a message in which something was found.
+func (s *scan) verdict(g *gate, c *policy.Call, f *wire.Frame, way policy.Direction, why *causes) (policy.Verdict, error) {
+	t := newTrim(s, f)
+	for i := range s.found {
+		if x := &s.found[i]; x.do == Block && !t.leaveOut(x) {
+			return s.refuse(why, "", acts), nil // a secret to be cut out counts as well: it would pass with the rest
+		}
+	}
+	v := policy.Verdict{Effect: policy.Allow, Findings: s.notes()}
+	if !s.any(acts) {
+		return v, nil
+	}
+	edits, err := t.edits()
+	switch {
+	case errors.Is(err, errUncuttable):
+		return s.refuse(why, "it cannot be cut out: ", acts), nil
+	case err != nil:
+		return policy.Verdict{}, err
+	}
+	clean, err := g.clean(c, f, way, t, edits)
+	switch {
+	case err != nil:
+		return policy.Verdict{}, err
+	case !clean:
+		return s.refuse(why, "cutting it out leaves some of it: ", acts), nil
+	}
+	refused := s.refuse(why, "", acts)
+	v.Rewrite, v.Reason, v.Detail, v.At = edits, refused.Reason, refused.Detail, refused.At
+	return v, nil
+}
+
+// clean reports whether nothing that a rule would act on is left when the edits are made. The message is read again as
+// anybody would read it.
+func (g *gate) clean(c *policy.Call, f *wire.Frame, way policy.Direction, t *trim, edits wire.Edits) (bool, error) {
+	raw, err := edits.Splice(make([]byte, 0, len(f.Raw)+64), f.Raw)
+	if err != nil {
+		return false, fmt.Errorf("cutting out what was found: %w", err)
+	}
+	if !json.Valid(raw) {
+		return false, errors.New("cutting out what was found breaks the message")
+	}
+	s := newScan()
+	defer s.free()
+	s.look(g.engine, raw)
+	s.decide(g.guards, c, way)
+	return !s.any(func(x *sighting) bool { return acts(x) && !t.gave(s.leaves[x.leaf].Text, x.Start, x.End) }), nil
+}
+
+// acts holds for sightings about which more is done than to note them.
+func acts(x *sighting) bool { return x.do > Log }
+
+func (s *scan) any(holds func(*sighting) bool) bool {
+	for i := range s.found {
+		if holds(&s.found[i]) {
+			return true
+		}
+	}
+	return false
+}
+
+// refuse is the refusal of a message for the worst of some sightings.
+func (s *scan) refuse(why *causes, prefix string, counts func(*sighting) bool) policy.Verdict {
+	var reason *policy.Reason
+	var worst *sighting
+	n := 0
+	for i := range s.found {
+		x := &s.found[i]
+		if !counts(x) {
+			continue
+		}
+		n++
+		if r := why.of(&x.Finding); worse(r, reason) {
+			reason, worst = r, x
+		}
+	}
+	detail := prefix + s.describe(worst)
+	if n > 1 {
+		detail += fmt.Sprintf(" and %d more", n-1)
+	}
+	return policy.Refuse(reason, worst.at, detail)
+}
+
+// describe says what was found and where: email by pii-EMAIL_ADDRESS at /params/arguments/to, in base64.
+func (s *scan) describe(x *sighting) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s by %s at %s", nameOf(x.Entity), x.Rule, s.where(x.leaf))
+	switch s.places[x.leaf].form {
+	case formName:
+		b.WriteString(", in the name")
+	case formNumber:
+		b.WriteString(", in a number")
+	default:
+	}
+	if x.Via != 0 {
+		b.WriteString(", in " + x.Via.String())
+	}
+	return b.String()
+}
+
+// maxNotes bounds the findings that a verdict tells of one by one.
+const maxNotes = 8
+
+// notes are what was found and is no reason to refuse: noted only, or cut out. Of one entity at one action the first stands for all.
+func (s *scan) notes() []policy.Finding {
+	type group struct {
+		entity string
+		do     Action
+	}
+	var order []group
+	first, count := map[group]*sighting{}, map[group]int{}
+	for i := range s.found {
+		x := &s.found[i]
+		if x.do == 0 {
+			continue
+		}
+		k := group{x.Entity, x.do}
+		if count[k]++; first[k] == nil {
+			first[k] = x
+			order = append(order, k)
+		}
+	}
+	var notes []policy.Finding
+	for _, k := range order[:min(len(order), maxNotes)] {
+		x := first[k]
+		detail := k.do.String() + ": " + s.describe(x)
+		if n := count[k]; n > 1 {
+			detail += fmt.Sprintf(" (%d times)", n)
+		}
+		notes = append(notes, policy.Finding{Detail: detail, At: x.at})
+	}
+	return notes
+}

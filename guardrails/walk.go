@@ -1,0 +1,292 @@
+package guardrails
+
+import (
+	"bytes"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/hopgate/hopgate/guardrails/detect"
+	"github.com/hopgate/hopgate/mcpproxy/wire"
+)
+
+// form is how a leaf is written.
+type form uint8
+
+const (
+	formText form = iota
+	formNumber
+	formName // of a member
+	formSeam // pieces of several leaves, put together
+)
+
+// place is where a leaf stands in the message.
+type place struct {
+	at      wire.Span // of the token, quotes included; of a seam: its first and last piece in walk.pieces
+	in      int32     // the container around it, an index of walk.boxes
+	key     wire.Span // of the member's name, quotes included; absent in an array
+	index   int32     // in an array
+	form    form
+	escaped bool // the text is not the bytes of the token
+	media   bool // the text is an encoded picture, sound or archive
+}
+
+// box is a container.
+type box struct {
+	at    wire.Span
+	in    int32     // the container around it; -1 for the message
+	key   wire.Span // as of a place
+	index int32
+}
+
+// walk takes a message apart: every name, string and number with its place and what is known about it. It reads JSON that
+// has been accepted, and is to be used again.
+type walk struct {
+	raw    []byte
+	leaves []detect.Leaf
+	places []place
+	boxes  []box
+	pieces []piece  // of seams
+	text   []byte   // of tokens that are not their own text
+	head   [][]byte // names of columns, seen last
+}
+
+// read takes a message apart. What it finds points into raw and into the walk.
+func (w *walk) read(raw []byte) {
+	w.raw = raw
+	w.leaves, w.places, w.boxes, w.pieces = w.leaves[:0], w.places[:0], w.boxes[:0], w.pieces[:0]
+	w.text, w.head = w.text[:0], w.head[:0]
+	w.value(w.space(0), place{in: -1}, detect.Leaf{})
+	w.seams()
+}
+
+// forget lets go of the message, and of memory that a larger one than usual took.
+func (w *walk) forget() {
+	const most = 64 << 10
+	w.raw = nil
+	if cap(w.leaves) > most || cap(w.text) > 16*most {
+		*w = walk{}
+		return
+	}
+	clear(w.leaves)
+	clear(w.head)
+	w.head = w.head[:0]
+}
+
+func (w *walk) space(i int) int {
+	for i < len(w.raw) && w.raw[i] <= ' ' {
+		i++
+	}
+	return i
+}
+
+// value reads the value at i, whose place and names are known but for its span, and returns where it ends.
+func (w *walk) value(i int, p place, names detect.Leaf) int {
+	switch c := w.raw[i]; {
+	case c == '{':
+		return w.object(i, p, names)
+	case c == '[':
+		return w.array(i, p, names)
+	case c == '"':
+		return w.string(i, p, names)
+	case c == '-' || c >= '0' && c <= '9':
+		return w.number(i, p, names)
+	}
+	for i < len(w.raw) && w.raw[i] >= 'a' && w.raw[i] <= 'z' {
+		i++
+	}
+	return i
+}
+
+func (w *walk) add(p place, l detect.Leaf) {
+	w.places = append(w.places, p)
+	w.leaves = append(w.leaves, l)
+}
+
+// string reads a string. Of one with escapes the text is written elsewhere.
+func (w *walk) string(i int, p place, names detect.Leaf) int {
+	text, end, escaped := w.unquote(i)
+	p.at, p.escaped = span(i, end), escaped
+	if p.form != formName {
+		p.media = isMedia(text)
+	}
+	names.Text, names.Name = text, p.form == formName
+	w.add(p, names)
+	return end
+}
+
+// unquote returns the text of the string at i.
+func (w *walk) unquote(i int) (text []byte, end int, escaped bool) {
+	end = w.quoteEnd(i + 1)
+	in := w.raw[i+1 : end-1 : end-1]
+	if bytes.IndexByte(in, '\\') < 0 {
+		return in, end, false
+	}
+	lo := len(w.text)
+	w.text = appendUnescaped(w.text, in)
+	return w.text[lo:len(w.text):len(w.text)], end, true
+}
+
+// quoteEnd returns where the string ends whose inside begins at i: behind the first quote with an even run of backslashes
+// before it.
+func (w *walk) quoteEnd(i int) int {
+	for start := i; ; i++ {
+		i += bytes.IndexByte(w.raw[i:], '"')
+		slashes := i
+		for slashes > start && w.raw[slashes-1] == '\\' {
+			slashes--
+		}
+		if (i-slashes)%2 == 0 {
+			return i + 1
+		}
+	}
+}
+
+// number reads a number. One that is whole is looked at as its digits, because 4.111e15 and 4111.0 must hide nothing.
+func (w *walk) number(i int, p place, names detect.Leaf) int {
+	end := i
+	plain := true
+	for end < len(w.raw) {
+		c := w.raw[end]
+		if c < '0' || c > '9' {
+			if c != '-' && c != '+' && c != '.' && c != 'e' && c != 'E' {
+				break
+			}
+			plain = plain && end == i
+		}
+		end++
+	}
+	p.at, p.form, names.Text = span(i, end), formNumber, w.raw[i:end:end]
+	if !plain {
+		lo := len(w.text)
+		if w.text, p.escaped = appendWhole(w.text, names.Text); p.escaped {
+			names.Text = w.text[lo:len(w.text):len(w.text)]
+		}
+	}
+	w.add(p, names)
+	return end
+}
+
+// object reads members. The value of a member called name, and the like, labels a value beside it.
+func (w *walk) object(i int, p place, above detect.Leaf) int {
+	me := w.open(i, p)
+	var label []byte
+	for i = w.space(i + 1); w.raw[i] != '}'; {
+		key := place{in: me, form: formName}
+		end := w.string(i, key, detect.Leaf{})
+		name := w.leaves[len(w.leaves)-1].Text
+		w.places[len(w.places)-1].key = span(i, end)
+		names := detect.Leaf{Field: name, Parent: above.Field}
+		role := roleOf(name)
+		if role == roleValue {
+			names.Label = label
+		}
+		from := w.space(w.space(end) + 1)
+		first := len(w.leaves)
+		until := w.value(from, place{in: me, key: span(i, end)}, names)
+		if role == roleLabel && w.raw[from] == '"' {
+			label = w.leaves[first].Text
+		}
+		if i = w.space(until); w.raw[i] == ',' {
+			i = w.space(i + 1)
+		}
+	}
+	w.boxes[me].at.Hi = int32(i + 1)
+	return i + 1
+}
+
+// array reads elements. They take the name of the array; in rows the column's, in pairs the element's before.
+func (w *walk) array(i int, p place, names detect.Leaf) int {
+	me := w.open(i, p)
+	header := isHeader(names.Field)
+	if header {
+		w.head = w.head[:0]
+	}
+	rows := p.in >= 0 && w.raw[w.boxes[p.in].at.Lo] == '['
+	var before []byte
+	n := int32(0)
+	for i = w.space(i + 1); w.raw[i] != ']'; n++ {
+		own, leaf := names, w.raw[i] != '[' && w.raw[i] != '{'
+		switch {
+		case len(names.Label) > 0 || !leaf:
+		case rows && int(n) < len(w.head):
+			own.Label = w.head[n]
+		case n == 1:
+			own.Label = before
+		}
+		first := len(w.leaves)
+		text := w.raw[i] == '"'
+		i = w.value(i, place{in: me, index: n}, own)
+		before = nil
+		if text {
+			before = w.label(w.leaves[first].Text, header)
+		}
+		if i = w.space(i); w.raw[i] == ',' {
+			i = w.space(i + 1)
+		}
+	}
+	w.boxes[me].at.Hi = int32(i + 1)
+	return i + 1
+}
+
+// label returns a text that may name what stands beside it, and keeps the names of columns.
+func (w *walk) label(text []byte, header bool) []byte {
+	if len(text) == 0 || len(text) >= 40 || bytes.ContainsAny(text, "0123456789") {
+		text = nil
+	}
+	if header && len(w.head) < 64 {
+		w.head = append(w.head, text)
+	}
+	return text
+}
+
+func (w *walk) open(i int, p place) int32 {
+	w.boxes = append(w.boxes, box{at: span(i, i), in: p.in, key: p.key, index: p.index})
+	return int32(len(w.boxes) - 1)
+}
+
+// pointer returns where a leaf stands, as a JSON pointer (RFC 6901) into the message. Names that begin at a byte of
+// hidden are written as what that says.
+func (w *walk) pointer(leaf int, hidden map[int32]string) string {
+	p := &w.places[leaf]
+	steps := []string{w.step(p.key, p.index, hidden)}
+	for b := p.in; b >= 0; b = w.boxes[b].in {
+		if w.boxes[b].in >= 0 {
+			steps = append(steps, w.step(w.boxes[b].key, w.boxes[b].index, hidden))
+		}
+	}
+	var out strings.Builder
+	for _, step := range slices.Backward(steps) {
+		out.WriteByte('/')
+		out.WriteString(step)
+	}
+	return out.String()
+}
+
+func (w *walk) step(key wire.Span, index int32, hidden map[int32]string) string {
+	if !key.Present() {
+		return strconv.Itoa(int(index))
+	}
+	if what, ok := hidden[key.Lo]; ok {
+		return "[" + what + "]"
+	}
+	name := appendUnescaped(nil, w.raw[key.Lo+1:key.Hi-1])
+	return strings.ReplaceAll(strings.ReplaceAll(string(name), "~", "~0"), "/", "~1")
+}
+
+// bytes returns the bytes of the message that hold bytes lo..hi of a leaf's text. For a number and for what is no text of
+// its own that is all of it.
+func (w *walk) bytes(leaf, lo, hi int) wire.Span {
+	p := &w.places[leaf]
+	switch {
+	case p.form == formNumber:
+		return p.at
+	case !p.escaped:
+		return span(int(p.at.Lo)+1+lo, int(p.at.Lo)+1+hi)
+	}
+	from, to := escapedSpan(w.raw[p.at.Lo+1:p.at.Hi-1], lo, hi)
+	return span(int(p.at.Lo)+1+from, int(p.at.Lo)+1+to)
+}
+
+// span fits: the limit of a frame is far below 2 GiB.
+func span(lo, hi int) wire.Span { return wire.Span{Lo: int32(lo), Hi: int32(hi)} }
