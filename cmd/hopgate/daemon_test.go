@@ -313,6 +313,27 @@ func TestTheOwnerHasNoKeyOfAFrontEnd(t *testing.T) {
 	}
 }
 
+func TestAnOwnerThatCannotWriteItsStateEndsAllTheSame(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, plainYAML)
+	x := s.ide()
+	if !x.greet() {
+		t.Fatal("the front-end is not served")
+	}
+	owner := s.owner()
+	if err := os.RemoveAll(s.state); err != nil {
+		t.Fatal(err)
+	}
+	_ = x.cmd.Process.Kill() // else it starts another owner
+	_ = syscall.Kill(owner, syscall.SIGTERM)
+	for deadline := time.Now().Add(patience); s.ours(owner); time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			_ = syscall.Kill(owner, syscall.SIGKILL)
+			t.Fatal("it does not end")
+		}
+	}
+}
+
 func TestALogIsPutAsideWhenItIsLarge(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "log")

@@ -144,6 +144,9 @@ func (e *engine) config() (string, error) {
 	return filepath.Abs(e.app.config)
 }
 
+// closeTime is how long the state may take to close.
+const closeTime = 5 * time.Second
+
 // close ends everything in reverse. It is safe on a half-opened engine.
 func (e *engine) close() error {
 	e.stop()
@@ -155,13 +158,20 @@ func (e *engine) close() error {
 	for _, s := range e.servers {
 		errs = append(errs, s.Close())
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), closeTime)
 	defer cancel()
 	if e.keys != nil {
 		errs = append(errs, e.keys.Save(ctx))
 	}
 	if e.journal != nil {
-		errs = append(errs, e.journal.Close())
+		closed := make(chan error, 1)
+		go func() { closed <- e.journal.Close() }()
+		select {
+		case err := <-closed:
+			errs = append(errs, err)
+		case <-ctx.Done(): // Badger tries for ever to write where it cannot, and all that it would write is in the journal
+			return errors.Join(append(errs, errors.New("closing the state: it cannot be written; it is free when this process has ended"))...)
+		}
 	}
 	return errors.Join(append(errs, e.owner.Close())...)
 }
