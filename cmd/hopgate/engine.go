@@ -254,13 +254,13 @@ func (e *engine) announce(ctx context.Context, file *configs.File) error {
 	if err != nil {
 		return err
 	}
-	e.register(file) // durable with the event
+	register(e.memory.Scores, file) // durable with the event
 	facts := map[string]string{"revision": configs.ShortRevision(file.Revision), "path": path}
 	return e.journal.Event(ctx, "configuration in force", facts, []store.Put{{Key: []byte(keyConfig), Value: []byte(path)}})
 }
 
 // register makes the scores of whom a configuration declares for the first time, and puts its parameters in force.
-func (e *engine) register(file *configs.File) {
+func register(scores *trust.Book, file *configs.File) {
 	var agents, upstreams []string
 	for _, a := range file.Agents {
 		agents = append(agents, a.Name)
@@ -268,7 +268,7 @@ func (e *engine) register(file *configs.File) {
 	for _, u := range file.Upstreams {
 		upstreams = append(upstreams, u.Name)
 	}
-	e.memory.Scores.Register(trust.ParamsOf(file.Settings), agents, upstreams)
+	scores.Register(trust.ParamsOf(file.Settings), agents, upstreams)
 }
 
 // replace writes a file so that a crash leaves the old one or the new one.

@@ -9,44 +9,58 @@ import (
 
 	"github.com/hopgate/hopgate/admin"
 	"github.com/hopgate/hopgate/configs"
+	"github.com/hopgate/hopgate/mcpproxy"
 	"github.com/hopgate/hopgate/mcpproxy/wire"
 	"github.com/hopgate/hopgate/policy"
 	"github.com/hopgate/hopgate/quota"
 	"github.com/hopgate/hopgate/trust"
 )
 
-// inForce is the configuration whose gates judge: the one that is served, or where nobody is, the one on disk with gates
-// that know the state.
-func (d desk) inForce() (*configs.File, error) {
-	file := d.current()
-	if file == nil {
+// view is what operators look at: a configuration whose gates judge, and what these remember.
+type view struct {
+	file   *configs.File
+	scores *trust.Book
+	limits *quota.Book
+}
+
+// look is a view of what is served; or where nobody is, of the configuration on disk over the state, with a book of scores
+// apart from that which the journal writes down: in it may begin who is new, and still to look changes nothing.
+func (d desk) look() (*view, error) {
+	v := &view{d.current(), d.memory.Scores, d.memory.Limits}
+	if v.file == nil {
 		return nil, &because{"no configuration is in force", admin.ErrInvalid}
 	}
 	if d.proxy != nil {
-		return file, nil
+		return v, nil
 	}
-	file, err := configs.Parse(file.Path, file.Source, d.options())
-	if err == nil {
-		d.register(file) // who is new would begin so
+	var err error
+	if d.journal != nil {
+		if v.scores, err = trust.Open(d.journal.State(), time.Now); err != nil {
+			return nil, err
+		}
 	}
-	return file, err
+	register(v.scores, v.file)
+	options := d.app.options()
+	options.Gates = mcpproxy.Gates(mcpproxy.Memory{Catalog: d.memory.Catalog, Scores: v.scores, Limits: v.limits})
+	v.file, err = configs.Parse(v.file.Path, v.file.Source, options)
+	return v, err
 }
 
 // Connections implements admin.API.
 func (d desk) Connections(context.Context) ([]admin.Connection, error) {
-	file, err := d.inForce()
+	v, err := d.look()
 	if err != nil {
 		return nil, err
 	}
-	all := make([]admin.Connection, len(file.Connections))
-	for i, c := range file.Connections {
+	all := make([]admin.Connection, len(v.file.Connections))
+	for i, c := range v.file.Connections {
 		h := d.health.Of(c)
 		all[i] = admin.Connection{
 			Name: c.Name, Agent: c.Agent.Name, Upstream: c.Upstream.Name, Observe: observes(c), Counted: d.proxy != nil,
 			Last: h.Last, Hour: admin.Window(h.Hour), Total: admin.Window(h.Total),
-			Score: d.memory.Scores.Standing(trust.Agent(c.Agent.Name)).Score, Needs: d.needs(c), Limits: limits(d.memory.Limits.Usage(c)),
+			Score: v.scores.Standing(trust.Agent(c.Agent.Name)).Score, Needs: needs(v.scores, c), Limits: limits(v.limits.Usage(c)),
 		}
-		all[i].State = d.standingOf(&all[i])
+		all[i].State = v.state(&all[i])
 	}
 	return all, nil
 }
@@ -59,12 +73,12 @@ func observes(c *policy.Connection) bool {
 // stateOpen is the state of a connection on which calls are judged one by one.
 const stateOpen = "open"
 
-// standingOf says why everything on a connection is refused, or that it is open.
-func (d desk) standingOf(c *admin.Connection) string {
-	if s := d.memory.Scores.Standing(trust.Agent(c.Agent)); s.Condition != trust.Sound {
+// state says why everything on a connection is refused, or that it is open.
+func (v *view) state(c *admin.Connection) string {
+	if s := v.scores.Standing(trust.Agent(c.Agent)); s.Condition != trust.Sound {
 		return "agent " + s.Condition.String()
 	}
-	if s := d.memory.Scores.Standing(trust.Upstream(c.Upstream)); s.Condition != trust.Sound && s.Condition != trust.Stale {
+	if s := v.scores.Standing(trust.Upstream(c.Upstream)); s.Condition != trust.Sound && s.Condition != trust.Stale {
 		return "upstream " + s.Condition.String()
 	}
 	if slices.ContainsFunc(c.Needs, func(n admin.Need) bool { return n.Held && n.Part == "" }) {
@@ -73,9 +87,9 @@ func (d desk) standingOf(c *admin.Connection) string {
 	return stateOpen
 }
 
-func (d desk) needs(c *policy.Connection) []admin.Need {
+func needs(scores *trust.Book, c *policy.Connection) []admin.Need {
 	var all []admin.Need
-	for _, n := range d.memory.Scores.Needs(c) {
+	for _, n := range scores.Needs(c) {
 		all = append(all, admin.Need{Connection: c.Name, Part: n.Part, Min: n.Min, From: n.From, Held: n.Held, Rule: n.At.String()})
 	}
 	return all
@@ -83,11 +97,11 @@ func (d desk) needs(c *policy.Connection) []admin.Need {
 
 // Limits implements admin.API.
 func (d desk) Limits(context.Context) ([]admin.Limit, error) {
-	file, err := d.inForce()
+	v, err := d.look()
 	if err != nil {
 		return nil, err
 	}
-	return limits(d.memory.Limits.Usage(file.Connections...)), nil
+	return limits(v.limits.Usage(v.file.Connections...)), nil
 }
 
 func limits(usage []quota.Usage) []admin.Limit {
@@ -103,14 +117,14 @@ func limits(usage []quota.Usage) []admin.Limit {
 
 // Explain implements admin.API.
 func (d desk) Explain(ctx context.Context, q admin.Question) (admin.Explanation, error) {
-	file, err := d.inForce()
+	v, err := d.look()
 	if err != nil {
 		return admin.Explanation{}, err
 	}
 	if q.Time.IsZero() {
 		q.Time = time.Now()
 	}
-	x := file.Explain(ctx, configs.Question{
+	x := v.file.Explain(ctx, configs.Question{
 		Agent: q.Agent, Upstream: q.Upstream, Method: q.Method, Target: q.Target, Args: q.Args, Time: q.Time, Score: q.Score,
 	})
 	told := admin.Explanation{Allowed: x.Outcome.Allowed, Revision: x.Revision}
@@ -120,7 +134,7 @@ func (d desk) Explain(ctx context.Context, q admin.Question) (admin.Explanation,
 	for _, s := range x.Steps {
 		told.Steps = append(told.Steps, admin.Step{Gate: s.Gate, Check: s.Check, Passed: s.Passed, Detail: s.Detail, Rule: s.At.String()})
 	}
-	if told.Limits, err = d.left(file, &x); err != nil {
+	if told.Limits, err = v.left(&x); err != nil {
 		return told, err
 	}
 	var text strings.Builder
@@ -138,13 +152,13 @@ func (d desk) Explain(ctx context.Context, q admin.Question) (admin.Explanation,
 }
 
 // left returns the limits that a call falls under. One that reaches no gate falls under none.
-func (d desk) left(file *configs.File, x *configs.Explanation) ([]admin.Limit, error) {
+func (v *view) left(x *configs.Explanation) ([]admin.Limit, error) {
 	c := x.Call
-	connection := file.Connection(x.Question.Agent, x.Question.Upstream)
+	connection := v.file.Connection(x.Question.Agent, x.Question.Upstream)
 	if connection == nil || c == nil || c.Agent == nil || c.Frame == nil || c.Frame.Kind == wire.KindNone {
 		return nil, nil
 	}
-	usage, err := d.memory.Limits.Left(connection, c)
+	usage, err := v.limits.Left(connection, c)
 	if err != nil {
 		return nil, errors.Join(admin.ErrInvalid, err)
 	}

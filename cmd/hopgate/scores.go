@@ -10,7 +10,6 @@ import (
 	"unicode"
 
 	"github.com/hopgate/hopgate/admin"
-	"github.com/hopgate/hopgate/policy"
 	"github.com/hopgate/hopgate/trust"
 )
 
@@ -19,35 +18,23 @@ const maxReason = 500
 
 // Scores implements admin.API.
 func (d desk) Scores(context.Context) ([]admin.Standing, error) {
-	connections, err := d.connections()
+	v, err := d.look()
 	if err != nil {
 		return nil, err
 	}
 	var all []admin.Standing
-	for _, p := range d.memory.Scores.List() {
-		all = append(all, d.standing(p, connections))
+	for _, p := range v.scores.List() {
+		all = append(all, v.standing(p))
 	}
 	return all, nil
 }
 
-// connections are those in force. Scores are there without a configuration; nobody needs any then.
-func (d desk) connections() ([]*policy.Connection, error) {
-	if d.current() == nil {
-		return nil, nil
-	}
-	file, err := d.inForce()
-	if err != nil {
-		return nil, err
-	}
-	return file.Connections, nil
-}
-
-func (d desk) standing(p trust.Party, connections []*policy.Connection) admin.Standing {
-	s := d.memory.Scores.Standing(p)
+func (v *view) standing(p trust.Party) admin.Standing {
+	s := v.scores.Standing(p)
 	x := admin.Standing{Party: admin.Party{Name: p.Name(), Upstream: p.IsUpstream()}, Score: s.Score, Condition: s.Condition.String()}
-	for _, c := range connections {
+	for _, c := range v.file.Connections {
 		if !p.IsUpstream() && c.Agent.Name == p.Name() {
-			x.Needs = append(x.Needs, d.needs(c)...)
+			x.Needs = append(x.Needs, needs(v.scores, c)...)
 		}
 	}
 	return x
@@ -55,17 +42,17 @@ func (d desk) standing(p trust.Party, connections []*policy.Connection) admin.St
 
 // Score implements admin.API.
 func (d desk) Score(_ context.Context, p admin.Party) (admin.Score, error) {
-	connections, err := d.connections()
+	v, err := d.look()
 	if err != nil {
 		return admin.Score{}, err
 	}
-	s := admin.Score{Standing: d.standing(party(p), connections)}
+	s := admin.Score{Standing: v.standing(party(p))}
 	var minima []int
 	for _, n := range s.Needs {
 		minima = append(minima, n.From)
 	}
 	slices.Sort(minima)
-	x, err := d.memory.Scores.Explain(party(p), slices.Compact(minima)...)
+	x, err := v.scores.Explain(party(p), slices.Compact(minima)...)
 	if err != nil {
 		return s, unknown(p, err)
 	}
