@@ -140,3 +140,31 @@ func TestCheckDigits(t *testing.T) {
 		})
 	}
 }
+
+// BenchmarkSecretStage is the part of a scan that looks for secrets: one pass for the anchors, and what follows from
+// them.
+func BenchmarkSecretStage(b *testing.B) {
+	e, err := New(Options{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	for name, line := range map[string]string{
+		"json":   `{"id":10023,"sku":"SKU-00817","title":"blue kettle with lid","price":12.50,"stock":311},`,
+		"source": "\tif err := row.Scan(&out.Name, &out.Size); err != nil {\n\t\treturn nil, fmt.Errorf(\"no record %d\", id)\n\t}\n",
+		"logs":   "2026-03-04T10:22:04.123Z INFO worker 3 finished job in 802 ms, queue length 12\n",
+		"base64": "mJZ3Qb1vXw8yKq0RrT5uLs2dFh7gPc4nVe9oYi6tAzBxCkDlEmGjHpIq",
+	} {
+		b.Run(name, func(b *testing.B) {
+			text := []byte(strings.Repeat(line, 100<<10/len(line)))
+			s := NewScratch()
+			s.leaves = []Leaf{{Text: text}}
+			pieces := []piece{{hi: int32(len(text))}}
+			b.SetBytes(int64(len(text)))
+			for b.Loop() {
+				s.budget = newBudget(s.leaves)
+				e.words.find(text, &s.levels[0].hits)
+				e.literals(s, text, pieces, nil, 0)
+			}
+		})
+	}
+}

@@ -177,22 +177,14 @@ func credible(user, pass []byte) bool {
 
 // curlUser finds the credentials of -u and --user.
 func curlUser(t []byte, _, e int) (lo, hi int) {
-	line := t[e:min(len(t), e+2048)]
-	for i := 0; i+3 < len(line); i++ {
-		if line[i] != '-' || i > 0 && !is(line[i-1], isSpace) {
+	line := t[e-1 : min(len(t), e+1024)]
+	for _, flag := range [...]string{" -u", " --user"} {
+		i := bytes.Index(line, []byte(flag))
+		if i < 0 {
 			continue
 		}
-		j := i
-		switch {
-		case bytes.HasPrefix(line[i:], []byte("--user")):
-			j += 6
-		case bytes.HasPrefix(line[i:], []byte("-u")):
-			j += 2
-		default:
-			continue
-		}
-		if lo, hi := userPass(line, j); hi > 0 {
-			return e + lo, e + hi
+		if lo, hi := userPass(line, i+len(flag)); hi > 0 {
+			return e - 1 + lo, e - 1 + hi
 		}
 	}
 	return 0, -1
