@@ -124,8 +124,8 @@ const (
 	maxView       = 16 << 20
 	minBudget     = 1 << 20
 	maxRatio      = 100
-	// minEffort is in closer looks at a candidate, each some ten nanoseconds; one more is allowed for each byte.
-	minEffort = 100_000
+	// minEffort is in closer looks at a candidate, each some ten nanoseconds; one more is allowed for every two bytes.
+	minEffort = 20_000
 )
 
 // budget is what is left of the bounds. Overrun is a finding: nobody may hide behind them.
@@ -139,7 +139,7 @@ func newBudget(leaves []Leaf) budget {
 	for i := range leaves {
 		n += len(leaves[i].Text)
 	}
-	return budget{bytes: min(max(minBudget, 4*n), max(maxView, 2*n)), candidates: maxCandidates + n/64, effort: minEffort + n}
+	return budget{bytes: min(max(minBudget, 4*n), max(maxView, 2*n)), candidates: maxCandidates + n/64, effort: minEffort + n/2}
 }
 
 // spend takes n bytes for one more view and says whether they were left.
