@@ -96,7 +96,10 @@ var (
 	}
 	reasonState = &policy.Reason{
 		Code: "STATE_FOREIGN", Severity: policy.Low, Hint: "the agent brought a requestState that it made up, or that was given to another agent or for another call",
-		Answer: protocol("STATE_UNKNOWN", "The requestState is not of this call. Call again without it.", codeInvalidParams, 200).Answer,
+		Answer: &policy.Answer{
+			Code: "STATE_UNKNOWN", Retry: policy.RetryChanged, Form: policy.FormProtocol, RPC: codeInvalidParams, HTTP: 200,
+			Text: "The requestState is not of this call. Call again without it.",
+		},
 	}
 	reasonNobodyListens = &policy.Reason{
 		Code: "NOBODY_LISTENS", Answer: answerUnavailable, Hint: "the agent was gone when a server asked it something",
