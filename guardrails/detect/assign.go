@@ -33,7 +33,7 @@ func (l *lexicon) name(t []byte, s, e int, g grade) (lo, hi int, out grade) {
 	for lo > 0 && s-lo < 48 && (wordByte(t[lo-1]) || t[lo-1] == '-' || t[lo-1] == '.' || t[lo-1] == '$') {
 		lo--
 	}
-	for hi < len(t) && hi-e < 40 && (wordByte(t[hi]) || t[hi] == '-' && hi+1 < len(t) && is(t[hi+1], isLetter)) {
+	for hi < len(t) && hi-e < 40 && (wordByte(t[hi]) || (t[hi] == '-' || t[hi] == '.' && g == gradeVendor) && hi+1 < len(t) && is(t[hi+1], isLetter)) {
 		hi++
 	}
 	if l.saysNot(t, s, e, hi) || l.headSaysNot(t[lo:s], g) {

@@ -1,6 +1,9 @@
 package detect
 
-import "strings"
+import (
+	"encoding/base64"
+	"strings"
+)
 
 // structureRules and plainRules describe what no table of patterns holds. Secrets are put together from parts, because
 // hosts of source code refuse files that hold them in one piece.
@@ -32,6 +35,9 @@ func structureRules() []Rule {
 		secret("password-hash", "password-hash", "a password's hash, with its salt", func(k int) string {
 			return "$6" + "$" + noise("salt", 12) + "$" + strings.Repeat(numbered(k), 2)
 		}, "it costs $6$", "$6$short$abc"),
+		secret("kubernetes-secret", "kubernetes-secret", "a value in a manifest of kind Secret", func(k int) string {
+			return "kind: Secret\ndata:\n  word: " + base64.StdEncoding.EncodeToString([]byte("hunter-"+itoa(k)+"-two")) + "\n"
+		}, "kind: Secret\nmetadata:\n  name: x\n", "kind: ConfigMap\ndata:\n  a: YWFhYWFhYWFhYWFh\n"),
 		secret("signed-url", "signed-url", "an address that carries its own permission", func(k int) string { return "https://x.example.org/a?se=1&sig=" + numbered(k) + "abc" },
 			"https://x.example.org/?sig=none", "sig=yes"),
 		secret("named-secret", "generic-secret", "a value whose name says that it is a secret", func(k int) string { return `api_token = "` + numbered(k) + `"` },

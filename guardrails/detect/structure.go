@@ -46,6 +46,9 @@ func structures() []structure {
 		{"signed-url", "signed-url", "x-amz-signature=", signedURL},
 		{"extended-private-key", "wallet-key", "xprv", extendedKey},
 		{"filezilla-password", "password", "<pass", xmlPass},
+		{"kubernetes-secret", "kubernetes-secret", "kind: secret", kubernetesSecret},
+		{"kubernetes-secret", "kubernetes-secret", "kind: \"secret", kubernetesSecret},
+		{"kubernetes-secret", "kubernetes-secret", "kind: 'secret", kubernetesSecret},
 	}
 }
 
@@ -178,7 +181,7 @@ func credible(user, pass []byte) bool {
 // curlUser finds the credentials of -u and --user.
 func curlUser(t []byte, _, e int) (lo, hi int) {
 	line := t[e-1 : min(len(t), e+1024)]
-	for _, flag := range [...]string{" -u", " --user"} {
+	for _, flag := range [...]string{" -u", "\n-u", " --user", "\n--user"} {
 		i := bytes.Index(line, []byte(flag))
 		if i < 0 {
 			continue
@@ -317,53 +320,6 @@ func npmAuth(t []byte, s, e int) (lo, hi int) {
 	return lo, hi
 }
 
-var cryptSet = setOf("./$,=*@:-_+", "az", "AZ", "09")
-
-func bcrypt(t []byte, s, e int) (lo, hi int) {
-	if len(t) < s+60 || strings.IndexByte("abxy$", t[e]) < 0 {
-		return 0, -1
-	}
-	hi = runSet(t, s, &cryptSet)
-	if hi-s < 59 || hi-s > 64 {
-		return 0, -1
-	}
-	return s, hi
-}
-
-// crypt is the form $id$salt$hash with a hash of at least 20 bytes.
-func crypt(t []byte, s, e int) (lo, hi int) {
-	if s > 0 && is(t[s-1], isAlnum) {
-		return 0, -1
-	}
-	hi = runSet(t[:min(len(t), s+256)], s, &cryptSet)
-	v := t[s:hi]
-	last := bytes.LastIndexByte(v, '$')
-	if last <= e-s-1 || len(v)-last < 20 || shapeOf(v[last:]).digit == 0 {
-		return 0, -1
-	}
-	return s, hi
-}
-
-func pbkdf2(t []byte, s, _ int) (lo, hi int) {
-	hi = runSet(t, s, &cryptSet)
-	if bytes.Count(t[s:hi], []byte("$")) != 3 || hi-s < 50 {
-		return 0, -1
-	}
-	return s, hi
-}
-
-func ssha(t []byte, s, e int) (lo, hi int) {
-	i := bytes.IndexByte(t[e:min(len(t), e+6)], '}')
-	if i < 0 {
-		return 0, -1
-	}
-	hi = runSet(t, e+i+1, &base64Set)
-	if hi-s < 28 {
-		return 0, -1
-	}
-	return s, hi
-}
-
 // signedURL wants the signature of an address that carries its own permission.
 func signedURL(t []byte, s, e int) (lo, hi int) {
 	if s == 0 || t[s-1] != '&' && t[s-1] != '?' && t[s-1] != ';' {
@@ -377,25 +333,4 @@ func signedURL(t []byte, s, e int) (lo, hi int) {
 		return 0, -1
 	}
 	return e, hi
-}
-
-func extendedKey(t []byte, s, _ int) (lo, hi int) {
-	hi = run(t, s, isAlnum)
-	if hi-s < 105 || hi-s > 113 || s > 0 && is(t[s-1], isAlnum) {
-		return 0, -1
-	}
-	return s, hi
-}
-
-func xmlPass(t []byte, _, e int) (lo, hi int) {
-	i := bytes.IndexByte(t[e:min(len(t), e+40)], '>')
-	if i < 0 || i > 0 && is(t[e], isLetter) && !foldPrefix(t[e:], "word") {
-		return 0, -1
-	}
-	lo = e + i + 1
-	j := bytes.IndexByte(t[lo:min(len(t), lo+128)], '<')
-	if j < 4 || !bytes.HasPrefix(t[lo+j:], []byte("</")) || isPlaceholder(t[lo:lo+j]) || bytes.IndexByte(t[lo:lo+j], ' ') >= 0 {
-		return 0, -1
-	}
-	return lo, lo + j
 }

@@ -195,11 +195,14 @@ func released(v []byte) bool {
 func alphabet(v []byte) bool {
 	steps := 0
 	for i := 1; i < len(v); i++ {
-		if v[i] == v[i-1]+1 {
-			steps++
+		if steps++; v[i] != v[i-1]+1 {
+			steps = 0
+		}
+		if steps == 20 {
+			return true
 		}
 	}
-	return len(v) >= 20 && steps*10 >= len(v)*8
+	return false
 }
 
 func dateLike(v []byte) bool {
