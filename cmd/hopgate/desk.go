@@ -82,7 +82,10 @@ func (d desk) Status(context.Context) (admin.Status, error) {
 	defer d.mu.Unlock()
 	s := admin.Status{Version: version(), PID: os.Getpid(), Started: d.started, State: d.dir, Config: config, LastGood: d.notGood}
 	if d.file != nil {
-		s.Revision, s.Listen = configs.ShortRevision(d.file.Revision), d.file.Listen.MCP.Addr
+		s.Revision = configs.ShortRevision(d.file.Revision)
+		if d.prepare != nil {
+			s.Listen = d.file.Listen.MCP.Addr
+		}
 		for _, c := range d.file.Connections {
 			if observes(c) {
 				s.Observe = append(s.Observe, c.Name)

@@ -88,7 +88,9 @@ func killDaemons(root string) {
 		}
 		text, _ := os.ReadFile(path)
 		if pid, err := strconv.Atoi(strings.TrimSpace(string(text))); err == nil {
-			_ = syscall.Kill(pid, syscall.SIGKILL)
+			if p, err := os.FindProcess(pid); err == nil {
+				_ = p.Kill()
+			}
 		}
 		for store.Held(filepath.Dir(path)) {
 			time.Sleep(time.Millisecond)

@@ -27,8 +27,8 @@ const (
 func (a *app) sockets(dir string) (string, error) {
 	sum := sha256.Sum256([]byte(dir))
 	names := []string{"hopgate", hex.EncodeToString(sum[:8])}
-	base, ok := a.env("XDG_RUNTIME_DIR")
-	if !ok || !filepath.IsAbs(base) {
+	base, _ := a.env("XDG_RUNTIME_DIR")
+	if info, err := os.Stat(base); err != nil || !info.IsDir() || !filepath.IsAbs(base) { // some environments name one that is not there
 		base, names[0] = os.TempDir(), fmt.Sprintf("hopgate-%d", os.Getuid())
 	}
 	return relay.Folder(base, names...)

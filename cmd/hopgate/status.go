@@ -59,7 +59,7 @@ func (a *app) showStatus(s *admin.Status, format string) error {
 			{"process", fmt.Sprintf("%d, since %s", s.PID, when(s.Started, "-"))},
 			{"state", s.State},
 			{"configuration", s.Config + ", revision " + s.Revision},
-			{"listening on", s.Listen},
+			{"listening on", cmp.Or(s.Listen, "nothing but its sockets")},
 		}
 		rows = append(rows, []string{"journal", cmp.Or(s.Journal, "ok")})
 		if s.Rollback != "" {
