@@ -90,15 +90,12 @@ func (d *document) number(i, end int) {
 			exp = exp*10 + digit(b)
 		}
 	}
-	dot := bytes.IndexByte(mantissa, '.')
-	if dot < 0 && exp == 0 || exp < 0 {
+	whole, part, broken := bytes.Cut(mantissa, []byte{'.'})
+	if !broken && exp == 0 || exp < 0 {
 		d.out = append(d.out, v...)
 		return
 	}
-	whole, part := mantissa, []byte(nil)
-	if dot >= 0 {
-		whole, part = mantissa[:dot], bytes.TrimRight(mantissa[dot+1:], "0")
-	}
+	part = bytes.TrimRight(part, "0")
 	if len(part) > exp {
 		d.out = append(d.out, v...)
 		return
