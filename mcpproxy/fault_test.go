@@ -97,24 +97,6 @@ func TestPanicsOnTheWayToTheAgent(t *testing.T) {
 	})
 }
 
-// TestPanicsOnStdio would end the process, were they not recovered.
-func TestPanicsOnStdio(t *testing.T) {
-	p := stdio(t, (*world).child)
-	p.initialize("2025-11-25")
-	p.hear("is greeted")
-	p.w.catalog.fail = panics
-	p.say(modernTool("1", "echo", "{}"))
-	if got := p.hear(`"id":1,`); !strings.Contains(got, "POLICY_UNAVAILABLE") {
-		t.Errorf("got %s", got)
-	}
-	p.say(`{"jsonrpc":"2.0","id":2,"method":"tools/list"}`)
-	if got := p.hear(`"id":2,`); !strings.Contains(got, "UPSTREAM_FAILED") {
-		t.Errorf("got %s", got)
-	}
-	p.say(tool("3", "echo", "{}"))
-	p.hear(`"id":3,"result"`)
-}
-
 // TestANotificationThatCannotBeRecordedIsAccepted like any other that is refused, and not sent.
 func TestANotificationThatCannotBeRecordedIsAccepted(t *testing.T) {
 	bubble(t, func(w *world) {

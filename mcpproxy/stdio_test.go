@@ -321,3 +321,21 @@ func TestStdioForgetsTheQuestionsOfADeadChild(t *testing.T) {
 		t.Errorf("on record is %+v", e)
 	}
 }
+
+// TestPanicsOnStdio would end the process, were they not recovered.
+func TestPanicsOnStdio(t *testing.T) {
+	p := stdio(t, (*world).child)
+	p.initialize("2025-11-25")
+	p.hear("is greeted")
+	p.w.catalog.fail = panics
+	p.say(modernTool("1", "echo", "{}"))
+	if got := p.hear(`"id":1,`); !strings.Contains(got, "POLICY_UNAVAILABLE") {
+		t.Errorf("got %s", got)
+	}
+	p.say(`{"jsonrpc":"2.0","id":2,"method":"tools/list"}`)
+	if got := p.hear(`"id":2,`); !strings.Contains(got, "UPSTREAM_FAILED") {
+		t.Errorf("got %s", got)
+	}
+	p.say(tool("3", "echo", "{}"))
+	p.hear(`"id":3,"result"`)
+}
