@@ -183,11 +183,14 @@ func TestKillingTheOwnerUnderLoad(t *testing.T) {
 			t.Fatal("a front-end is not served")
 		}
 		work.Go(func() {
-			for range 10 * quota {
+			for {
 				answer := x.ask("tools/call", `{"name":"read_count"}`)
 				answers <- answer
 				if answer == "" || strings.Contains(answer, `"isError":true`) {
 					return
+				}
+				if strings.Contains(answer, `"NO_OWNER"`) {
+					time.Sleep(100 * time.Millisecond) // a slow machine needs more than one attempt
 				}
 			}
 		})
