@@ -18,6 +18,7 @@ type Book struct {
 	tell  func(Event)
 	fault error // not nil: nothing here can be trusted, and every gate faults
 	holds sync.Pool
+	shut  func() bool // whether caps on spend are closed; nil for never
 
 	mu       sync.Mutex // guards all below, and all that accounts hold; nothing else is locked under it
 	accounts map[string]*account
@@ -50,6 +51,10 @@ func Open(state store.Reader, clock func() time.Time, tell func(Event)) (*Book, 
 	}
 	return b, nil
 }
+
+// Shut closes all caps on spend while f says so, because what was spent is not known: calls that cost something are
+// refused. It is called before the first call, and f from many goroutines.
+func (b *Book) Shut(f func() bool) { b.shut = f }
 
 // Changes calls put with the new value of each key that has changed since the last call, one for each scope. What it puts
 // is valid until put returns; put must not call the book. Whoever writes a record of a call down after it has taken

@@ -92,6 +92,12 @@ var (
 	}
 )
 
+// reasonShut holds in every mode: it is no limit that somebody tries out.
+var reasonShut = &policy.Reason{
+	Code: "STATE_ROLLED_BACK", Answer: policy.AnswerUnavailable, Always: true,
+	Hint: "the state is older than its anchor, so nobody knows what was spent; see `hopgate state check` and `accept-rollback`",
+}
+
 // reasonOf is why a call is refused for which a limit has no room.
 func reasonOf(k Kind) *policy.Reason {
 	return [...]*policy.Reason{reasonRate, reasonConcurrency, reasonQuota, reasonData, reasonSpend}[k]

@@ -29,7 +29,7 @@ type SpendOfFile struct {
 // Spend describes the gate of money.
 func Spend(b *Book) policy.Spec {
 	keys := func() any { return new(SpendKeys) }
-	return policy.NewSpec(gateSpend, "how much money", []*policy.Reason{reasonSpend, reasonPrice, reasonPayment, reasonOverrun},
+	return policy.NewSpec(gateSpend, "how much money", []*policy.Reason{reasonSpend, reasonPrice, reasonPayment, reasonOverrun, reasonShut},
 		func(c *policy.Connection, own *SpendKeys) (policy.Gate, error) { return buildSpend(b, c, own) },
 	).On(policy.OnTool, keys).On(policy.OnAgent, keys).On(policy.OnTeam, keys).On(policy.OnOrg, keys).
 		On(policy.OnUpstream, func() any { return new(UpstreamKeys) }).
@@ -146,6 +146,10 @@ func (g *spend) Check(_ context.Context, c *policy.Call) (policy.Verdict, error)
 		return policy.Pass, nil
 	}
 	p.caps.of(h, c)
+	if len(h.taken) > 0 && g.book.shut != nil && g.book.shut() {
+		h.drop()
+		return policy.Refuse(reasonShut, g.at, ""), nil
+	}
 	return h.reserve(c), nil
 }
 

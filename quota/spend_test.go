@@ -327,3 +327,24 @@ func TestWhatIsWrongWithMoney(t *testing.T) {
 		})
 	}
 }
+
+func TestCapsAreShutWhileNobodyKnowsWhatWasSpent(t *testing.T) {
+	b := newBook(t)
+	shut := true
+	b.Shut(func() bool { return shut })
+	capped := mustConnect(t, b, setup{spend: quota.SpendKeys{Spend: budgets("$3/month")}, upstream: cost(quota.Prices{Call: price("$1")})})
+	free := mustConnect(t, b, setup{upstream: cost(quota.Prices{Call: price("$1")}), as: "other"})
+	for i := range capped.Gates {
+		capped.Gates[i].Observe = true // nor does mode observe open them
+	}
+	if got := capped.try(t, "x", noon); got != "STATE_ROLLED_BACK" {
+		t.Errorf("under a cap: %q", got)
+	}
+	if got := free.try(t, "x", noon); got != "" {
+		t.Errorf("without a cap: %q", got)
+	}
+	shut = false
+	if got := capped.try(t, "x", noon); got != "" {
+		t.Errorf("when the state is accepted: %q", got)
+	}
+}

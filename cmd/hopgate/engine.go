@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"crypto/rand"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -70,7 +71,7 @@ func (a *app) openState(ctx context.Context, dir string, log zerolog.Logger, kee
 		app: a, dir: dir, log: log, started: time.Now(), owner: owner, stop: stop, servers: map[string]*server{},
 		health: stats.New(time.Now),
 	}
-	e.journal, err = audit.Open(ctx, audit.Config{Dir: dir, Clock: time.Now, Random: rand.Reader, Log: log, Keep: keep})
+	e.journal, err = audit.Open(ctx, audit.Config{Dir: dir, Clock: time.Now, Random: rand.Reader, Log: log, Keep: keep, Anchor: anchorOf(dir), Ballast: true})
 	if err == nil {
 		err = e.journal.Flush(ctx)
 	}
@@ -95,7 +96,9 @@ func (e *engine) remember() (err error) {
 	if e.memory.Limits, err = quota.Open(e.journal.State(), time.Now, e.threshold); err != nil {
 		return err
 	}
+	e.memory.Limits.Shut(func() bool { return e.journal.RolledBack() != nil })
 	e.journal.Attach(e.memory.Scores, e.memory.Limits)
+	e.journal.AttachMarks(func() (json.RawMessage, error) { return json.Marshal(e.memory.Limits.Snapshot()) })
 	return nil
 }
 
