@@ -187,6 +187,8 @@ func TestKillingTheOwnerUnderLoad(t *testing.T) {
 				answer := x.ask("tools/call", `{"name":"read_count"}`)
 				answers <- answer
 				if answer == "" || strings.Contains(answer, `"isError":true`) {
+					x.in.Close()
+					_ = x.cmd.Wait() // else it starts another owner when this one is stopped
 					return
 				}
 				if strings.Contains(answer, `"NO_OWNER"`) {
