@@ -26,13 +26,14 @@ var arrows = map[string][]string{
 	"trust/identity": {"store"},
 	"quota":          {"mcpproxy/wire", "policy", "store"},
 
+	"guardrails":        {"guardrails/detect", "mcpproxy/wire", "policy"},
 	"guardrails/detect": {},
 	"audit":             {"mcpproxy/wire", "policy", "store"},
 	"audit/stats":       {"policy"},
 
 	"mcpproxy/ingress":  {"mcpproxy/wire", "policy"},
 	"mcpproxy/upstream": {"mcpproxy/wire"},
-	"mcpproxy":          {"mcpproxy/ingress", "mcpproxy/upstream", "mcpproxy/wire", "policy", "quota", "toolscope", "trust"},
+	"mcpproxy":          {"guardrails", "mcpproxy/ingress", "mcpproxy/upstream", "mcpproxy/wire", "policy", "quota", "toolscope", "trust"},
 
 	"configs": {"mcpproxy/wire", "policy"},
 	"admin":   {},
@@ -45,7 +46,7 @@ var everywhere = []string{"cmd/", "e2e"}
 
 // onlyIn are imports that belong to one file alone.
 var onlyIn = map[string]string{
-	"quota": "mcpproxy/gates.go", "toolscope": "mcpproxy/gates.go", "trust": "mcpproxy/gates.go",
+	"guardrails": "mcpproxy/gates.go", "quota": "mcpproxy/gates.go", "toolscope": "mcpproxy/gates.go", "trust": "mcpproxy/gates.go",
 }
 
 func TestArrows(t *testing.T) {

@@ -13,6 +13,7 @@ import (
 
 // seeds gives a fuzz test every message of the tables, with each kind of finding.
 func seeds(f *testing.F) {
+	f.Helper()
 	for _, messages := range []map[string]string{toServer, toAgent, listed, unasked} {
 		for _, m := range messages {
 			for _, text := range []string{secret, email, card, override, email + ` \ "` + card + "\u202e"} {

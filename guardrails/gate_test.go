@@ -89,10 +89,10 @@ func TestObserveBlocksSecretsAllTheSame(t *testing.T) {
 		allowed     bool
 		changed     bool
 	}{
-		"address":                      {"strict", email, true, false},
-		"secret":                       {"strict", secret, false, false},
-		"secret redacted":              {"redacting", secret, true, true},
-		"address redacted":             {"redacting", email, true, false},
+		"address":                       {"strict", email, true, false},
+		"secret":                        {"strict", secret, false, false},
+		"secret redacted":               {"redacting", secret, true, true},
+		"address redacted":              {"redacting", email, true, false},
 		"secret beside what is blocked": {"mixed", secret + " " + email, false, false},
 	}
 	for name, x := range cases {

@@ -63,7 +63,7 @@ func parse(tb testing.TB, from wire.Side, raw string) *wire.Frame {
 	tb.Helper()
 	f := new(wire.Frame)
 	if err := wire.Parse(f, []byte(raw), from, &wire.DefaultLimits); err != nil {
-		tb.Fatalf("%v: %s", err, raw)
+		tb.Fatalf("%v: %.200s", err, raw)
 	}
 	return f
 }

@@ -40,7 +40,7 @@ func (n *ProfileName) UnmarshalText(text []byte) error {
 func (*ProfileName) SchemaPattern() string { return namePattern }
 
 // SchemaTitle says what messages call a value.
-func (*ProfileName) SchemaTitle() string { return "the name of a profile" }
+func (*ProfileName) SchemaTitle() string { return "a name of letters, digits, - and _" }
 
 const namePattern = `^[A-Za-z0-9_-]{1,64}$`
 

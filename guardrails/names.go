@@ -29,19 +29,19 @@ fireworks-key fleetbase-key flutterwave-key fly-token friendli-token gcp-access-
 gcp-oauth-secret gcp-refresh-token generic-secret gitea-token github-fine-grained-token github-token gitlab-runner-token
 gitlab-session gitlab-token grafana-token groq-key harness-token heroku-key honeycomb-key hubspot-token huggingface-token
 ibm-cloud-key infomaniak-token infracost-key intercom-token jfrog-key jfrog-password jfrog-reference-token jwt kagi-token
-kubernetes-bootstrap-token langsmith-key launchdarkly-key lichess-token linear-key linkedin-token lob-key mailchimp-key
-mailersend-token mailgun-key mapbox-token mercury-token mergify-key midtrans-key mistral-agent-key mongodb-atlas-secret
-neon-key netlify-token newrelic-key newrelic-license ngrok-token notion-token npm-token nuget-key nvidia-key nylas-key
-obfuscated octopus-key onepassword-secret-key onepassword-service-token onfido-token openai-key openshift-token override
-paddle-key password password-hash paypal-token perplexity-key persona-key pinecone-key pixie-key plaid-token
-planetscale-token polar-token posthog-key postman-key prefect-token private-key proof-key pubnub-key pulumi-token pypi-token
-railway-token rainforest-key ramp-secret razorpay-key readme-key render-key replicate-token resend-key rootly-key
-rubygems-key runpod-key salesforce-token scaleway-key scalr-token scrapfly-key segment-token sendgrid-key sendinblue-key
-sentry-token settlemint-token shippo-token shopify-token sidekiq-credentials sidekiq-url signed-url sk-key slack-app-token
-slack-token slack-webhook snyk-token sonar-token sourcegraph-token square-token stripe-key stripe-webhook-secret
-supabase-key tag-characters tailscale-key tavily-key teams-webhook telegram-bot-token tencent-secret-id terminal-escape
-terraform-token thunderstore-token togetherai-key travis-secure twilio-id twitch-stream-key twitter-bearer-token
-typeform-token ubidots-token unkey-key upcloud-token url-credentials val-town-token variation-selectors vault-token
-vercel-token voiceflow-key wakatime-key wandb-key workos-key xai-key yandex-api-key yandex-iam-token zapier-webhook
-zero-width zoho-token zuplo-key
+kubernetes-bootstrap-token kubernetes-secret langsmith-key launchdarkly-key lichess-token linear-key linkedin-token lob-key
+mailchimp-key mailersend-token mailgun-key mapbox-token mercury-token mergify-key midtrans-key mistral-agent-key
+mongodb-atlas-secret neon-key netlify-token newrelic-key newrelic-license ngrok-token notion-token npm-token nuget-key
+nvidia-key nylas-key obfuscated octopus-key onepassword-secret-key onepassword-service-token onfido-token openai-key
+openshift-token override paddle-key password password-hash paypal-token perplexity-key persona-key pinecone-key pixie-key
+plaid-token planetscale-token polar-token posthog-key postman-key prefect-token private-key proof-key pubnub-key
+pulumi-token pypi-token railway-token rainforest-key ramp-secret razorpay-key readme-key render-key replicate-token
+resend-key rootly-key rubygems-key runpod-key salesforce-token scaleway-key scalr-token scrapfly-key segment-token
+sendgrid-key sendinblue-key sentry-token settlemint-token shippo-token shopify-token sidekiq-credentials sidekiq-url
+signed-url sk-key slack-app-token slack-token slack-webhook snyk-token sonar-token sourcegraph-token square-token stripe-key
+stripe-webhook-secret supabase-key tag-characters tailscale-key tavily-key teams-webhook telegram-bot-token
+tencent-secret-id terminal-escape terraform-token thunderstore-token togetherai-key travis-secure twilio-id
+twitch-stream-key twitter-bearer-token typeform-token ubidots-token unkey-key upcloud-token url-credentials val-town-token
+variation-selectors vault-token vercel-token voiceflow-key wakatime-key wandb-key workos-key xai-key yandex-api-key
+yandex-iam-token zapier-webhook zero-width zoho-token zuplo-key
 `

@@ -64,7 +64,7 @@ func (w *walk) read(raw []byte) {
 func (w *walk) forget() {
 	const most = 64 << 10
 	w.raw = nil
-	if cap(w.leaves) > most || cap(w.text) > 16*most {
+	if cap(w.leaves) > most || cap(w.text) > 64*most {
 		*w = walk{}
 		return
 	}

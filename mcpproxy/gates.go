@@ -1,6 +1,7 @@
 package mcpproxy
 
 import (
+	"github.com/hopgate/hopgate/guardrails"
 	"github.com/hopgate/hopgate/mcpproxy/wire"
 	"github.com/hopgate/hopgate/policy"
 	"github.com/hopgate/hopgate/quota"
@@ -24,6 +25,7 @@ func Gates(m Memory) []policy.Spec {
 		quota.Hours(m.Limits),     // how much
 		quota.Size(m.Limits),
 		quota.Rate(m.Limits),
+		guardrails.Spec(),     // saying what; after the rate, because looking is what an attacker would make us pay for
 		quota.Spend(m.Limits), // what reserves comes last: it needs the fewest refunds
 	}
 }

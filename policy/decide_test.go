@@ -287,3 +287,24 @@ func BenchmarkDecide(b *testing.B) {
 		}
 	}
 }
+
+func TestFindingsOfAVerdictAreOnRecordWhateverItAnswers(t *testing.T) {
+	note := []policy.Finding{{Detail: "seen"}}
+	refusal := policy.Refuse(errNo, policy.Pos{}, "")
+	refusal.Findings = note
+	cases := map[string]policy.Verdict{
+		"allowed": {Effect: policy.Allow, Findings: note},
+		"refused": refusal,
+	}
+	for name, v := range cases {
+		t.Run(name, func(t *testing.T) {
+			_, out, _ := policy.Decide(t.Context(), newCall(t, says(v, nil)))
+			if want := []policy.Finding{{Gate: "a", Detail: "seen"}}; !cmp.Equal(out.Findings, want) {
+				t.Errorf("got %v, want %v", out.Findings, want)
+			}
+		})
+	}
+	if _, out, _ := policy.Decide(t.Context(), newCall(t, says(cases["allowed"], errors.New("broken")))); len(out.Findings) > 0 {
+		t.Error("the findings of a gate that failed are taken for true")
+	}
+}

@@ -1,0 +1,199 @@
+package main
+
+import (
+	"bufio"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/hopgate/hopgate/guardrails"
+	"github.com/hopgate/hopgate/guardrails/detect"
+	"github.com/hopgate/hopgate/policy"
+)
+
+// maxLine bounds a line of records, in bytes.
+const maxLine = 64 << 20
+
+func (a *app) scan() *cobra.Command {
+	var profile, rule string
+	var records, toAgent bool
+	c := &cobra.Command{
+		Use:   "scan [FILE|-]",
+		Short: "Show what the guardrails find in a text, or explain one of their rules",
+		Long: "Show what the guardrails find in a text, and what a profile would do about it. JSON is taken apart like a message; other\n" +
+			"text is one piece. Values are masked. The exit code is 5 where the profile would block.\n\n" +
+			"With --ndjson the input is lines of {\"id\", \"text\"} and the output lines of {\"id\", \"findings\"} with byte offsets.",
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(c *cobra.Command, given []string) error {
+			all, err := a.profiles(c.Flags().Changed("config"))
+			if err != nil {
+				return err
+			}
+			if rule != "" {
+				return a.explainRule(all, rule)
+			}
+			in, err := a.input(given)
+			if err != nil {
+				return err
+			}
+			defer in.Close()
+			if records {
+				return a.scanRecords(all, in)
+			}
+			way := policy.ToUpstream
+			if toAgent {
+				way = policy.ToAgent
+			}
+			return a.scanText(all, profile, way, in)
+		},
+	}
+	c.Flags().StringVar(&profile, "profile", "strict", "profile of guardrails: light, strict, or one of the configuration")
+	c.Flags().StringVar(&rule, "explain", "", "print a rule with its examples")
+	c.Flags().BoolVar(&records, "ndjson", false, "read and write records")
+	c.Flags().BoolVar(&toAgent, "result", false, "judge the text as one on its way to the agent")
+	return c
+}
+
+// profiles are those of the configuration and the built-in ones. A configuration that nobody has named need not be there.
+func (a *app) profiles(named bool) (*guardrails.Profiles, error) {
+	var keys *guardrails.FileKeys
+	if _, err := os.Stat(a.config); errors.Is(err, os.ErrNotExist) && !named {
+		return guardrails.Compile(nil)
+	}
+	file, err := a.load()
+	if err != nil {
+		return nil, err
+	}
+	if len(file.Connections) > 0 {
+		keys = policy.Setting[guardrails.FileKeys](file.Connections[0].File, guardrails.Spec().Name)
+	}
+	return guardrails.Compile(keys)
+}
+
+// input opens what is to be scanned.
+func (a *app) input(given []string) (io.ReadCloser, error) {
+	if len(given) == 0 || given[0] == "-" {
+		return io.NopCloser(a.in), nil
+	}
+	f, err := os.Open(given[0])
+	if err != nil {
+		return nil, err
+	}
+	return f, nil
+}
+
+func (a *app) scanText(all *guardrails.Profiles, profile string, way policy.Direction, in io.Reader) error {
+	text, err := io.ReadAll(io.LimitReader(in, maxLine+1))
+	switch {
+	case err != nil:
+		return fmt.Errorf("reading the text: %w", err)
+	case len(text) > maxLine:
+		return usage("cut it into smaller ones", "the text is larger than %d MiB", maxLine>>20)
+	}
+	found, err := all.Show(profile, way, text)
+	if err != nil {
+		return usage("profiles: "+strings.Join(all.Names(), ", "), "%w", err)
+	}
+	rows := [][]string{{"WHERE", "BYTES", "WHAT", "RULE", "SURE", "VALUE", "DONE"}}
+	blocked := false
+	for _, f := range found {
+		rule := f.Rule
+		if f.Via != 0 {
+			rule += " in " + f.Via.String()
+		}
+		do := f.Do.String()
+		if do == "" {
+			do = "-"
+		}
+		where := f.Pointer
+		if where == "" {
+			where = "-"
+		}
+		blocked = blocked || f.Do == guardrails.Block
+		rows = append(rows, []string{where, fmt.Sprintf("%d-%d", f.At.Lo, f.At.Hi), f.Name, rule, fmt.Sprintf("%d%%", f.Confidence), f.Masked, do})
+	}
+	if len(found) == 0 {
+		fmt.Fprintln(a.words, "nothing found")
+		return nil
+	}
+	table(a.out, rows)
+	if blocked {
+		return silent(exitDenied)
+	}
+	return nil
+}
+
+// record is a line to scan, and what comes of it.
+type record struct {
+	ID       json.RawMessage `json:"id"`
+	Text     string          `json:"text,omitempty"`
+	Findings []recordFinding `json:"findings"`
+	Unread   bool            `json:"unread,omitempty"` // a part was not looked at: it was over the bounds
+}
+
+type recordFinding struct {
+	Kind       string `json:"kind"`
+	Entity     string `json:"entity"`
+	Rule       string `json:"rule"`
+	Start      int    `json:"start"`
+	End        int    `json:"end"`
+	Confidence uint8  `json:"confidence"`
+}
+
+func (a *app) scanRecords(all *guardrails.Profiles, in io.Reader) error {
+	lines := bufio.NewScanner(in)
+	lines.Buffer(nil, maxLine)
+	out := bufio.NewWriter(a.out)
+	enc := json.NewEncoder(out)
+	enc.SetEscapeHTML(false)
+	scratch := detect.NewScratch()
+	for n := 1; lines.Scan(); n++ {
+		var r record
+		if err := json.Unmarshal(lines.Bytes(), &r); err != nil || r.ID == nil {
+			return usage(`write one {"id": ..., "text": ...} on each line`, "line %d is no record", n)
+		}
+		r.Findings = []recordFinding{}
+		all.Plain(scratch, []byte(r.Text), func(f detect.Finding) {
+			kind := f.Kind
+			switch kind {
+			case detect.Unread:
+				r.Unread = true
+				return
+			case detect.Hidden: // text that people do not see is there for a model
+				kind = detect.Injection
+			default:
+			}
+			r.Findings = append(r.Findings, recordFinding{kind.String(), f.Entity, f.Rule, f.Start, f.End, f.Confidence})
+		})
+		r.Text = ""
+		if err := enc.Encode(&r); err != nil {
+			return fmt.Errorf("writing a record: %w", err)
+		}
+	}
+	if err := lines.Err(); err != nil {
+		return fmt.Errorf("reading records: %w", err)
+	}
+	return out.Flush()
+}
+
+func (a *app) explainRule(all *guardrails.Profiles, name string) error {
+	for _, r := range all.Rules() {
+		if r.Name != name && r.Entity != name {
+			continue
+		}
+		fmt.Fprintf(a.out, "%s: %s (%s, %s)\n", r.Name, r.Summary, r.Kind, r.Entity)
+		for _, x := range r.Examples {
+			fmt.Fprintf(a.out, "  finds      %q\n", x)
+		}
+		for _, x := range r.Counterexamples {
+			fmt.Fprintf(a.out, "  passes by  %q\n", x)
+		}
+		return nil
+	}
+	return usage("`hopgate scan FILE` names the rules that find something", "no rule is named %q", name)
+}
