@@ -79,9 +79,6 @@ func (h *HTTP) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	guest, refusal := h.Handler.Admit(r.Context(), p)
 	if refusal != nil {
-		if refusal.Status() == http.StatusUnauthorized {
-			w.Header()["Www-Authenticate"] = []string{`Bearer realm="hopgate"`}
-		}
 		write(w, refusal)
 		return
 	}
@@ -319,10 +316,16 @@ func (h *HTTP) refuse(w http.ResponseWriter, r *http.Request, p *Peer, reason *p
 	write(w, refusal)
 }
 
+// challenge goes with every 401, whatever it is for (RFC 9110 section 15.5.2).
+var challenge = []string{`Bearer realm="hopgate"`}
+
 // write answers with a refusal in one piece.
 func write(w http.ResponseWriter, refusal *Refusal) {
 	body := refusal.Append(make([]byte, 0, 512))
 	w.Header()["Content-Type"] = typeJSON
+	if refusal.Status() == http.StatusUnauthorized {
+		w.Header()["Www-Authenticate"] = challenge
+	}
 	if s := refusal.seconds(); s > 0 && refusal.Status() >= 400 {
 		w.Header()["Retry-After"] = []string{fmt.Sprint(s)}
 	}

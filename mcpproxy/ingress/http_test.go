@@ -133,7 +133,7 @@ func TestHTTPRefusesWhatOnlyTheTransportSees(t *testing.T) {
 					t.Errorf("answer grants %s", header)
 				}
 			}
-			if want := c.status == 401 && c.code == ""; (resp.Header.Get("Www-Authenticate") != "") != want {
+			if want := c.status == 401; (resp.Header.Get("Www-Authenticate") != "") != want {
 				t.Errorf("challenge is %q", resp.Header.Get("Www-Authenticate"))
 			}
 		})
@@ -307,5 +307,13 @@ func TestCredentialsDoNotPrint(t *testing.T) {
 		if strings.Contains(s, "hga_") {
 			t.Errorf("a credential prints as %s", s)
 		}
+	}
+}
+
+func TestHTTPChallengesWhoeverStopsBeingKnown(t *testing.T) {
+	h := &handler{post: func(_ context.Context, _ *ingress.Message, r ingress.Reply) { r.Refuse(&ingress.Refusal{Reason: errStranger}) }}
+	resp := request(t, serve(t, h), strings.NewReader("{}"), nil)
+	if got := resp.Header.Get("Www-Authenticate"); resp.StatusCode != 401 || !strings.HasPrefix(got, "Bearer ") {
+		t.Errorf("got %d, challenge %q", resp.StatusCode, got)
 	}
 }
