@@ -37,7 +37,7 @@ func payloads() map[string][]byte {
 		noise[i] = byte(r.Uint32())
 	}
 	return map[string][]byte{
-		"rows": []byte(rows.String()), "source": []byte(code.String()), "logs": []byte(log.String()), "prose": []byte(prose.String()),
+		"rows": []byte(rows.String()), "document": []byte(rows.String()), "source": []byte(code.String()), "logs": []byte(log.String()), "prose": []byte(prose.String()),
 		"base64": []byte(base64.StdEncoding.EncodeToString(noise)),
 	}
 }

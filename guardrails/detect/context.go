@@ -105,19 +105,19 @@ const maxLine = 2048
 
 // table remembers the header of the table that was read last, so that its rows need not look for it.
 type table struct {
-	text *byte
-	line int
-	head []byte
+	text  *byte
+	line  int // begin of the row that was read last
+	head  []byte
+	seen  int // up to where line ends were looked for
+	begin int // of the line that holds seen, or -1
 }
 
 // columnHeader finds the name over a cell of a table: CSV, TSV, or Markdown.
 func (s *Scratch) columnHeader(t []byte, at int) []byte {
-	line := max(0, at-maxLine)
-	i := bytes.LastIndexByte(t[line:at], '\n')
-	if i < 0 && line > 0 {
+	line := s.lineOf(t, at)
+	if line < 0 || at-line > maxLine {
 		return nil
 	}
-	line += i + 1
 	if line == 0 {
 		return firstCell(t, line, at)
 	}
@@ -139,6 +139,28 @@ func (s *Scratch) columnHeader(t []byte, at int) []byte {
 	return nil
 }
 
+// lineOf returns where the line that holds at begins, or -1 where that is too far. Candidates come in order, so that
+// what was looked through for the last one is not looked through again.
+func (s *Scratch) lineOf(t []byte, at int) int {
+	m := &s.table
+	from := max(0, at-maxLine)
+	if known := m.text == &t[0] && m.seen <= at; known && m.seen >= from {
+		if i := bytes.LastIndexByte(t[m.seen:at], '\n'); i >= 0 {
+			m.begin = m.seen + i + 1
+		}
+	} else {
+		m.begin = -1
+		if i := bytes.LastIndexByte(t[from:at], '\n'); i >= 0 || from == 0 {
+			m.begin = from + i + 1
+		}
+	}
+	if m.text != &t[0] {
+		m.line, m.head = -1, nil
+	}
+	m.text, m.seen = &t[0], at
+	return m.begin
+}
+
 func firstLine(t []byte) []byte {
 	t = t[:min(len(t), maxLine)]
 	if i := bytes.IndexByte(t, '\n'); i >= 0 {
@@ -149,7 +171,7 @@ func firstLine(t []byte) []byte {
 
 // tableHead returns the first of the lines that begin with a bar, up from the one at line.
 func (s *Scratch) tableHead(t []byte, line int) []byte {
-	known := s.table.text == &t[0]
+	known := s.table.line >= 0 && s.table.head != nil
 	top := line
 	for top > 0 && line-top < 64<<10 {
 		if known && top == s.table.line {
@@ -165,7 +187,7 @@ func (s *Scratch) tableHead(t []byte, line int) []byte {
 	if !known || top != s.table.line {
 		s.table.head = firstLine(t[top:])
 	}
-	s.table.text, s.table.line = &t[0], line
+	s.table.line = line
 	return s.table.head
 }
 

@@ -43,7 +43,8 @@ type Finding struct {
 	Via        Via   // how the text was read where the finding is not in the plain bytes
 }
 
-// Leaf is one piece of text with what is known about its place. Nothing of it is kept or changed.
+// Leaf is one piece of text with what is known about its place. It is not changed; a Scratch may hold copies of its
+// parts until it is used again.
 type Leaf struct {
 	Text   []byte // decoded: JSON strings without quotes and escapes
 	Field  []byte // the name of the JSON member, column or parameter that holds the text, if any

@@ -15,20 +15,23 @@ type document struct {
 
 const jsonDepth = 64
 
-// nested reads a leaf that holds JSON: each member is scanned with its names.
-func (e *Engine) nested(s *Scratch, t []byte, leaf int, tr *trail, depth int) {
+// nested reads a text that is JSON: each member is scanned with its names. It returns false where the text is
+// something else, or too large; its plain bytes are then to be scanned.
+func (e *Engine) nested(s *Scratch, t []byte, p *piece, tr *trail, depth int) bool {
+	leaf := int(p.leaf)
 	lv := &s.levels[depth]
 	if len(t) > 2*maxView {
-		return // its plain bytes were scanned
+		return false
 	}
 	lv.spans.reset(len(t))
 	d := &lv.doc
 	d.in, d.out, d.spans, d.pieces, d.leaf, d.head = t, lv.view[:0], &lv.spans, d.pieces[:0], int32(leaf), nil
 	d.leaves = d.leaves[:0]
-	end, ok := d.value(d.blank(0), Leaf{}, 0)
+	above := s.names(p)
+	end, ok := d.value(d.blank(0), Leaf{Field: above.Field, Label: above.Label, Parent: above.Parent}, 0)
 	lv.view = d.out
 	if !ok || d.blank(end) != len(t) || len(d.pieces) == 0 || !s.spend(len(d.out), leaf, tr, len(t)) {
-		return
+		return false
 	}
 	outer := s.members
 	s.members = d.leaves
@@ -43,6 +46,7 @@ func (e *Engine) nested(s *Scratch, t []byte, leaf int, tr *trail, depth int) {
 	lv.trail.base = 0
 	e.siblings(s, d, &lv.trail, depth+1)
 	s.members = outer
+	return true
 }
 
 func (d *document) blank(i int) int { return run(d.in, i, isSpace) }
@@ -71,6 +75,9 @@ func (d *document) value(i int, names Leaf, depth int) (int, bool) {
 		lo := len(d.out)
 		d.number(i, end)
 		d.piece(lo, names)
+		if n := len(d.pieces); len(d.out) > lo+1 {
+			d.pieces[n-1].number = true
+		}
 	}
 	return end, end > i
 }
@@ -127,6 +134,9 @@ func (d *document) text(i int) (int, bool) {
 		}
 		if b := bytes.IndexByte(t[i:i+n], '\\'); b >= 0 {
 			n = b
+		}
+		if bytes.IndexByte(t[i:i+n], '\n') >= 0 {
+			return i, false // a line end in a string: this is no JSON
 		}
 		d.out = append(d.out, t[i:i+n]...)
 		i += n

@@ -106,6 +106,20 @@ func (e *Engine) cleanName(s *Scratch, name []byte) bool {
 	return e.facts(s, name).plain
 }
 
+// unbroken returns a value without the line ends that only break it.
+func (s *Scratch) unbroken(v []byte) []byte {
+	if len(v) > maxValue || bytes.IndexByte(v, '\n') < 0 || bytes.ContainsAny(v, " \t") {
+		return v
+	}
+	s.turnedText = s.turnedText[:0]
+	for _, b := range v {
+		if b != '\n' && b != '\r' {
+			s.turnedText = append(s.turnedText, b)
+		}
+	}
+	return s.turnedText
+}
+
 // byName judges a leaf by the names around it.
 func (e *Engine) byName(s *Scratch, t []byte, p *piece, tr *trail) {
 	l, leaf := s.names(p), int(p.leaf)
@@ -122,11 +136,12 @@ func (e *Engine) byName(s *Scratch, t []byte, p *piece, tr *trail) {
 		f := e.facts(s, name)
 		if f.grade > gradeNot && !bytes.Equal(name, t) {
 			lo := scheme(t, 0)
+			value := s.unbroken(t[lo:])
 			vendor := l.Parent
 			if len(vendor) == 0 {
 				vendor = l.Field
 			}
-			if c := e.names.decide(claim{name: name, value: t[lo:], grade: f.grade, via: linkAssign, quoted: true, before: vendor}); c > 0 {
+			if c := e.names.decide(claim{name: name, value: value, grade: f.grade, via: linkAssign, quoted: true, before: vendor}); c > 0 {
 				s.add(leaf, tr, Finding{Rule: "named-secret", Entity: "generic-secret", Kind: Secret, Confidence: c, Start: lo, End: len(t)})
 			}
 		}

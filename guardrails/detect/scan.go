@@ -39,6 +39,7 @@ type piece struct {
 	said         labelSet // what the names say that it is
 	telling      bool     // the names alone may make the value a finding
 	generic      bool     // no name, or one that says nothing
+	number       bool     // a number of JSON, which nobody cuts in two
 }
 
 // noName is for text cut out of its place.
@@ -78,7 +79,7 @@ func (e *Engine) Scan(s *Scratch, leaves []Leaf, emit func(leaf int, f Finding))
 		if len(t) == 0 || leaves[i].Name && e.cleanName(s, t) {
 			continue
 		}
-		if len(t) >= ownPage {
+		if len(t) >= ownPage || beginsJSON(t) {
 			own := s.own(0, piece{hi: int32(len(t)), leaf: int32(i), name: int32(i)})
 			e.place(s, &leaves[i], &own[0])
 			e.page(s, t, own, nil, 0)
@@ -116,6 +117,13 @@ func (e *Engine) flush(s *Scratch) {
 
 // page scans text that holds one or more leaves, or a view of one.
 func (e *Engine) page(s *Scratch, text []byte, pieces []piece, tr *trail, depth int) {
+	if len(pieces) == 1 && depth < maxDepth && beginsJSON(text[pieces[0].lo:pieces[0].hi]) {
+		own := pieces[0]
+		tr.enter(&own)
+		if e.nested(s, text[own.lo:own.hi], &own, tr, depth) {
+			return
+		}
+	}
 	e.words.find(text, &s.levels[depth].hits)
 	e.literals(s, text, pieces, tr, depth)
 	e.marks(s, text, pieces, tr)

@@ -105,8 +105,8 @@ func TestScanSaysWhereAndHow(t *testing.T) {
 		"soft hyphen": {"see " + thing[:9] + "\u00ad" + thing[9:] + " here", thing[:9] + "\u00ad" + thing[9:], "folded"},
 		"line end":    {"see " + thing[:20] + "\n" + thing[20:] + " here", thing[:20] + "\n" + thing[20:], "unwrapped"},
 		"a whole run": {"see " + coded + " here", coded, "base64>percent"},
-		"json":        {`{"note":"see ` + thing + ` here"}`, thing, ""},
-		"escaped":     {`{"note":"see \"` + thing + `\" here"}`, thing, ""},
+		"json":        {`{"note":"see ` + thing + ` here"}`, thing, "json"},
+		"escaped":     {`{"note":"see \"` + thing + `\" here"}`, thing, "json"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			for _, f := range found(e, detect.Leaf{Text: []byte(c.text)}) {

@@ -115,7 +115,7 @@ func tokenByte(b byte) bool {
 
 // across scans the text around a cut without the bytes lo..hi.
 func (e *Engine) across(s *Scratch, t []byte, lo, hi, leaf int, tr *trail, depth int) {
-	if !s.effort(40, leaf, tr, len(t)) {
+	if !s.effort(20, leaf, tr, len(t)) {
 		return
 	}
 	lv := &s.levels[depth]
@@ -215,19 +215,21 @@ func (e *Engine) Seams(s *Scratch, leaves []Leaf, emit func(leaf int, f Finding)
 	}
 }
 
-// siblings joins values that stand beside each other in a document: neighbours, and neighbours of one name.
+// siblings joins values that stand beside each other in a document: neighbours, and blocks of one name that says
+// nothing, such as text.
 func (e *Engine) siblings(s *Scratch, d *document, tr *trail, depth int) {
 	var recent [4]half
 	n := 0
 	for k := range d.pieces {
 		p := &d.pieces[k]
 		l := &d.leaves[^p.name]
-		if l.Name {
+		if l.Name || p.number || isDay(d.out[p.lo:p.hi]) {
 			continue
 		}
 		b := half{text: d.out[p.lo:p.hi], leaf: int(p.leaf), at: int(p.lo), generic: p.generic, field: l.Field}
+		plain := e.facts(s, l.Field).generic
 		for j := 1; j <= min(n, len(recent)); j++ {
-			if a := recent[(n-j)%len(recent)]; j == 1 || string(a.field) == string(b.field) {
+			if a := recent[(n-j)%len(recent)]; j == 1 || plain && string(a.field) == string(b.field) {
 				e.join(s, a, b, tr, depth)
 			}
 		}
@@ -239,7 +241,7 @@ func (e *Engine) siblings(s *Scratch, d *document, tr *trail, depth int) {
 // join scans the end of one text with the begin of the next.
 func (e *Engine) join(s *Scratch, a, b half, tr *trail, depth int) {
 	x, y := a.text[max(0, len(a.text)-seamReach):], b.text[:min(len(b.text), seamReach)]
-	if depth >= maxDepth || !torn(x, y) && !prose(x, y) || !s.effort(40, a.leaf, tr, len(a.text)) {
+	if depth >= maxDepth || !torn(x, y) && !prose(x, y) || !s.effort(20, a.leaf, tr, len(a.text)) {
 		return
 	}
 	lv := &s.levels[depth]

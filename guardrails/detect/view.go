@@ -208,8 +208,8 @@ func (e *Engine) views(s *Scratch, text []byte, pieces []piece, tr *trail, depth
 		if sees != 0 {
 			e.viewsOf(s, t, p, tr, depth, sees)
 		}
-		if sees&seesRest != 0 && depth < maxDepth && beginsJSON(t) {
-			e.nested(s, t, int(p.leaf), tr, depth)
+		if sees&seesRest != 0 && len(pieces) > 1 && depth < maxDepth && beginsJSON(t) {
+			_ = e.nested(s, t, &p, tr, depth) // the plain bytes were scanned
 		}
 		if len(t) >= oddMin && odd(t) {
 			e.squeeze(s, t, int(p.leaf), tr, depth)
