@@ -132,6 +132,10 @@ func (g *guest) answer(ctx context.Context, x *exchange, h *ingress.Head) {
 		return
 	}
 	x.join(s)
+	if r := s.speaks(h); r != nil {
+		x.refuseProtocol(ctx, r)
+		return
+	}
 	q, ok := s.takeQuestion(x.frame.Get(wire.ID))
 	if !ok {
 		x.call.Method = ""
@@ -209,6 +213,9 @@ func (g *guest) End(ctx context.Context, h *ingress.Head) *ingress.Refusal {
 	s, r := g.session(h)
 	if r == reasonNoSession {
 		r = reasonNoStream
+	}
+	if r == nil {
+		r = s.speaks(h)
 	}
 	if r != nil {
 		c := g.call(nil)

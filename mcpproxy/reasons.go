@@ -30,7 +30,7 @@ var (
 	reasonNotReady       = protocol("NOT_INITIALIZED", "The session is not initialized yet.", codeInvalidRequest, 400)
 	reasonAgain          = protocol("ALREADY_INITIALIZED", "The session is initialized already.", codeInvalidRequest, 400)
 	reasonVersion        = protocol("UNSUPPORTED_VERSION", "This protocol version is not supported.", codeUnsupportedVersion, 400)
-	reasonVersionHeader  = protocol("BAD_VERSION_HEADER", "MCP-Protocol-Version names no version that is supported here.", codeInvalidRequest, 400)
+	reasonVersionHeader  = protocol("BAD_VERSION_HEADER", "MCP-Protocol-Version is not the version that this session has.", codeInvalidRequest, 400)
 	reasonHeaders        = protocol("HEADER_MISMATCH", "A header of the protocol is missing or differs from the body.", codeHeaderMismatch, 400)
 	reasonMeta           = protocol("META_MISSING", "_meta must have the protocol version and the client's capabilities.", codeInvalidParams, 400)
 	reasonRemoved        = protocol("METHOD_REMOVED", "Method not found", codeMethodNotFound, 404)

@@ -55,6 +55,32 @@ func TestServerAsksOnTheStreamOfTheCall(t *testing.T) {
 	})
 }
 
+// TestAnotherVersionIsNotThatOfTheSession answers, and ends, a session as one of another version. Neither has an effect.
+func TestAnotherVersionIsNotThatOfTheSession(t *testing.T) {
+	bubble(t, func(w *world) {
+		t := w.t
+		c := w.session("alice", "2025-11-25")
+		stream := c.post(tool("1", "ask", `{}`))
+		answer := answerTo(t, stream.must().data, `{"role":"assistant","content":{"type":"text","text":"hi"},"model":"m"}`)
+		for _, version := range []string{"2025-06-18", "2026-07-28", "1999-01-01"} {
+			other := *c
+			other.version = version
+			if status, _ := other.call(answer); status != 400 || w.last("").code != "BAD_VERSION_HEADER" {
+				t.Errorf("%s: answering: status %d, %+v", version, status, w.last(""))
+			}
+			if r := other.must(http.MethodDelete, ""); r.status != 400 {
+				t.Errorf("%s: DELETE: status %d", version, r.status)
+			}
+		}
+		if status, _ := c.call(answer); status != 202 {
+			t.Errorf("answering: status %d", status)
+		}
+		if got := stream.last(); !strings.Contains(got, `"structuredContent":`+answer) {
+			t.Errorf("got %s", got)
+		}
+	})
+}
+
 func TestAnswersOfOthersAreDropped(t *testing.T) {
 	bubble(t, func(w *world) {
 		t := w.t

@@ -150,10 +150,24 @@ func (s *session) unstart(x *exchange) {
 	}
 }
 
+// speaks holds the version header to what the session has negotiated, by which every message of it is read: whoever stands
+// before us and goes by the header must not read it as another revision's. Some clients leave the header out, and then
+// the negotiated version counts (MCP 2025-11-25, streamable HTTP, protocol version header).
+func (s *session) speaks(h *ingress.Head) *policy.Reason {
+	if h == nil || h.Protocol == "" {
+		return nil
+	}
+	version, _ := s.facts()
+	if !legacyVersion(h.Protocol) || version != "" && h.Protocol != version {
+		return reasonVersionHeader
+	}
+	return nil
+}
+
 // admits says whether a message may come at this point of the session.
 func (s *session) admits(method string, h *ingress.Head) *policy.Reason {
-	if h != nil && h.Protocol != "" && !legacyVersion(h.Protocol) {
-		return reasonVersionHeader
+	if r := s.speaks(h); r != nil {
+		return r
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -61,6 +61,7 @@ func TestSessionAdmits(t *testing.T) {
 		"second initialize":  {nil, hello, 400, "initialized already"},
 		"no version header":  {func(c *client) { c.version = "" }, `{"jsonrpc":"2.0","id":1,"method":"ping"}`, 200, `"result":{}`},
 		"bad version header": {func(c *client) { c.version = "2024-01-01" }, `{"jsonrpc":"2.0","id":1,"method":"ping"}`, 400, "MCP-Protocol-Version"},
+		"another version":    {func(c *client) { c.version = "2025-06-18" }, `{"jsonrpc":"2.0","id":1,"method":"ping"}`, 400, "MCP-Protocol-Version"},
 		"a batch":            {nil, "[" + tool("1", "echo", "{}") + "]", 400, "no batches"},
 		"another notification too early": {
 			nil, `{"jsonrpc":"2.0","method":"notifications/roots/list_changed"}`, 400, "not initialized",

@@ -53,6 +53,7 @@ func TestGeneralStreamNeedsASession(t *testing.T) {
 		"unknown":         {func(c *client, _ string) { c.session = "0123" }, 404},
 		"another agent's": {func(c *client, alice string) { c.session = alice }, 404},
 		"bad version":     {func(c *client, _ string) { c.version = "1999-01-01" }, 400},
+		"another version": {func(c *client, _ string) { c.version = "2025-06-18" }, 400},
 	}
 	for name, x := range cases {
 		t.Run(name, func(t *testing.T) {

@@ -311,7 +311,9 @@ func TestCredentialsDoNotPrint(t *testing.T) {
 }
 
 func TestHTTPChallengesWhoeverStopsBeingKnown(t *testing.T) {
-	h := &handler{post: func(_ context.Context, _ *ingress.Message, r ingress.Reply) { r.Refuse(&ingress.Refusal{Reason: errStranger}) }}
+	h := &handler{post: func(_ context.Context, _ *ingress.Message, r ingress.Reply) {
+		r.Refuse(&ingress.Refusal{Reason: errStranger})
+	}}
 	resp := request(t, serve(t, h), strings.NewReader("{}"), nil)
 	if got := resp.Header.Get("Www-Authenticate"); resp.StatusCode != 401 || !strings.HasPrefix(got, "Bearer ") {
 		t.Errorf("got %d, challenge %q", resp.StatusCode, got)
