@@ -4,13 +4,15 @@ import "bytes"
 
 // document gathers the leaves of a JSON text into one page, with the names that belong to each.
 type document struct {
-	in     []byte
-	out    []byte
-	spans  *offsets
-	pieces []piece
-	leaves []Leaf // the names; Text stays empty
-	leaf   int32
-	head   [][]byte // names of columns
+	engine  *Engine
+	scratch *Scratch
+	in      []byte
+	out     []byte
+	spans   *offsets
+	pieces  []piece
+	leaves  []Leaf // the names; Text stays empty
+	leaf    int32
+	head    [][]byte // names of columns
 }
 
 const jsonDepth = 64
@@ -25,6 +27,7 @@ func (e *Engine) nested(s *Scratch, t []byte, p *piece, tr *trail, depth int) bo
 	}
 	lv.spans.reset(len(t))
 	d := &lv.doc
+	d.engine, d.scratch = e, s
 	d.in, d.out, d.spans, d.pieces, d.leaf, d.head = t, lv.view[:0], &lv.spans, d.pieces[:0], int32(leaf), nil
 	d.leaves = d.leaves[:0]
 	above := s.names(p)
@@ -184,13 +187,11 @@ func (d *document) object(i int, above Leaf, depth int) (int, bool) {
 		if d.in[i] != '"' {
 			return i, false
 		}
-		lo := len(d.out)
-		end, ok := d.text(i)
+		end, ok := d.name(i)
 		if !ok {
 			return end, false
 		}
 		key := d.in[i+1 : end-1]
-		d.piece(lo, Leaf{Name: true})
 		if i = d.blank(end); i >= len(d.in) || d.in[i] != ':' {
 			return i, false
 		}
@@ -211,6 +212,19 @@ func (d *document) object(i int, above Leaf, depth int) (int, bool) {
 		}
 	}
 	return i + 1, i < len(d.in)
+}
+
+// name reads a member's name. Plain ones are not scanned again each time they come.
+func (d *document) name(i int) (int, bool) {
+	if n := bytes.IndexByte(d.in[i+1:], '"'); n > 0 && d.engine.cleanName(d.scratch, d.in[i+1:i+1+n]) {
+		return i + n + 2, true
+	}
+	lo := len(d.out)
+	end, ok := d.text(i)
+	if ok {
+		d.piece(lo, Leaf{Name: true})
+	}
+	return end, ok
 }
 
 func namesValue(key []byte) bool {

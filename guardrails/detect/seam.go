@@ -223,7 +223,7 @@ func (e *Engine) siblings(s *Scratch, d *document, tr *trail, depth int) {
 	for k := range d.pieces {
 		p := &d.pieces[k]
 		l := &d.leaves[^p.name]
-		if l.Name || p.number || isDay(d.out[p.lo:p.hi]) {
+		if l.Name || p.number || p.hi-p.lo < 32 && isDay(d.out[p.lo:p.hi]) && bytes.IndexByte(d.out[p.lo:p.hi], ' ') < 0 {
 			continue
 		}
 		b := half{text: d.out[p.lo:p.hi], leaf: int(p.leaf), at: int(p.lo), generic: p.generic, field: l.Field}
