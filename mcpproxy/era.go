@@ -41,13 +41,8 @@ var removed = map[string]bool{
 func (p *Proxy) checkModern(c *policy.Call, h *ingress.Head) *policy.Reason {
 	f := c.Frame
 	version, ok := f.Text(wire.MetaProtocolVersion)
-	if h != nil && f.Kind == wire.KindRequest {
-		if h.Protocol == "" || ok && h.Protocol != string(version) || h.Method != c.Method {
-			return reasonHeaders
-		}
-		if field, has := mirrored[c.Method]; has && !p.nameMatches(f, field, h) {
-			return reasonHeaders
-		}
+	if h != nil && f.Kind == wire.KindRequest && !p.headersMatch(c, h) {
+		return reasonHeaders
 	}
 	switch {
 	case !ok && f.Kind == wire.KindNotification:
@@ -62,6 +57,21 @@ func (p *Proxy) checkModern(c *policy.Call, h *ingress.Head) *policy.Reason {
 		return reasonHeaders
 	}
 	return nil
+}
+
+// headersMatch compares the headers that every request has with the body. A body that says no version contradicts none: it
+// lacks metadata, for which the revision has another error.
+func (p *Proxy) headersMatch(c *policy.Call, h *ingress.Head) bool {
+	f := c.Frame
+	version, ok := f.Text(wire.MetaProtocolVersion)
+	if !ok && c.Method == "initialize" {
+		version, ok = f.Text(wire.ParamsProtocolVersion) // which is where the earlier era says it
+	}
+	if h.Protocol == "" || ok && h.Protocol != string(version) || h.Method != c.Method {
+		return false
+	}
+	field, has := mirrored[c.Method]
+	return !has || p.nameMatches(f, field, h)
 }
 
 func isObject(raw []byte) bool { return len(raw) > 0 && raw[0] == '{' }

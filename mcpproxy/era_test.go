@@ -46,6 +46,8 @@ func TestModernRequests(t *testing.T) {
 		"no version header":       {call, with(drop("Mcp-Protocol-Version")), 400, errorCode(-32020)},
 		"legacy version header":   {call, with(header("Mcp-Protocol-Version", "2025-11-25")), 400, errorCode(-32020)},
 		"legacy body":             {tool("1", "echo", "{}"), with(), 400, errorCode(-32602)},
+		"legacy body, no method":  {tool("1", "echo", "{}"), with(drop("Mcp-Method")), 400, errorCode(-32020)},
+		"legacy initialize":       {hello, []func(*http.Request){modernHead("initialize", "")}, 400, errorCode(-32020)},
 		"no capabilities":         {`{"jsonrpc":"2.0","id":1,"method":"tools/list","params":{` + meta + `}}}`, []func(*http.Request){modernHead("tools/list", "")}, 400, errorCode(-32602)},
 		"capabilities no object":  {`{"jsonrpc":"2.0","id":1,"method":"tools/list","params":{` + meta + `,"io.modelcontextprotocol/clientCapabilities":[]}}}`, []func(*http.Request){modernHead("tools/list", "")}, 400, errorCode(-32602)},
 		"version of the future":   {strings.Replace(modern("tools/list", ""), "2026-07-28", "2999-01-01", 1), []func(*http.Request){modernHead("tools/list", ""), header("Mcp-Protocol-Version", "2999-01-01")}, 400, errorCode(-32022)},
