@@ -24,6 +24,16 @@ func modern(f *wire.Frame, h *ingress.Head) bool {
 // legacyVersion reports whether a version is one that initialize can negotiate.
 func legacyVersion(v string) bool { return mcp.IsValidProtocolVersion(v) && !mcp.IsModernProtocol(v) }
 
+// offerVersion keeps a server from agreeing to a version that is not known here: it is asked for the latest one that
+// sessions can have, and what it answers is what the client gets (MCP 2025-11-25, lifecycle, version negotiation).
+func (x *exchange) offerVersion() *policy.Reason {
+	asked, ok := x.frame.Text(wire.ParamsProtocolVersion)
+	if !ok || legacyVersion(string(asked)) {
+		return nil // what is no string is the server's to refuse
+	}
+	return x.replace(wire.Edits{{At: x.frame.Span(wire.ParamsProtocolVersion), New: wire.AppendQuote(nil, mcp.LATEST_LEGACY_PROTOCOL_VERSION)}})
+}
+
 // Revisions at which something changes for the proxy.
 const (
 	revisionBatch  = "2025-03-26" // the only one that has batches

@@ -10,10 +10,12 @@ import (
 
 var errState = errors.New("a requestState that is no string")
 
-// openHandles puts back what servers have given the agent to carry, before the call is judged: what is judged is what is
-// sent.
+// openHandles puts back what servers have given the agent to carry, and a version that can be negotiated in the place of
+// one that cannot, before the call is judged: what is judged is what is sent.
 func (x *exchange) openHandles() *policy.Reason {
 	switch {
+	case x.starts:
+		return x.offerVersion()
 	case paged[x.call.Method]:
 		return x.openCursor()
 	case asks[x.call.Method]:

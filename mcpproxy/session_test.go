@@ -103,6 +103,29 @@ func TestInitializeIgnoresAForeignSession(t *testing.T) {
 	})
 }
 
+// TestInitializeOffersAVersionThatSessionsCanHave is about a server that agrees to whatever it is asked for.
+func TestInitializeOffersAVersionThatSessionsCanHave(t *testing.T) {
+	for asked, want := range map[string]string{
+		"2999-01-01": "2025-11-25", "2026-07-28": "2025-11-25", "": "2025-11-25", "2024-11-05": "2024-11-05", "2025-03-26": "2025-03-26",
+	} {
+		bubble(t, func(w *world) {
+			t := w.t
+			c := w.agent("alice")
+			r := c.post(fmt.Sprintf(helloFormat, asked))
+			if got := r.last(); r.status != 200 || !strings.Contains(got, `"protocolVersion":"`+want+`"`) {
+				t.Errorf("%q: got %d %s, want %s", asked, r.status, got, want)
+			}
+			if got := w.server.messages(fmt.Sprintf(helloFormat, want)); len(got) != 1 {
+				t.Errorf("%q: the server got %s", asked, w.server.messages(""))
+			}
+			c.session, c.version = r.header.Get("Mcp-Session-Id"), want
+			if status, _ := c.call(greeted); status != 202 {
+				t.Errorf("%q: initialized: %d", asked, status)
+			}
+		})
+	}
+}
+
 func TestFailedInitializeLeavesNothing(t *testing.T) {
 	cases := map[string]struct {
 		prepare func(w *world)
