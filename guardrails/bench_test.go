@@ -37,6 +37,9 @@ var clean = map[string]func(size int) string{
 }
 
 func TestCleanMessagesCostNoMemory(t *testing.T) {
+	if raceEnabled {
+		t.Skip("under the race detector pools forget")
+	}
 	c := connection(t, "strict")
 	screen, _ := c.Gates[0].Gate.(policy.Screen)
 	for name, write := range clean {

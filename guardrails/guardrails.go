@@ -6,8 +6,8 @@
 // says otherwise. Redaction replaces bytes where they stand and leaves all others as they are; where it would break what
 // it is made in, the message is blocked.
 //
-// The package does not say who may call what, sends nothing, and keeps nothing between messages. What was found leaves it
-// as kind, rule, place and number, never as value.
+// The package does not say who may call what, sends nothing, and keeps nothing between messages but the output schemas
+// that results must satisfy. What was found leaves it as kind, rule, place and number, never as value.
 package guardrails
 
 import (
@@ -23,9 +23,9 @@ const gateName = "guardrails"
 
 // Spec describes the gate. Its gates share one set of detectors for each configuration.
 func Spec() policy.Spec {
-	s := new(shelf)
+	s, seen := new(shelf), newSchemas()
 	return policy.NewSpec(gateName, "what may be said", reasons,
-		func(c *policy.Connection, own *Keys) (policy.Gate, error) { return build(s, c, own) },
+		func(c *policy.Connection, own *Keys) (policy.Gate, error) { return build(s, seen, c, own) },
 	).On(policy.OnFile, func() any { return new(FileKeys) }).
 		On(policy.OnTool, func() any { return new(ToolKeys) })
 }
@@ -48,9 +48,10 @@ func (s *shelf) of(keys *FileKeys) (*Profiles, error) {
 	return s.profiles, s.wrong
 }
 
-// gate is the gate of one connection. It is immutable.
+// gate is the gate of one connection. It is immutable but for what it has seen of output schemas.
 type gate struct {
 	engine *detect.Engine
+	seen   *schemas
 	guards []guard
 }
 
@@ -62,12 +63,12 @@ type guard struct {
 
 var _ policy.Screen = (*gate)(nil)
 
-func build(s *shelf, c *policy.Connection, own *Keys) (policy.Gate, error) {
+func build(s *shelf, seen *schemas, c *policy.Connection, own *Keys) (policy.Gate, error) {
 	all, err := s.of(policy.Setting[FileKeys](c.File, gateName))
 	if err != nil {
 		return nil, err
 	}
-	g := &gate{engine: all.engine}
+	g := &gate{engine: all.engine, seen: seen}
 	var wrong policy.Complaints
 	add := func(n *ProfileName, tool *policy.Pattern) {
 		name := lightName
@@ -100,6 +101,9 @@ func (g *gate) Check(_ context.Context, c *policy.Call) (policy.Verdict, error) 
 
 // Screen judges what a server answers; see [policy.Screen].
 func (g *gate) Screen(_ context.Context, c *policy.Call, result *wire.Frame) (policy.Verdict, error) {
+	if c.Method == "tools/list" && c.Direction == policy.ToUpstream {
+		g.seen.learn(c.Upstream, result)
+	}
 	way := policy.ToAgent
 	if c.Direction == policy.ToAgent {
 		way = policy.ToUpstream

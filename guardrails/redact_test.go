@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/hopgate/hopgate/guardrails"
+	"github.com/hopgate/hopgate/mcpproxy/wire"
 	"github.com/hopgate/hopgate/policy"
 )
 
@@ -86,6 +87,46 @@ func TestWhatCannotBeCutOutBlocksTheMessage(t *testing.T) {
 				t.Errorf("a fault: %v", o.Fault)
 			}
 		})
+	}
+}
+
+func TestRedactionSatisfiesTheOutputSchema(t *testing.T) {
+	structured := `{"jsonrpc":"2.0","id":1,"result":{"content":[],"structuredContent":{"to":"` + email + `"}}}`
+	cases := map[string]struct {
+		do      guardrails.Action
+		schema  string
+		allowed bool
+	}{
+		"a string":        {guardrails.Redact, `{"properties":{"to":{"type":"string"}},"required":["to"]}`, true},
+		"a pattern":       {guardrails.Redact, `{"properties":{"to":{"pattern":"@"}}}`, false},
+		"too long":        {guardrails.Redact, `{"properties":{"to":{"maxLength":3}}}`, false},
+		"dropped":         {guardrails.Drop, `{"properties":{"to":{"type":"string"}}}`, true},
+		"dropped, needed": {guardrails.Drop, `{"required":["to"]}`, false},
+		"from elsewhere":  {guardrails.Redact, `{"$ref":"file:///etc/schema.json"}`, false},
+		"no schema":       {guardrails.Redact, `7`, false},
+	}
+	for name, x := range cases {
+		t.Run(name, func(t *testing.T) {
+			c := connection(t, "p", profile("p", rule(x.do, "email")))
+			list(t, c, `{"jsonrpc":"2.0","id":1,"result":{"tools":[{"name":"t","inputSchema":{},"outputSchema":`+x.schema+`}]}}`)
+			if _, o := answer(t, c, structured); o.Allowed != x.allowed || o.Fault != nil {
+				t.Errorf("allowed is %v: %s %v", o.Allowed, o.Detail, o.Fault)
+			}
+			list(t, c, `{"jsonrpc":"2.0","id":1,"result":{"tools":[{"name":"t","inputSchema":{}}]}}`)
+			if _, o := answer(t, c, structured); !o.Allowed {
+				t.Errorf("a schema that is gone still holds: %s", o.Detail)
+			}
+		})
+	}
+}
+
+// list shows the gate a list of tools.
+func list(t *testing.T, c *policy.Connection, raw string) {
+	t.Helper()
+	f := parse(t, wire.FromUpstream, raw)
+	call := &policy.Call{Agent: c.Agent, Connection: c, Upstream: "u", Frame: f, Method: "tools/list"}
+	if _, o := policy.Review(t.Context(), call, f, policy.Outcome{Allowed: true}); !o.Allowed {
+		t.Fatalf("refused: %s", o.Detail)
 	}
 }
 

@@ -35,10 +35,23 @@ func (s *scan) verdict(g *gate, c *policy.Call, f *wire.Frame, way policy.Direct
 		return policy.Verdict{}, err
 	case !clean:
 		return s.refuse(why, "cutting it out leaves some of it: ", acts), nil
+	case !g.fits(c, f, edits):
+		return s.refuse(why, "cutting it out breaks the tool's output schema: ", acts), nil
 	}
 	refused := s.refuse(why, "", acts)
 	v.Rewrite, v.Reason, v.Detail, v.At = edits, refused.Reason, refused.Detail, refused.At
 	return v, nil
+}
+
+// fits reports whether the structured result of a tool satisfies the tool's schema when the edits are made.
+func (g *gate) fits(c *policy.Call, f *wire.Frame, edits wire.Edits) bool {
+	at := f.Span(wire.ResultStructured)
+	own := inside(edits, at)
+	if c.Method != "tools/call" || len(own) == 0 {
+		return true
+	}
+	now, err := own.Splice(nil, f.Get(wire.ResultStructured))
+	return err == nil && g.seen.satisfied(c.Upstream, c.Target, now)
 }
 
 // clean reports whether nothing that a rule would act on is left when the edits are made. The message is read again as

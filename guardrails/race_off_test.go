@@ -1,0 +1,5 @@
+//go:build !race
+
+package guardrails_test
+
+const raceEnabled = false
