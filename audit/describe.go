@@ -35,6 +35,9 @@ func decision(c *policy.Call, o *policy.Outcome) Record {
 		Remote:    visible(c.Origin.Remote, maxName),
 		Session:   c.Origin.Session,
 	}
+	if c.First != 0 {
+		r.First = c.First.String()
+	}
 	if c.Agent != nil {
 		r.Agent = c.Agent.Name
 	}

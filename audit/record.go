@@ -35,6 +35,8 @@ type Record struct {
 	Time time.Time `json:"time"` // when the record was written; wall clock, UTC
 	Kind Kind      `json:"kind"`
 	Ref  string    `json:"ref,omitempty"` // of the call
+	// First is the Ref of the call that began it, of a later round of one call (MCP 2026-07-28, multi round-trip requests).
+	First string `json:"first,omitempty"`
 
 	Agent      string `json:"agent,omitempty"`
 	Key        string `json:"key,omitempty"` // id of the credential
@@ -119,6 +121,7 @@ func (e *entry) encode(r *Record) {
 	o.text("event", r.Event)
 	o.fields("fields", r.Fields)
 	o.findings("findings", r.Findings)
+	o.text("first", r.First)
 	o.text("gate", r.Gate)
 	o.text("key", r.Key)
 	o.text("kind", string(r.Kind))

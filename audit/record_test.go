@@ -34,6 +34,11 @@ func TestRecordsAreTheseBytes(t *testing.T) {
 	}
 	j.End(c, &policy.Outcome{Gate: "guardrails", Reason: garbage, Detail: "email at $.content"}, aResult(t))
 	j.End(c, &policy.Outcome{Allowed: true}, &policy.Report{Status: policy.StatusError, Code: -32000})
+	later := *c
+	later.Ref, later.Round, later.First = 2, 1, c.Ref
+	if err := j.Begin(t.Context(), &later, &policy.Outcome{Allowed: true}); err != nil {
+		t.Fatal(err)
+	}
 	stranger := &policy.Call{Ref: 1, Upstream: "files\u202e", Method: "tools/call", Origin: policy.Origin{Transport: "http", Remote: "[2001:db8::1]:99"}}
 	refuse(t, j, stranger, policy.ReasonNobody)
 	if err := j.Event(t.Context(), "key added", map[string]string{"agent": "ci-bot", "key": "k9", "by": "ops \"x\"\n\t\x7f", "Zone": "é"}, nil); err != nil {
@@ -110,7 +115,7 @@ func TestRecordsAreCanonicalAndReadBack(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		r := audit.Record{
 			Seq: rapid.Uint64Range(0, 1<<53-1).Draw(t, "seq"), Time: time.Unix(rapid.Int64Range(0, 4e9).Draw(t, "s"), rapid.Int64Range(0, 999_999_999).Draw(t, "ns")).UTC(),
-			Kind: audit.KindIntent, Ref: text.Draw(t, "ref"), Agent: text.Draw(t, "agent"), Key: text.Draw(t, "key"),
+			Kind: audit.KindIntent, Ref: text.Draw(t, "ref"), First: text.Draw(t, "first"), Agent: text.Draw(t, "agent"), Key: text.Draw(t, "key"),
 			Connection: text.Draw(t, "connection"), Upstream: text.Draw(t, "upstream"), Revision: text.Draw(t, "revision"),
 			Method: text.Draw(t, "method"), Target: text.Draw(t, "target"), Task: text.Draw(t, "task"), Direction: text.Draw(t, "direction"),
 			Decision: text.Draw(t, "decision"), Reason: text.Draw(t, "reason"), Gate: text.Draw(t, "gate"), Detail: text.Draw(t, "detail"),

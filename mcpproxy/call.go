@@ -34,7 +34,6 @@ type exchange struct {
 	page      int               // of the listing that the cursor is for; 0 for the first
 	arguments [sha256.Size]byte // digest of the call's arguments
 	round     *round            // that the request is, until it is sent
-	first     policy.Ref        // of the call that the round belongs to
 	lacks     string            // capability that the client would need for the answer
 
 	recorded bool // the refusal is on record

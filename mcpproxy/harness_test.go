@@ -222,6 +222,7 @@ type entry struct {
 	method, agent, code, detail, raw string
 	direction                        policy.Direction
 	allowed                          bool
+	ref, first                       policy.Ref
 	ends                             int
 	unsent                           bool
 	status                           policy.Status
@@ -248,7 +249,7 @@ func (j *journal) Begin(_ context.Context, c *policy.Call, o *policy.Outcome) er
 	if j.begun[c.Ref] != nil {
 		j.problems = append(j.problems, "two records of "+c.Method)
 	}
-	e := &entry{method: c.Method, direction: c.Direction, allowed: o.Allowed, detail: o.Detail, origin: c.Origin}
+	e := &entry{ref: c.Ref, first: c.First, method: c.Method, direction: c.Direction, allowed: o.Allowed, detail: o.Detail, origin: c.Origin}
 	if c.Agent != nil {
 		e.agent = c.Agent.Name
 	}

@@ -97,7 +97,7 @@ func (x *exchange) openState() *policy.Reason {
 	if !ok {
 		return reasonStateOver
 	}
-	x.round, x.first, x.call.Round = &r, r.first, r.no
+	x.round, x.call.First, x.call.Round = &r, r.first, r.no
 	if len(text) == 0 { // the server had none
 		return x.replace(without(&x.frame, wire.Params, "requestState"))
 	}
@@ -125,7 +125,7 @@ func (x *exchange) sealState(result *wire.Frame) (wire.Edits, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := round{id: id, agent: x.call.Agent.Name, no: x.call.Round + 1, first: x.first, until: x.g.p.Clock().Add(roundTime)}
+	r := round{id: id, agent: x.call.Agent.Name, no: x.call.Round + 1, first: x.call.First, until: x.g.p.Clock().Add(roundTime)}
 	if r.no == 1 {
 		r.first = x.call.Ref
 	}

@@ -83,6 +83,15 @@ func TestRoundsCarryTheServersState(t *testing.T) {
 				if got := fmt.Sprint(v.rounds); got != "[0 1 2 3]" {
 					t.Errorf("the rounds are %s", got)
 				}
+				all := w.journal.find("tools/call")
+				if all[0].first != 0 {
+					t.Error("the call that began it is a round of another")
+				}
+				for i := range all[1:] {
+					if all[i+1].first != all[0].ref || all[i+1].ref == all[0].ref {
+						t.Errorf("round %d is on record as %v, of %v; want of %v", i+1, all[i+1].ref, all[i+1].first, all[0].ref)
+					}
+				}
 				want := replies
 				if own != "" {
 					want = `,"requestState":` + own + replies

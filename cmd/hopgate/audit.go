@@ -181,6 +181,9 @@ func recordLine(r *audit.Record) string {
 	if r.Ref != "" {
 		put("%s", r.Ref)
 	}
+	if r.First != "" {
+		put("round of %s", r.First)
+	}
 	if r.Decision == audit.DecisionDeny {
 		put("DENY %s", r.Reason)
 	}
