@@ -192,3 +192,19 @@ func TestWhatCannotBeLookedAt(t *testing.T) {
 		}
 	}
 }
+
+func TestHandlesOfTheProtocolAreNoSecretsByTheirName(t *testing.T) {
+	c := connection(t, "")
+	for _, message := range []string{
+		`{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"t","arguments":{},"_meta":{"progressToken":9007199254740993}}}`,
+		`{"jsonrpc":"2.0","id":1,"method":"tools/list","params":{"cursor":"q7Jx0fWm3ZkT9aLr2VbN8cYh5Ue1Pd4SoGiQ6t"}}`,
+		`{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"t","arguments":{},"requestState":"q7Jx0fWm3ZkT9aLr2VbN8cYh5Ue1Pd4SoGiQ6t"}}`,
+	} {
+		if _, o := send(t, c, message); !o.Allowed {
+			t.Errorf("%s: %s", message, o.Detail)
+		}
+		if _, o := send(t, c, strings.Replace(message, "q7Jx0fWm3ZkT9aLr2VbN8cYh5Ue1Pd4SoGiQ6t", secret, 1)); strings.Contains(message, "q7J") && o.Allowed {
+			t.Errorf("%s: a secret in it passes", message)
+		}
+	}
+}

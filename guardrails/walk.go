@@ -168,6 +168,16 @@ func (w *walk) number(i int, p place, names detect.Leaf) int {
 }
 
 // object reads members. The value of a member called name, and the like, labels a value beside it.
+// isHandle reports whether a member is one that the protocol has for values without meaning to anybody but their maker. A
+// secret that can be told by itself is found in it all the same.
+func isHandle(name []byte) bool {
+	switch string(name) {
+	case "progressToken", "cursor", "nextCursor", "requestState", "taskId":
+		return true
+	}
+	return false
+}
+
 func (w *walk) object(i int, p place, above detect.Leaf) int {
 	me := w.open(i, p)
 	var label []byte
@@ -177,6 +187,9 @@ func (w *walk) object(i int, p place, above detect.Leaf) int {
 		name := w.leaves[len(w.leaves)-1].Text
 		w.places[len(w.places)-1].key = span(i, end)
 		names := detect.Leaf{Field: name, Parent: above.Field}
+		if isHandle(name) {
+			names = detect.Leaf{} // its name says nothing about what it holds
+		}
 		role := roleOf(name)
 		if role == roleValue {
 			names.Label = label
