@@ -116,11 +116,15 @@ func (d *desk) Release(_ context.Context, p admin.Party, o admin.Order) error {
 
 func connect(t *testing.T, d *desk) *admin.Client {
 	t.Helper()
-	return admin.NewClient(serve(t, d))
+	return admin.NewClient(serve(t, d, anybody), anybody)
 }
 
+// anybody and nobody say who is known.
+func anybody(*net.UnixConn) error { return nil }
+func nobody(*net.UnixConn) error  { return errors.New("a stranger") }
+
 // serve puts an API behind a socket.
-func serve(t *testing.T, d *desk) (socket string) {
+func serve(t *testing.T, d *desk, known admin.Known) (socket string) {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "hg") //nolint:usetesting // t.TempDir can be longer than a socket's name may be
 	if err != nil {
@@ -128,7 +132,7 @@ func serve(t *testing.T, d *desk) (socket string) {
 	}
 	t.Cleanup(func() { os.RemoveAll(dir) })
 	socket = filepath.Join(dir, "d", "s")
-	s, err := admin.Serve(socket, d, zerolog.Nop())
+	s, err := admin.Serve(socket, known, d, zerolog.Nop())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -234,7 +238,7 @@ func TestClientIsTheAPIOnTheOtherSide(t *testing.T) {
 
 func TestOrdersThatAreNotUnderstoodAreNotObeyed(t *testing.T) {
 	d := &desk{}
-	socket := serve(t, d)
+	socket := serve(t, d, anybody)
 	client := &http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 		return new(net.Dialer).DialContext(ctx, "unix", socket)
 	}}}
@@ -258,8 +262,22 @@ func TestOrdersThatAreNotUnderstoodAreNotObeyed(t *testing.T) {
 }
 
 func TestNobodyAnswers(t *testing.T) {
-	c := admin.NewClient(filepath.Join(t.TempDir(), "none"))
+	c := admin.NewClient(filepath.Join(t.TempDir(), "none"), anybody)
 	if _, err := c.Status(t.Context()); !errors.Is(err, admin.ErrUnreachable) {
 		t.Errorf("got %v", err)
+	}
+}
+
+func TestStrangersAreNotTalkedTo(t *testing.T) {
+	for name, x := range map[string]struct{ server, client admin.Known }{
+		"a stranger asks":    {server: nobody, client: anybody},
+		"a stranger answers": {server: anybody, client: nobody},
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := &desk{}
+			if _, err := admin.NewClient(serve(t, d, x.server), x.client).Status(t.Context()); err == nil || d.asked != "" {
+				t.Errorf("got %v, and the API was asked %q", err, d.asked)
+			}
+		})
 	}
 }

@@ -24,12 +24,15 @@ type Client struct{ http *http.Client }
 
 var _ API = (*Client)(nil)
 
-// NewClient makes a client. It connects when it is used.
-func NewClient(socket string) *Client {
+// NewClient makes a client of a process that is known. It connects when it is used.
+func NewClient(socket string, known Known) *Client {
 	dial := func(ctx context.Context, _, _ string) (net.Conn, error) {
-		c, err := new(net.Dialer).DialContext(ctx, "unix", socket)
+		c, err := new(net.Dialer).DialUnix(ctx, "unix", nil, &net.UnixAddr{Name: socket, Net: "unix"})
 		if err != nil {
 			return nil, errors.Join(ErrUnreachable, err)
+		}
+		if err := known(c); err != nil {
+			return nil, errors.Join(ErrUnreachable, err, c.Close())
 		}
 		return c, nil
 	}

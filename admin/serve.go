@@ -14,17 +14,42 @@ import (
 	"github.com/rs/zerolog"
 )
 
-// Server serves the API on a Unix socket. Whoever can open the socket is the operator: its folder and the socket itself
-// are the owner's alone.
+// Server serves the API on a Unix socket. Whoever can open the socket and is Known is the operator: its folder and the
+// socket itself are the owner's alone.
 type Server struct {
 	http *http.Server
 	done chan error
 }
 
+// Known returns an error unless the process at the other end may be talked to. Both ends ask: modes of files can be
+// changed behind the back of both, and folders for sockets can be swept away and made anew by others.
+type Known func(*net.UnixConn) error
+
+// guarded hands out connections from processes that are known, and closes the others.
+type guarded struct {
+	*net.UnixListener
+	known Known
+	log   zerolog.Logger
+}
+
+func (g guarded) Accept() (net.Conn, error) {
+	for {
+		c, err := g.AcceptUnix()
+		if err != nil {
+			return nil, err
+		}
+		if err = g.known(c); err == nil {
+			return c, nil
+		}
+		g.log.Warn().Err(err).Msg("somebody who is no operator has come to the admin socket")
+		_ = c.Close() // nothing was said
+	}
+}
+
 // Serve listens on a socket, in a folder that it makes with mode 0700 where it is missing. The socket gets its name only
 // when it takes requests, and replaces one that a dead process has left. The caller owns the state directory, so no live
 // process has the name. Close ends it.
-func Serve(socket string, api API, log zerolog.Logger) (*Server, error) {
+func Serve(socket string, known Known, api API, log zerolog.Logger) (*Server, error) {
 	if err := os.MkdirAll(filepath.Dir(socket), 0o700); err != nil {
 		return nil, err
 	}
@@ -49,7 +74,7 @@ func Serve(socket string, api API, log zerolog.Logger) (*Server, error) {
 		done: make(chan error, 1),
 	}
 	go func() {
-		err := s.http.Serve(l)
+		err := s.http.Serve(guarded{l, known, log})
 		s.done <- errors.Join(err, os.Remove(socket))
 	}()
 	return s, nil

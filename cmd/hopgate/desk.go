@@ -14,6 +14,7 @@ import (
 
 	"github.com/hopgate/hopgate/admin"
 	"github.com/hopgate/hopgate/audit"
+	"github.com/hopgate/hopgate/cmd/hopgate/relay"
 	"github.com/hopgate/hopgate/configs"
 	"github.com/hopgate/hopgate/store"
 	"github.com/hopgate/hopgate/trust/identity"
@@ -38,7 +39,7 @@ func (a *app) withAPI(ctx context.Context, file *configs.File, f func(admin.API)
 		return err
 	}
 	if store.Held(dir) {
-		return f(admin.NewClient(a.socket(dir, socketAdmin)))
+		return f(admin.NewClient(a.socket(dir, socketAdmin), relay.Ours))
 	}
 	e, err := a.openState(ctx, dir, zerolog.New(a.words).Level(zerolog.WarnLevel), keepOf(file))
 	if err != nil {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/hopgate/hopgate/admin"
 	"github.com/hopgate/hopgate/audit/stats"
+	"github.com/hopgate/hopgate/cmd/hopgate/relay"
 	"github.com/hopgate/hopgate/configs"
 	"github.com/hopgate/hopgate/quota"
 	"github.com/hopgate/hopgate/store"
@@ -28,7 +29,7 @@ func (a *app) withJudge(ctx context.Context, f func(context.Context, admin.API) 
 		return err
 	}
 	if store.Held(dir) {
-		api := admin.NewClient(a.socket(dir, socketAdmin))
+		api := admin.NewClient(a.socket(dir, socketAdmin), relay.Ours)
 		if _, err := os.Stat(a.config); err == nil {
 			if err := a.bound(ctx, api); err != nil {
 				return err

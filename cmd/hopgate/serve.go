@@ -20,6 +20,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/hopgate/hopgate/admin"
+	"github.com/hopgate/hopgate/cmd/hopgate/relay"
 	"github.com/hopgate/hopgate/configs"
 	"github.com/hopgate/hopgate/mcpproxy/ingress"
 	"github.com/hopgate/hopgate/store"
@@ -104,7 +105,7 @@ func (a *app) run(ctx context.Context, e *engine, failed <-chan error) error {
 			return err
 		}
 	}
-	desk, err := admin.Serve(a.socket(e.dir, socketAdmin), desk{e}, e.log)
+	desk, err := admin.Serve(a.socket(e.dir, socketAdmin), relay.Ours, desk{e}, e.log)
 	if err != nil {
 		return fmt.Errorf("opening the admin socket: %w", err)
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/hopgate/hopgate/admin"
+	"github.com/hopgate/hopgate/cmd/hopgate/relay"
 	"github.com/hopgate/hopgate/store"
 )
 
@@ -32,7 +33,7 @@ func (a *app) status() *cobra.Command {
 			if !store.Held(dir) {
 				return idle(dir)
 			}
-			s, err := admin.NewClient(a.socket(dir, socketAdmin)).Status(c.Context())
+			s, err := admin.NewClient(a.socket(dir, socketAdmin), relay.Ours).Status(c.Context())
 			if err != nil {
 				return err
 			}

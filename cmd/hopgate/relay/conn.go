@@ -117,18 +117,26 @@ func (c *Conn) hear(v any) error {
 	return json.Unmarshal(b, v)
 }
 
+// Ours returns an error unless a process of our own user is at the other end of a Unix socket.
+func Ours(c *net.UnixConn) error {
+	uid, err := peer(c)
+	if err != nil {
+		return fmt.Errorf("asking who is at the other end: %w", err)
+	}
+	if uid != os.Getuid() {
+		return fmt.Errorf("user %d is at the other end, and not user %d", uid, os.Getuid())
+	}
+	return nil
+}
+
 // trust checks that a process of our own user is at the other end.
 func trust(raw net.Conn) (*Conn, error) {
 	c, ok := raw.(*net.UnixConn)
 	if !ok {
 		return nil, errors.New("the connection is no Unix socket")
 	}
-	uid, err := peer(c)
-	if err != nil {
-		return nil, fmt.Errorf("asking who is at the other end: %w", err)
-	}
-	if uid != os.Getuid() {
-		return nil, fmt.Errorf("user %d is at the other end, and not user %d", uid, os.Getuid())
+	if err := Ours(c); err != nil {
+		return nil, err
 	}
 	return &Conn{c, bufio.NewReaderSize(c, maxHello)}, nil
 }
