@@ -49,24 +49,37 @@ func (c *compiler) connections(all []connection) {
 			c.report.fail(CodeTooMany, k.At, path, fmt.Sprintf("this makes more than %d connections", maxPairs), "narrow the patterns")
 			return
 		}
-		taken := map[string]bool{} // connections that this one overlaps with; each is reported once
-		for _, a := range from {
-			for _, u := range to {
-				p := pair{a, u}
-				if first, ok := claims[p]; ok {
-					c.overlap(path, k, p, first, taken)
-					continue
-				}
-				claims[p] = claim{string(k.Name), k.At}
-				if !c.broken[path] && c.usable(u) && c.sound(c.file.agents[a].Agent) {
-					c.build(path, k, set, p)
-				}
+		pairs := c.claim(path, k, from, to, claims)
+		if c.broken[path] {
+			continue
+		}
+		for _, p := range pairs {
+			if c.usable(p.upstream) && c.sound(c.file.agents[p.agent].Agent) {
+				c.build(path, k, set, p)
 			}
 		}
-		if (len(from) == 0 || len(to) == 0) && !c.broken[path] {
+		if len(from) == 0 || len(to) == 0 {
 			c.assemble(path, k, set, &policy.Agent{}, c.standIn()) // for the mistakes in its other keys
 		}
 	}
+}
+
+// claim returns the pairs that a connection is the first for.
+func (c *compiler) claim(path string, k *connection, from, to []string, claims map[pair]claim) []pair {
+	var own []pair
+	taken := map[string]bool{} // connections that this one overlaps with; each is reported once
+	for _, a := range from {
+		for _, u := range to {
+			p := pair{a, u}
+			if first, ok := claims[p]; ok {
+				c.overlap(path, k, p, first, taken)
+				continue
+			}
+			claims[p] = claim{string(k.Name), k.At}
+			own = append(own, p)
+		}
+	}
+	return own
 }
 
 // usable reports whether connections to an upstream can be looked at: what is wrong with it, if anything, only says that
