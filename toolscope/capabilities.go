@@ -109,10 +109,5 @@ func tellsChanges(capability []byte) wire.Edits {
 		}
 		return wire.Edits{{At: e.ValueAt, New: []byte("true")}}
 	}
-	member := `"listChanged":true`
-	for range wire.Entries(capability) { // there are others
-		member = `"listChanged":true,`
-		break
-	}
-	return wire.Edits{{At: wire.Span{Lo: 1, Hi: 1}, New: []byte(member)}}
+	return prepend(capability, `"listChanged":true`)
 }

@@ -32,17 +32,44 @@ func (s *scope) Screen(_ context.Context, c *policy.Call, result *wire.Frame) (p
 		}
 		v.Rewrite = append(v.Rewrite, ttl(result)...)
 	}
-	v.Rewrite = append(v.Rewrite, private(result)...)
+	v.Rewrite = append(v.Rewrite, private(c, result)...)
 	return v, nil
 }
 
 // private returns the edit that keeps a result from caches that serve several agents: what one may see, another may not
 // (MCP 2026-07-28, caching).
-func private(r *wire.Frame) wire.Edits {
-	if scope, ok := r.Text(wire.ResultCacheScope); !r.Has(wire.ResultCacheScope) || ok && string(scope) == "private" {
+func private(c *policy.Call, r *wire.Frame) wire.Edits {
+	if !r.Has(wire.ResultCacheScope) {
+		if c.Frame.Has(wire.MetaProtocolVersion) && cacheable(c.Method, r) {
+			return prepend(r.Get(wire.Result), `"cacheScope":"private"`).Shift(r.Span(wire.Result).Lo)
+		}
+		return nil
+	}
+	if scope, ok := r.Text(wire.ResultCacheScope); ok && string(scope) == "private" {
 		return nil
 	}
 	return wire.Edits{{At: r.Span(wire.ResultCacheScope), New: []byte(`"private"`)}}
+}
+
+// cacheable reports whether a result is one that a cache may keep. Where it says nothing of its scope the schema of
+// 2026-07-28 lets caches take it for public.
+func cacheable(method string, r *wire.Frame) bool {
+	switch method {
+	case "server/discover", "tools/list", "prompts/list", "resources/list", "resources/templates/list", "resources/read":
+		kind, ok := r.Text(wire.ResultType)
+		return !ok || string(kind) != "input_required"
+	default:
+		return false
+	}
+}
+
+// prepend returns the edit that puts a member in front of those that an object has.
+func prepend(object []byte, text string) wire.Edits {
+	for range wire.Entries(object) { // there are others
+		text += ","
+		break
+	}
+	return wire.Edits{{At: wire.Span{Lo: 1, Hi: 1}, New: []byte(text)}}
 }
 
 // ttl returns the edit that bounds the time for which a result may be kept. What is no whole number above or at zero

@@ -51,6 +51,39 @@ func TestListsAreCutToWhatIsGranted(t *testing.T) {
 	}
 }
 
+// TestResultsThatSayNoScopeArePrivate is about 2026-07-28, in which what says no scope may be taken for public.
+func TestResultsThatSayNoScopeArePrivate(t *testing.T) {
+	const private = `"cacheScope":"private"`
+	l := connect(t, everything)
+	cases := map[string]struct{ in, want string }{
+		"none":            {`{"x":1e400,"ttlMs":0}`, `{` + private + `,"x":1e400,"ttlMs":0}`},
+		"nothing":         {`{ }`, `{` + private + ` }`},
+		"complete":        {`{"resultType":"complete"}`, `{` + private + `,"resultType":"complete"}`},
+		"strange":         {`{"resultType":7}`, `{` + private + `,"resultType":7}`},
+		"public":          {`{"cacheScope":"public"}`, `{` + private + `}`},
+		"private":         {`{"ttlMs":0,"cacheScope":"private"}`, `{"ttlMs":0,"cacheScope":"private"}`},
+		"not to be kept":  {`{"resultType":"input_required","inputRequests":{}}`, `{"resultType":"input_required","inputRequests":{}}`},
+		"with other cuts": {`{"tools":["no tool",{"name":"a"}],"ttlMs":70000}`, ""},
+	}
+	for _, method := range []string{"server/discover", "tools/list", "prompts/list", "resources/list", "resources/templates/list", "resources/read", "tools/call"} {
+		c := l.message(t, request(method, `{"uri":"x:y","_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28"}}`), policy.ToUpstream)
+		for name, x := range cases {
+			switch {
+			case name == "with other cuts" && method == "tools/list":
+				x.want = `{` + private + `,"tools":[{"name":"a"}],"ttlMs":60000}`
+			case name == "with other cuts":
+				continue
+			case method == "tools/call" && name != "public":
+				x.want = x.in
+			}
+			shown, out := policy.Review(t.Context(), c, parse(t, answer(x.in), wire.FromUpstream), policy.Outcome{Allowed: true})
+			if got := string(shown.Get(wire.Result)); out.Fault != nil || got != x.want {
+				t.Errorf("%s, %s: got %s, want %s (%v)", method, name, got, x.want, out.Fault)
+			}
+		}
+	}
+}
+
 func TestAListThatIsNoneIsRefused(t *testing.T) {
 	l := connect(t, granting)
 	for method, member := range map[string]string{
