@@ -40,7 +40,7 @@ var exits = []struct {
 	{exitDenied, "explain: the call would be refused"},
 	{exitUnreachable, "no process serves the state, or it does not answer"},
 	{exitLocked, "another process owns the state"},
-	{exitVerify, "audit verify: the journal is damaged"},
+	{exitVerify, "the journal is damaged, or was rolled back"},
 	{exitInterrupted, "interrupted"},
 }
 

@@ -19,7 +19,7 @@ func (a *app) status() *cobra.Command {
 		Use:   "status",
 		Short: "Tell what the running process has in force",
 		Long: "Tell what the process that owns the state has in force. The exit code is 3 where that is not the configuration on disk,\n" +
-			"and 8 where no process runs.",
+			"20 where the state was rolled back, 1 where the journal takes no records, and 8 where no process runs.",
 		Args: args(0, "no arguments"),
 		RunE: func(c *cobra.Command, _ []string) error {
 			configured, err := a.storeOf()
@@ -77,6 +77,8 @@ func (a *app) showStatus(s *admin.Status, format string) error {
 	switch {
 	case s.Journal != "":
 		return &coded{exitOther, fmt.Errorf("the journal takes no more records, so nothing passes: %s", s.Journal), "see the log of the process"}
+	case s.Rollback != "":
+		return &coded{exitVerify, fmt.Errorf("the state may be older than what was done under it: %s", s.Rollback), "see: hopgate state check, and accept-rollback"}
 	case s.LastGood == "":
 		return nil
 	}
