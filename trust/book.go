@@ -17,7 +17,8 @@ const late = 2
 // Book keeps the records of all parties. It is safe for concurrent use.
 type Book struct {
 	clock   func() time.Time
-	assumed *Standing // of everybody, where nothing is kept
+	assumed *Standing   // of everybody, where nothing is kept
+	old     func() bool // whether the records may be older than what was done; nil for never
 
 	mu      sync.Mutex // guards all below and what it points to
 	params  *Params
@@ -55,6 +56,10 @@ func Open(state store.Reader, clock func() time.Time) (*Book, error) {
 func Assume(score int) *Book {
 	return &Book{assumed: &Standing{Score: min(max(score, 0), most), Condition: Sound}}
 }
+
+// Doubt lets nobody reach a minimum while old says that the records may be older than what was done since. It is called
+// before the first call, and old from many goroutines.
+func (b *Book) Doubt(old func() bool) { b.old = old }
 
 var errKey = errors.New("a key is none of trust's")
 

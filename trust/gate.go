@@ -135,10 +135,14 @@ func (g *gate) Check(_ context.Context, c *policy.Call) (policy.Verdict, error) 
 		return policy.Pass, nil
 	}
 	s, blocked := g.book.look(g.agent, c.Time.Unix())
-	if c.Trace != nil && c.Assumed != nil && c.Assumed.Scored {
+	assumed := c.Trace != nil && c.Assumed != nil && c.Assumed.Scored
+	if assumed {
 		s, blocked = Standing{Score: c.Assumed.Score, Condition: Sound}, false
 	}
 	v := g.judge(c, s, blocked)
+	if v.Effect == policy.Allow && !assumed && g.book.old != nil && g.book.old() {
+		v = g.doubt(c, reasonOld)
+	}
 	if v.Effect == policy.Allow {
 		if r := g.stopped(); r != nil {
 			v = policy.Refuse(r, g.at, g.upstream.String())
@@ -169,13 +173,7 @@ func (g *gate) judge(c *policy.Call, s Standing, blocked bool) policy.Verdict {
 	case Sound:
 		return g.measure(c, s.Score, blocked)
 	case Stale:
-		// The quarantine can be read, the score cannot.
-		for i := range g.minima {
-			if m := &g.minima[i]; m.score > 0 && m.applies(c) {
-				return policy.Refuse(reasonStale, m.at, "")
-			}
-		}
-		return policy.Pass
+		return g.doubt(c, reasonStale)
 	case Quarantined:
 		return policy.Refuse(reasonQuarantine, g.at, "")
 	case Damaged:
@@ -183,6 +181,16 @@ func (g *gate) judge(c *policy.Call, s Standing, blocked bool) policy.Verdict {
 	default:
 		return policy.Refuse(reasonUnknown, g.at, "")
 	}
+}
+
+// doubt refuses what needs a score. Nobody knows it; a quarantine can be read all the same.
+func (g *gate) doubt(c *policy.Call, r *policy.Reason) policy.Verdict {
+	for i := range g.minima {
+		if m := &g.minima[i]; m.score > 0 && m.applies(c) {
+			return policy.Refuse(r, m.at, "")
+		}
+	}
+	return policy.Pass
 }
 
 // measure holds a score against the minima that apply. It goes on behind the first that is not met, so that each remembers

@@ -170,6 +170,15 @@ func TestGateTrustsNobodyWithoutASoundRecord(t *testing.T) {
 			t.Helper()
 			w.spoil(t, "t/u/hub", nil)
 		}, "TRUST_DAMAGED", "TRUST_DAMAGED"},
+		"state that is older":         {func(_ *testing.T, w *world) { w.Doubt(func() bool { return true }) }, "", "TRUST_ROLLED_BACK"},
+		"state that is older no more": {func(_ *testing.T, w *world) { w.Doubt(func() bool { return false }) }, "", ""},
+		"quarantine in an older state": {func(t *testing.T, w *world) {
+			t.Helper()
+			w.Doubt(func() bool { return true })
+			if err := w.Quarantine(trust.Agent(bot)); err != nil {
+				t.Fatal(err)
+			}
+		}, "AGENT_QUARANTINED", "AGENT_QUARANTINED"},
 		"clock 2 s behind": {func(_ *testing.T, w *world) { w.pass(-2 * time.Second) }, "", ""},
 		"clock 3 s behind": {func(_ *testing.T, w *world) { w.pass(-3 * time.Second) }, "", "TRUST_STALE"},
 	}

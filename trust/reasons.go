@@ -35,6 +35,10 @@ var (
 		Code: "TRUST_STALE", Answer: answerPaused, Always: true,
 		Hint: "the clock is behind the record of trust; correct the clock, or `hopgate trust adjust` under the right one",
 	}
+	reasonOld = &policy.Reason{
+		Code: "TRUST_ROLLED_BACK", Answer: answerPaused, Always: true,
+		Hint: "the state is older than its anchor, so nobody knows what was done since; see `hopgate state check` and `accept-rollback`",
+	}
 )
 
-var reasons = []*policy.Reason{reasonLow, reasonQuarantine, reasonUpstream, reasonUnknown, reasonDamaged, reasonStale}
+var reasons = []*policy.Reason{reasonLow, reasonQuarantine, reasonUpstream, reasonUnknown, reasonDamaged, reasonStale, reasonOld}

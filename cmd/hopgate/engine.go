@@ -96,7 +96,9 @@ func (e *engine) remember() (err error) {
 	if e.memory.Limits, err = quota.Open(e.journal.State(), time.Now, e.threshold); err != nil {
 		return err
 	}
-	e.memory.Limits.Shut(func() bool { return e.journal.RolledBack() != nil })
+	old := func() bool { return e.journal.RolledBack() != nil }
+	e.memory.Limits.Shut(old)
+	e.memory.Scores.Doubt(old)
 	e.journal.Attach(e.memory.Scores, e.memory.Limits)
 	e.journal.AttachMarks(func() (json.RawMessage, error) { return json.Marshal(e.memory.Limits.Snapshot()) })
 	return nil
