@@ -24,6 +24,27 @@ func TestGatePassesWhatHoldsNothing(t *testing.T) {
 	}
 }
 
+func TestHandlesOfTheProtocolAreNoSecrets(t *testing.T) {
+	const handle = "progress-test-1763906831277-f81d4fae7dec"
+	c := connection(t, "")
+	for _, m := range []string{
+		`{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"t","arguments":{},"_meta":{"progressToken":"FOUND"}}}`,
+		`{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"t","arguments":{},"requestState":"FOUND"}}`,
+		`{"jsonrpc":"2.0","id":1,"method":"tools/list","params":{"cursor":"FOUND"}}`,
+	} {
+		if _, o := send(t, c, fill(m, handle)); !o.Allowed {
+			t.Errorf("refused: %s", o.Detail)
+		}
+		if _, o := send(t, c, fill(m, secret)); o.Allowed {
+			t.Errorf("a credential passes: %s", m)
+		}
+	}
+	progress := `{"jsonrpc":"2.0","method":"notifications/progress","params":{"progressToken":"FOUND","progress":50,"total":100,"message":"Completed step 50 of 100"}}`
+	if _, o := tell(t, c, fill(progress, handle)); !o.Allowed {
+		t.Errorf("refused: %s", o.Detail)
+	}
+}
+
 func TestGateRefusesWithTheReasonOfWhatWasFound(t *testing.T) {
 	cases := map[string]struct {
 		guard, text string

@@ -167,7 +167,6 @@ func (w *walk) number(i int, p place, names detect.Leaf) int {
 	return end
 }
 
-// object reads members. The value of a member called name, and the like, labels a value beside it.
 // isHandle reports whether a member is one that the protocol has for values without meaning to anybody but their maker. A
 // secret that can be told by itself is found in it all the same.
 func isHandle(name []byte) bool {
@@ -178,6 +177,7 @@ func isHandle(name []byte) bool {
 	return false
 }
 
+// object reads members. The value of a member called name, and the like, labels a value beside it.
 func (w *walk) object(i int, p place, above detect.Leaf) int {
 	me := w.open(i, p)
 	var label []byte
