@@ -36,7 +36,7 @@ type Connection struct {
 	Name     string    `json:"name"`
 	Agent    string    `json:"agent"`
 	Upstream string    `json:"upstream"`
-	State    string    `json:"state"`             // open, or why everything on it is refused
+	State    string    `json:"state"`             // open, or why calls are refused whatever they say
 	Observe  bool      `json:"observe,omitempty"` // refusals are recorded and not acted on
 	Counted  bool      `json:"counted"`           // false where nobody is served: then there are no statistics
 	Last     time.Time `json:"last,omitzero"`     // when its last message came

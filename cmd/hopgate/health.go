@@ -21,12 +21,13 @@ type view struct {
 	file   *configs.File
 	scores *trust.Book
 	limits *quota.Book
+	old    bool // the state was rolled back
 }
 
 // look is a view of what is served; or where nobody is, of the configuration on disk over the state, with a book of scores
 // apart from that which the journal writes down: in it may begin who is new, and still to look changes nothing.
 func (d desk) look() (*view, error) {
-	v := &view{d.current(), d.memory.Scores, d.memory.Limits}
+	v := &view{file: d.current(), scores: d.memory.Scores, limits: d.memory.Limits, old: d.journal != nil && d.journal.RolledBack() != nil}
 	if v.file == nil {
 		return nil, &because{"no configuration is in force", admin.ErrInvalid}
 	}
@@ -73,7 +74,8 @@ func observes(c *policy.Connection) bool {
 // stateOpen is the state of a connection on which calls are judged one by one.
 const stateOpen = "open"
 
-// state says why everything on a connection is refused, or that it is open.
+// state says why calls on a connection are refused whatever they say, or that it is open. Limits of single tools close
+// no connection.
 func (v *view) state(c *admin.Connection) string {
 	if s := v.scores.Standing(trust.Agent(c.Agent)); s.Condition != trust.Sound {
 		return "agent " + s.Condition.String()
@@ -83,6 +85,13 @@ func (v *view) state(c *admin.Connection) string {
 	}
 	if slices.ContainsFunc(c.Needs, func(n admin.Need) bool { return n.Held && n.Part == "" }) {
 		return "below trust"
+	}
+	capped := func(l admin.Limit) bool { return isMoney(&l) && !strings.HasPrefix(l.Place, "tool ") }
+	switch {
+	case v.old && (len(c.Needs) > 0 || slices.ContainsFunc(c.Limits, capped)):
+		return "rolled back"
+	case slices.ContainsFunc(c.Limits, func(l admin.Limit) bool { return capped(l) && l.Left == 0 }):
+		return "spend used up"
 	}
 	return stateOpen
 }
