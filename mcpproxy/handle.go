@@ -33,8 +33,11 @@ func (x *exchange) sealHandles(result *wire.Frame) *wire.Frame {
 		return result
 	case paged[x.call.Method]:
 		edits, err = x.sealCursor(result)
-	case asks[x.call.Method] && x.modern:
-		if x.lacks = x.undeclared(result); x.lacks != "" {
+	case asks[x.call.Method]:
+		if x.modern { // the earlier era says it once, in initialize, and has no error for it
+			x.lacks = x.undeclared(result)
+		}
+		if x.lacks != "" {
 			x.withhold(policy.Denied("protocol", reasonCapability, x.lacks))
 			return result
 		}

@@ -115,8 +115,8 @@ func (x *exchange) unused() {
 // one from us, which goes no further: without it nobody could tell an answer from one that nobody asked for.
 func (x *exchange) sealState(result *wire.Frame) (wire.Edits, error) {
 	state := result.Get(wire.ResultRequestState)
-	if state == nil && !result.Has(wire.ResultInputRequests) {
-		return nil, nil
+	if state == nil && (!x.modern || !result.Has(wire.ResultInputRequests)) {
+		return nil, nil // the earlier era has no such results, so nothing is added to one
 	}
 	if state != nil && state[0] != '"' {
 		return nil, errState

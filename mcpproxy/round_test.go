@@ -259,6 +259,27 @@ func TestServersAskOnlyWhatClientsHaveDeclared(t *testing.T) {
 }
 
 // TestStateThatIsNoString is a server's error.
+// TestStatesInASessionAreSealedToo is a server that asks by results although the session is of the earlier era.
+func TestStatesInASessionAreSealedToo(t *testing.T) {
+	bubble(t, func(w *world) {
+		v := converse(w, `"mine"`)
+		c := w.session("alice", "2025-11-25")
+		const call = `{"jsonrpc":"2.0","id":%d,"method":"tools/call","params":{"name":"t","arguments":{}%s}}`
+		_, first := c.call(fmt.Sprintf(call, 1, ""))
+		state := result(w.t, first, wire.ResultRequestState)
+		if state == `"mine"` || state == "" {
+			w.t.Fatalf("the state goes out as %s", state)
+		}
+		_, second := c.call(fmt.Sprintf(call, 2, replies+`,"requestState":`+state))
+		if again := result(w.t, second, wire.ResultRequestState); again == "" || again == state {
+			w.t.Errorf("the retry is answered with %s", second)
+		}
+		if v.rounds[len(v.rounds)-1] != 1 {
+			w.t.Errorf("the gate has judged rounds %v", v.rounds)
+		}
+	})
+}
+
 func TestStateThatIsNoString(t *testing.T) {
 	bubble(t, func(w *world) {
 		w.answering("tools/call", func(*wire.Frame) string { return fmt.Sprintf(asking, `,"requestState":7`) })
