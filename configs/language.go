@@ -136,7 +136,7 @@ type connection struct {
 
 // connectionKeys are the keys of a connection that it may take from defaults.
 type connectionKeys struct {
-	Timeout *duration   `yaml:"timeout" doc:"How long the upstream may be silent during a call, 1s to 24h. Default 5m."`
+	Timeout *duration   `yaml:"timeout" doc:"How long the upstream may be silent during a call, 1s to 24h. Default 5m. A call ends after 12 times that, however much is heard of it."`
 	Mode    mode        `yaml:"mode" doc:"enforce, or observe: record what would be refused and let it pass. Faults refuse either way. Default enforce."`
 	Limits  limits      `yaml:"limits" doc:"Bounds of messages of this connection. They may only be tighter than those of the file."`
 	Gates   gateConfigs `yaml:",inline"`

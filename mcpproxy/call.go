@@ -17,6 +17,10 @@ const (
 	leaveTime = 5 * time.Second // to tell the upstream that nobody waits
 )
 
+// mostWaits bounds a call, in timeouts of its connection, however much is heard of it: else an upstream that goes on
+// reporting progress would keep a place among the calls at once for ever (MCP 2025-11-25, lifecycle, timeouts).
+const mostWaits = 12
+
 // exchange is one message of an agent on its way, and what comes back for it. One goroutine drives it; giveUp alone is
 // called from another.
 type exchange struct {
@@ -35,6 +39,7 @@ type exchange struct {
 	arguments [sha256.Size]byte // digest of the call's arguments
 	round     *round            // that the request is, until it is sent
 	lacks     string            // capability that the client would need for the answer
+	end       time.Time         // of the call's time
 
 	recorded bool // the refusal is on record
 	begun    bool // the call is on record as allowed
@@ -130,9 +135,14 @@ func (x *exchange) release() {
 	}
 }
 
-// wait begins a wait for the upstream, and ends the one before. Each message that comes begins another.
+// wait begins a wait for the upstream, and ends the one before. Each message that comes begins another, until the end of
+// the call's time.
 func (x *exchange) wait(life context.Context) context.Context {
-	ctx, stop := context.WithTimeout(life, x.timeout())
+	now := x.g.p.Clock()
+	if x.end.IsZero() {
+		x.end = now.Add(mostWaits * x.timeout())
+	}
+	ctx, stop := context.WithTimeout(life, min(x.timeout(), x.end.Sub(now)))
 	x.waitOn(stop)
 	return ctx
 }

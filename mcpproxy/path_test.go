@@ -267,6 +267,36 @@ func TestQuietUpstreamTimesOutAndIsTold(t *testing.T) {
 	})
 }
 
+// TestTalkativeUpstreamTimesOut has a server that reports progress for ever.
+func TestTalkativeUpstreamTimesOut(t *testing.T) {
+	bubble(t, func(w *world) {
+		t := w.t
+		c := w.session("alice", "2025-11-25")
+		w.server.intrude = func(rw http.ResponseWriter, r *http.Request, f *wire.Frame) bool {
+			if f.String(wire.Method) != "tools/call" {
+				return false
+			}
+			head(rw)
+			for {
+				event(rw, `{"jsonrpc":"2.0","method":"notifications/progress","params":{"progressToken":7,"progress":1}}`)
+				select {
+				case <-time.After(w.timeout / 2):
+				case <-r.Context().Done():
+					return true
+				}
+			}
+		}
+		start := time.Now()
+		r := c.post(`{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{"name":"t","arguments":{},"_meta":{"progressToken":7}}}`)
+		if got := r.last(); !strings.Contains(got, "UPSTREAM_TIMEOUT") {
+			t.Errorf("got %s", got)
+		}
+		if took := time.Since(start); took != 12*w.timeout {
+			t.Errorf("took %s", took)
+		}
+	})
+}
+
 // TestSilentUpstreamDoesNotHoldANotification has a server that takes a notification and never says so.
 func TestSilentUpstreamDoesNotHoldANotification(t *testing.T) {
 	bubble(t, func(w *world) {

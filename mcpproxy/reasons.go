@@ -77,7 +77,7 @@ var (
 		Code: "UPSTREAM_UNAVAILABLE", Answer: answerUnavailable, Hint: "the server did not start, or refused the connection; nothing was sent",
 	}
 	reasonTimeout = &policy.Reason{
-		Code: "UPSTREAM_TIMEOUT", Answer: answerTimeout, Hint: "the server was silent for longer than the connection's timeout",
+		Code: "UPSTREAM_TIMEOUT", Answer: answerTimeout, Hint: "the server was silent for longer than the connection's timeout, or had not answered after 12 times that",
 	}
 	reasonFailed = &policy.Reason{
 		Code: "UPSTREAM_FAILED", Answer: answerFailed, Hint: "the server took the request and broke off, or broke the protocol; the log has the error",

@@ -85,7 +85,7 @@ type Connection struct {
 	Agent    *Agent
 	Upstream *Upstream
 	Gates    []Named       // in the order in which they are asked
-	Timeout  time.Duration // how long the upstream may be silent during a call
+	Timeout  time.Duration // how long the upstream may be silent during a call, which ends after 12 times that
 	Limits   wire.Limits   // of messages in either direction
 	Tools    []Scope       // parts that gates have keys on, in the order of the file
 	Tasks    []Scope

@@ -104,7 +104,8 @@ func (g *rate) of(h *hold, c *policy.Call) {
 func (g *rate) actual(*hold, *policy.Outcome, *policy.Report) int64 { return 1 }
 
 // concurrency makes the limit of calls at once. No call gives its place back before it ends, however long that takes: to
-// believe that it has ended would let more run at once than the limit says. Policy settles every call.
+// believe that it has ended would let more run at once than the limit says. Policy settles every call, and the proxy ends
+// each after a multiple of its connection's timeout.
 func (b *builder) concurrency(s *scope, n *Count) *limit {
 	b.book.mu.Lock()
 	defer b.book.mu.Unlock()
