@@ -2,6 +2,7 @@ package guardrails_test
 
 import (
 	"context"
+	"encoding/base64"
 	"strings"
 	"testing"
 
@@ -223,6 +224,10 @@ func TestHandlesOfTheProtocolAreNoSecretsByTheirName(t *testing.T) {
 	} {
 		if _, o := send(t, c, message); !o.Allowed {
 			t.Errorf("%s: %s", message, o.Detail)
+		}
+		said := fill(said, base64.StdEncoding.EncodeToString([]byte(message)))
+		if _, o := answer(t, c, said); !o.Allowed && !strings.Contains(message, "q7J") {
+			t.Errorf("%s in an answer, encoded: %s", message, o.Detail)
 		}
 		if _, o := send(t, c, strings.Replace(message, "q7Jx0fWm3ZkT9aLr2VbN8cYh5Ue1Pd4SoGiQ6t", secret, 1)); strings.Contains(message, "q7J") && o.Allowed {
 			t.Errorf("%s: a secret in it passes", message)

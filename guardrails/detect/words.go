@@ -47,7 +47,7 @@ func tails() []string {
 // heads are words that, standing before the secret word, make it something else.
 func heads() []string {
 	return []string{
-		"public", "primary", "foreign", "sort", "partition", "cache", "composite", "unique", "page", "next", "cursor", "continuation", "csrf", "xsrf", "hot", "short", "sequence", "schema", "row", "hash", "candidate",
+		"public", "primary", "foreign", "sort", "partition", "progress", "cache", "composite", "unique", "page", "next", "cursor", "continuation", "csrf", "xsrf", "hot", "short", "sequence", "schema", "row", "hash", "candidate",
 		"max", "min", "num", "total", "input", "output", "prompt", "completion", "prompts", "object", "map", "dict", "idempotency", "no", "bypass", "message", "routing", "group", "dedup", "translation", "i18n", "arrow", "shift", "surrogate", "natural", "valid",
 		"hop", "tab", "mon", "tur", "jo", "don", "hoc", "whis", "com", "ran", "non", "by", "tres", "over", "under", "sur", "encom", "des", "key_id",
 	}
