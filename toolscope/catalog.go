@@ -31,7 +31,8 @@ func NewCatalog() *Catalog { return &Catalog{shelves: map[string]*shelf{}} }
 type shelf struct {
 	mu    sync.Mutex // one writer at a time
 	tools atomic.Pointer[map[string]*definition]
-	bytes int // of all names and schemas; guarded by mu
+	looks map[string]string // the first name of each look; guarded by mu
+	bytes int               // of all names, looks and schemas; guarded by mu
 }
 
 // definition is what one tool was last seen as. It is immutable, and another one takes its place when the tool changes, so
@@ -40,6 +41,7 @@ type definition struct {
 	schema  []byte // raw input schema; nil where there was none
 	headers []Param
 	twice   bool // the name stood twice on one page
+	alike   bool // a tool that was seen before or since has another name that looks the same
 }
 
 // shelf returns the shelf of an upstream, which is made where there is none.
@@ -48,7 +50,7 @@ func (c *Catalog) shelf(upstream string) *shelf {
 	defer c.mu.Unlock()
 	s := c.shelves[upstream]
 	if s == nil {
-		s = new(shelf)
+		s = &shelf{looks: map[string]string{}}
 		s.tools.Store(&map[string]*definition{})
 		c.shelves[upstream] = s
 	}
@@ -64,7 +66,7 @@ func (c *Catalog) Learn(upstream string, result *wire.Frame) {
 		return
 	}
 	// The longest legal name differs between connections; what none of them can call is not looked up either.
-	p := newPage(array, "name", math.MaxInt32)
+	p := newPage(array, "name", math.MaxInt32, true)
 	defer p.free()
 	s := c.shelf(upstream)
 	known := *s.tools.Load()
@@ -84,6 +86,7 @@ func (s *shelf) learn(array []byte, p *page) {
 	next := maps.Clone(*s.tools.Load())
 	if !s.add(next, array, p) {
 		clear(next)
+		clear(s.looks)
 		s.bytes = 0
 		s.add(next, array, p)
 	}
@@ -104,7 +107,7 @@ func (s *shelf) add(tools map[string]*definition, array []byte, p *page) bool {
 		}
 		size := s.bytes + len(schema)
 		if old == nil {
-			size += len(name)
+			size += len(name) + len(p.look(it))
 		} else {
 			size -= len(old.schema)
 		}
@@ -113,7 +116,30 @@ func (s *shelf) add(tools map[string]*definition, array []byte, p *page) bool {
 		}
 		s.bytes = size
 		schema = bytes.Clone(schema)
-		tools[strings.Clone(name)] = &definition{schema: schema, headers: headerParams(schema), twice: it.twice}
+		next := &definition{schema: schema, headers: headerParams(schema), twice: it.twice}
+		if old == nil {
+			name = strings.Clone(name)
+			next.alike = s.resembles(tools, name, p.look(it))
+		} else {
+			next.alike = old.alike
+		}
+		tools[name] = next
+	}
+	return true
+}
+
+// resembles reports whether a tool with another name of the same look is known, and marks that one too. It stays marked:
+// an upstream could otherwise show one of them today and the other tomorrow.
+func (s *shelf) resembles(tools map[string]*definition, name, look string) bool {
+	first, known := s.looks[look]
+	if !known {
+		s.looks[strings.Clone(look)] = name
+		return false
+	}
+	if d := tools[first]; !d.alike {
+		marked := *d
+		marked.alike = true
+		tools[first] = &marked
 	}
 	return true
 }

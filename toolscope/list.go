@@ -1,6 +1,7 @@
 package toolscope
 
 import (
+	"bytes"
 	"slices"
 	"strings"
 	"sync"
@@ -32,11 +33,11 @@ func (s *scope) list(method string, r *wire.Frame) policy.Verdict {
 	case array[0] != '[':
 		return policy.Refuse(reasonResult, s.at, "")
 	}
-	p := newPage(array, key, longest)
+	p := newPage(array, key, longest, method == "tools/list")
 	defer p.free()
 	for i := range p.items {
 		it := &p.items[i]
-		it.keep = it.legal && !it.twice && s.shows(method, p.key(it))
+		it.keep = it.legal && !it.twice && !it.alike && s.shows(method, p.key(it))
 	}
 	v := policy.Pass
 	v.Rewrite = p.cut().Shift(r.Span(member).Lo)
@@ -63,8 +64,8 @@ func (s *scope) shows(method, key string) bool {
 // page is one array of a list, taken apart. Pages are pooled; free gives one back.
 type page struct {
 	items []item
-	order []int32 // items, by their keys
-	buf   []byte  // all keys, one after the other
+	order []int32 // items, by their looks and keys
+	buf   []byte  // all keys, one after the other, each with its look where that differs
 	keys  string  // the same
 	parts []wire.Span
 	keep  []bool
@@ -72,27 +73,29 @@ type page struct {
 
 // item is one element.
 type item struct {
-	at     wire.Span
-	lo, hi int32 // of its key in page.keys
-	legal  bool  // it is an object with a legal key
-	twice  bool  // another element has the same key
-	keep   bool
+	at           wire.Span
+	lo, hi       int32 // of its key in page.keys
+	from, behind int32 // of the key's look
+	legal        bool  // it is an object with a legal key
+	twice        bool  // another element has the same key
+	alike        bool  // another element has a key that looks the same
+	keep         bool
 }
 
 var pages = sync.Pool{New: func() any { return new(page) }}
 
-// newPage reads an array that wire has accepted. key is the member by which a call would name an element.
-func newPage(array []byte, key string, longest int) *page {
+// newPage reads an array that wire has accepted. key is the member by which a call would name an element; looks says that
+// people and models choose by it, so that it is not enough for keys to differ.
+func newPage(array []byte, key string, longest int, looks bool) *page {
 	p, _ := pages.Get().(*page)
 	for at, raw := range wire.Elements(array) {
-		it := item{at: at, lo: int32(len(p.buf))} // fits: keys are part of a frame
+		it := item{at: at}
 		e, _ := wire.Lookup(raw, key)
 		if text, ok := wire.Unquote(e.Value); ok && legalName(text, longest) {
-			p.buf = append(p.buf, text...)
 			it.legal = true
+			p.name(&it, text, looks)
 			p.order = append(p.order, int32(len(p.items)))
 		}
-		it.hi = int32(len(p.buf))
 		p.items = append(p.items, it)
 	}
 	p.keys = string(p.buf)
@@ -100,16 +103,45 @@ func newPage(array []byte, key string, longest int) *page {
 	return p
 }
 
-// findTwins marks the elements that share a key.
+// name keeps the key of an element and what it looks like.
+func (p *page) name(it *item, key []byte, looks bool) {
+	it.lo = int32(len(p.buf)) // fits: keys are part of a frame, and looks are at most eleven times as long
+	p.buf = append(p.buf, key...)
+	it.hi = int32(len(p.buf))
+	it.from, it.behind = it.lo, it.hi
+	if !looks {
+		return
+	}
+	p.buf = appendLook(p.buf, key)
+	if look := p.buf[it.hi:]; !bytes.Equal(look, key) {
+		it.from, it.behind = it.hi, int32(len(p.buf))
+		return
+	}
+	p.buf = p.buf[:it.hi]
+}
+
+// findTwins marks the elements that share a key, or a look.
 func (p *page) findTwins() {
-	slices.SortFunc(p.order, func(a, b int32) int { return strings.Compare(p.key(&p.items[a]), p.key(&p.items[b])) })
+	slices.SortFunc(p.order, func(a, b int32) int {
+		x, y := &p.items[a], &p.items[b]
+		if c := strings.Compare(p.look(x), p.look(y)); c != 0 {
+			return c
+		}
+		return strings.Compare(p.key(x), p.key(y))
+	})
 	for i := 1; i < len(p.order); i++ {
 		a, b := &p.items[p.order[i-1]], &p.items[p.order[i]]
-		if p.key(a) == p.key(b) {
+		switch {
+		case p.look(a) != p.look(b):
+		case p.key(a) == p.key(b):
 			a.twice, b.twice = true, true
+		default:
+			a.alike, b.alike = true, true
 		}
 	}
 }
+
+func (p *page) look(it *item) string { return p.keys[it.from:it.behind] }
 
 func (p *page) key(it *item) string { return p.keys[it.lo:it.hi] }
 

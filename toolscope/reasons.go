@@ -54,7 +54,8 @@ var (
 	}
 	reasonTwice = &policy.Reason{
 		Code: "TOOL_AMBIGUOUS", Answer: policy.AnswerUnknown, Always: true,
-		Hint: "the upstream lists two tools of this name, so nobody can tell which one a call would reach",
+		Hint: "the upstream lists two tools of this name, or has listed another whose name looks the same, so nobody can tell which one is meant; " +
+			"if it has only renamed the tool, start Hopgate anew",
 	}
 	reasonMismatch = &policy.Reason{
 		Code: "CONDITION_MISMATCH", Answer: policy.AnswerUnknown, Always: true,

@@ -34,7 +34,7 @@ func (s *scope) standing(tool, task string, def *definition, c *policy.Call) ref
 	if s.tools == nil && s.tasks == nil || !s.admits("tools/call") {
 		return refusal{why: reasonTool, at: s.at}
 	}
-	if def != nil && def.twice {
+	if def != nil && (def.twice || def.alike) {
 		return refusal{why: reasonTwice, at: s.at}
 	}
 	if r := s.usable(s.when, tool, task, def); !r.none() || s.tools == nil {
