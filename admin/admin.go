@@ -95,7 +95,7 @@ type Status struct {
 	Listen   string    `json:"listen,omitempty"`
 	LastGood string    `json:"last_good,omitempty"` // why the file is not in force, where it is not
 	Observe  []string  `json:"observe,omitempty"`   // connections that are only observed
-	Journal  string    `json:"journal,omitempty"`   // why it takes no more records; empty where it does
+	Journal  string    `json:"journal,omitempty"`   // why it lets no call through; empty where it does
 	Rollback string    `json:"rollback,omitempty"`  // why the state is taken for an older one; empty where it is not
 
 	Quarantined []Party `json:"quarantined,omitempty"`

@@ -167,6 +167,9 @@ func TestAfterAFaultNoCallIsLetThrough(t *testing.T) {
 		}
 	}
 	j.End(aCall(t, 1), &policy.Outcome{Allowed: true}, aResult(t)) // does not hang
+	if err := j.Blocked(); !errors.Is(err, audit.ErrFailed) {
+		t.Errorf("Blocked = %v, want %v", err, audit.ErrFailed)
+	}
 	if err := j.Err(); !errors.Is(err, audit.ErrFailed) {
 		t.Errorf("Err = %v, want %v", err, audit.ErrFailed)
 	}
@@ -220,6 +223,9 @@ func TestAFullDiskStopsCalls(t *testing.T) {
 		if err := j.Begin(t.Context(), aCall(t, 2), &policy.Outcome{Allowed: true}); !errors.Is(err, audit.ErrSpace) {
 			t.Errorf("Begin = %v, want %v", err, audit.ErrSpace)
 		}
+		if err := j.Blocked(); !errors.Is(err, audit.ErrSpace) || j.Err() != nil {
+			t.Errorf("Blocked = %v and Err = %v, want %v and nothing", err, j.Err(), audit.ErrSpace)
+		}
 		for range 1000 {
 			refuse(t, j, aCall(t, 3), denied)
 		}
@@ -228,6 +234,9 @@ func TestAFullDiskStopsCalls(t *testing.T) {
 		setFree(96 << 20)
 		time.Sleep(time.Second)
 		begin(t, j, aCall(t, 4))
+		if err := j.Blocked(); err != nil {
+			t.Errorf("Blocked = %v with space", err)
+		}
 		got := strings.Join(brief(all(t, j)), "; ")
 		want := "intent 0000-0000-0001; outcome ok 0000-0000-0001; event key revoked; counted TOOL_NOT_ALLOWED x1000; intent 0000-0000-0004"
 		if got != want {

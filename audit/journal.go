@@ -80,6 +80,17 @@ func (j *Journal) Err() error {
 	return nil
 }
 
+// Blocked returns why the journal lets no call through now, or nil: as Err, or ErrSpace as long as the disk is too full.
+func (j *Journal) Blocked() error {
+	if err := j.Err(); err != nil {
+		return err
+	}
+	if j.space.check(j.clock()) {
+		return ErrSpace
+	}
+	return nil
+}
+
 // fail ends the journal for good and returns why it has ended, which may be something earlier.
 func (j *Journal) fail(err error) error {
 	err = fmt.Errorf("%w: %w", ErrFailed, err)

@@ -93,7 +93,7 @@ func (d desk) Status(context.Context) (admin.Status, error) {
 			}
 		}
 	}
-	if err := d.journal.Err(); err != nil {
+	if err := d.journal.Blocked(); err != nil {
 		s.Journal = err.Error()
 	}
 	if r := d.journal.RolledBack(); r != nil {

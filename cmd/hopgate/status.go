@@ -19,7 +19,7 @@ func (a *app) status() *cobra.Command {
 		Use:   "status",
 		Short: "Tell what the running process has in force",
 		Long: "Tell what the process that owns the state has in force. The exit code is 3 where that is not the configuration on disk,\n" +
-			"20 where the state was rolled back, 1 where the journal takes no records, and 8 where no process runs.",
+			"20 where the state was rolled back, 1 where the journal lets no call through, and 8 where no process runs.",
 		Args: args(0, "no arguments"),
 		RunE: func(c *cobra.Command, _ []string) error {
 			configured, err := a.storeOf()
@@ -76,7 +76,7 @@ func (a *app) showStatus(s *admin.Status, format string) error {
 	}
 	switch {
 	case s.Journal != "":
-		return &coded{exitOther, fmt.Errorf("the journal takes no more records, so nothing passes: %s", s.Journal), "see the log of the process"}
+		return &coded{exitOther, fmt.Errorf("the journal lets no call through: %s", s.Journal), "see the log of the process; where the disk is full, make room, or first: hopgate state recover"}
 	case s.Rollback != "":
 		return &coded{exitVerify, fmt.Errorf("the state may be older than what was done under it: %s", s.Rollback), "see: hopgate state check, and accept-rollback"}
 	case s.LastGood == "":
