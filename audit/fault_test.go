@@ -206,7 +206,8 @@ func TestAStoreThatFailsStopsTheJournal(t *testing.T) {
 }
 
 // A full disk stops calls while there is still room to end those that are under way, and lets them through again when
-// there is space. Refusals go on as numbers.
+// there is space. Refusals go on as numbers, but for the
+// worst.
 func TestAFullDiskStopsCalls(t *testing.T) {
 	files := newFaultyFiles(0, noFault)
 	p, _ := newWork(t, files)
@@ -229,6 +230,7 @@ func TestAFullDiskStopsCalls(t *testing.T) {
 		for range 1000 {
 			refuse(t, j, aCall(t, 3), denied)
 		}
+		refuse(t, j, aCall(t, 5), &policy.Reason{Code: "STOLEN", Answer: policy.AnswerNotPermitted, Severity: policy.Critical})
 		j.End(aCall(t, 1), &policy.Outcome{Allowed: true}, aResult(t))
 		event(t, j, "key revoked")
 		setFree(96 << 20)
@@ -238,7 +240,7 @@ func TestAFullDiskStopsCalls(t *testing.T) {
 			t.Errorf("Blocked = %v with space", err)
 		}
 		got := strings.Join(brief(all(t, j)), "; ")
-		want := "intent 0000-0000-0001; outcome ok 0000-0000-0001; event key revoked; counted TOOL_NOT_ALLOWED x1000; intent 0000-0000-0004"
+		want := "intent 0000-0000-0001; refusal STOLEN 0000-0000-0005; outcome ok 0000-0000-0001; event key revoked; counted TOOL_NOT_ALLOWED x1000; intent 0000-0000-0004"
 		if got != want {
 			t.Errorf("records:\n got %s\nwant %s", got, want)
 		}

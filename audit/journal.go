@@ -136,11 +136,11 @@ func (j *Journal) refuse(ctx context.Context, c *policy.Call, o *policy.Outcome)
 	r := decision(c, o)
 	r.Kind, r.Decision = KindRefusal, DecisionDeny
 	r.Target = visible(c.Target, maxRefusedTarget)
-	if j.space.check(now) {
-		j.flood.count(r.Reason)
+	limited := c.Agent == nil || o.Reason == nil || o.Reason.Severity == policy.Info
+	if (limited || o.Reason.Severity < policy.High) && j.space.check(now) {
+		j.flood.count(r.Reason) // what puts an agent into quarantine is still worth the room
 		return j.Err()
 	}
-	limited := c.Agent == nil || o.Reason == nil || o.Reason.Severity == policy.Info
 	if limited && !j.flood.admit(now, sourceOf(c), r.Reason) {
 		return j.Err()
 	}
