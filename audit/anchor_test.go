@@ -22,6 +22,17 @@ func anchoredPlace(tb testing.TB) *place {
 	return p
 }
 
+// A first anchor that cannot be written is no anchor: the start fails, and says what the file is for.
+func TestAFirstAnchorMustBeWritten(t *testing.T) {
+	p := anchoredPlace(t)
+	if err := os.MkdirAll(p.config.Anchor+".tmp", 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := audit.Open(t.Context(), p.config); err == nil || !strings.Contains(err.Error(), "writing the anchor, which lies outside the state directory: ") {
+		t.Errorf("got %v", err)
+	}
+}
+
 // olderCopy returns a copy of the state directory that has the anchor of the original.
 func (p *place) olderCopy(tb testing.TB) *place {
 	tb.Helper()

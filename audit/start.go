@@ -83,7 +83,9 @@ func (o *opening) anchor() (*keeper, *Rollback, error) {
 	}
 	if o.witness.missing {
 		end := checkpoint{size: o.end.seq(), root: o.end.tree.root()}
-		err = k.write(end, o.end.chain)
+		if err = k.write(end, o.end.chain); err != nil {
+			err = fmt.Errorf("writing the anchor, which lies outside the state directory: %w", err)
+		}
 	}
 	return k, nil, err
 }
