@@ -199,7 +199,10 @@ func recordLine(r *audit.Record) string {
 	if r.Target != "" {
 		put("%s", printable(r.Target))
 	}
-	if r.Status != "" {
+	switch {
+	case r.Status == audit.StatusUnknown: // a crash has hidden how long it took, too
+		put("%s", r.Status)
+	case r.Status != "":
 		put("%s in %s", r.Status, time.Duration(r.TookUS)*time.Microsecond)
 	}
 	if r.Count > 0 {

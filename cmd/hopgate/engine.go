@@ -108,6 +108,7 @@ func (e *engine) remember() (err error) {
 func (e *engine) threshold(t quota.Event) {
 	e.log.Warn().Str("cap", t.Place+": "+t.Text).Int("percent", t.Percent).Msg("spend has reached part of its cap")
 	facts := map[string]string{"place": t.Place, "cap": t.Text, "percent": strconv.Itoa(t.Percent), "rule": t.At.String()}
+	facts["detail"] = fmt.Sprintf("%d %% of %s: %s", t.Percent, t.Place, t.Text)
 	e.work.Go(func() { // the call that crossed the threshold does not wait
 		if err := e.journal.Event(context.Background(), "spend threshold", facts, nil); err != nil {
 			e.log.Error().Err(err).Msg("a threshold of spend is not on record")
