@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/hopgate/hopgate/mcpproxy/wire"
 	"github.com/hopgate/hopgate/policy"
 )
 
@@ -164,10 +165,16 @@ func (g *spend) unpaid(c *policy.Call) policy.Verdict {
 	return policy.Pass
 }
 
+// goesOn reports whether a result is not the last of its call: it asks for input, or begins a task. What comes of that is
+// charged with this call, so nothing of its bound can be given back.
+func goesOn(result *wire.Frame) bool {
+	return result.Has(wire.ResultInputRequests) || result.Has(wire.ResultRequestState) || result.Has(wire.ResultTask)
+}
+
 // actual is what a call has cost. What goes beyond the reservation is not charged, because no cap has room for it, but is a
 // finding on record.
 func (g *spend) actual(h *hold, o *policy.Outcome, r *policy.Report) int64 {
-	if r.Result == nil {
+	if r.Result == nil || goesOn(r.Result) {
 		return h.units
 	}
 	sum, overrun := h.price.actual(h.fixed, r.Result)

@@ -154,6 +154,9 @@ func TestOutcomesSettle(t *testing.T) {
 		"cancelled":               {&policy.Report{Status: policy.StatusCancelled}, "$4"},
 		"answered":                {answered(t, `{"_meta":{"c":2}}`), "$7"},
 		"a tool error":            {&policy.Report{Status: policy.StatusToolError, Result: answered(t, `{"isError":true,"_meta":{"c":0}}`).Result}, "$9"},
+		"answered by a question":  {answered(t, `{"inputRequests":{"q":{"method":"roots/list"}},"_meta":{"c":0}}`), "$4"},
+		"answered by a state":     {answered(t, `{"requestState":"s","_meta":{"c":0}}`), "$4"},
+		"answered by a task":      {answered(t, `{"task":{"taskId":"t"},"_meta":{"c":0}}`), "$4"},
 		"claimed too much":        {answered(t, `{"_meta":{"c":50}}`), "$4"},
 	} {
 		t.Run(name, func(t *testing.T) {
