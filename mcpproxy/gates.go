@@ -22,6 +22,7 @@ func Gates(m Memory) []policy.Spec {
 		quota.Refusals(m.Limits),  // whoever hammers is asked nothing else
 		trust.Spec(m.Scores),      // how far
 		toolscope.Spec(m.Catalog), // which
+		trust.Parts(m.Scores),     // how far, for tools and tasks: behind which, so that it tells of none that is not granted
 		quota.Hours(m.Limits),     // how much
 		quota.Size(m.Limits),
 		quota.Rate(m.Limits),

@@ -61,7 +61,7 @@ func (*Below) UnmarshalText(text []byte) error {
 // SchemaEnum returns the values that there are.
 func (*Below) SchemaEnum() []string { return []string{"block"} }
 
-// Spec describes the gate. Every connection has one, because quarantine needs no minimum.
+// Spec describes the gate of whole connections. Every connection has one, because quarantine needs no minimum.
 func Spec(b *Book) policy.Spec {
 	scoped := func() any { return new(Config) }
 	return policy.NewSpec(gateName, "how far the agent is trusted, by what it has done", reasons,
@@ -70,8 +70,23 @@ func Spec(b *Book) policy.Spec {
 		On(policy.OnFile, func() any { return new(FileConfig) })
 }
 
-// gate is the gate of one connection. It is immutable; what changes is in the Book.
+// Parts describes the gate of tools and task types that need more than their connection. It reads the keys that Spec has
+// there, and stands behind the gate that says what is granted: before it, a refusal would tell of a tool that the agent
+// may not know of.
+func Parts(b *Book) policy.Spec {
+	type none struct{} // its keys are in the parts
+	return policy.NewSpec(gateName+"-parts", "how far the agent is trusted with a tool or a type of work", nil,
+		func(c *policy.Connection, _ *none) (policy.Gate, error) {
+			if g := buildParts(b, c); len(g.minima) > 0 {
+				return g, nil
+			}
+			return nil, nil //nolint:nilnil // it is what a Spec returns where there is nothing to say
+		})
+}
+
+// gate is the gate of one connection, or of its parts. It is immutable; what changes is in the Book.
 type gate struct {
+	parts           bool
 	book            *Book
 	agent, upstream Party
 	at              policy.Pos // of the connection
@@ -92,6 +107,11 @@ var _ policy.Gate = (*gate)(nil)
 func build(b *Book, c *policy.Connection, cfg *Config) *gate {
 	g := &gate{book: b, agent: Agent(c.Agent.Name), upstream: Upstream(c.Upstream.Name), at: c.At}
 	g.add(c, cfg, "", func(*policy.Call) bool { return true })
+	return g
+}
+
+func buildParts(b *Book, c *policy.Connection) *gate {
+	g := &gate{parts: true, book: b, agent: Agent(c.Agent.Name), upstream: Upstream(c.Upstream.Name), at: c.At}
 	for _, s := range c.Tools {
 		g.add(c, policy.Setting[Config](s.Settings, gateName), "tool "+s.Name.Text, func(call *policy.Call) bool {
 			return call.Method == "tools/call" && s.Name.Match(call.Target)
@@ -143,7 +163,7 @@ func (g *gate) Check(_ context.Context, c *policy.Call) (policy.Verdict, error) 
 	if v.Effect == policy.Allow && !assumed && g.book.old != nil && g.book.old() {
 		v = g.doubt(c, reasonOld)
 	}
-	if v.Effect == policy.Allow {
+	if v.Effect == policy.Allow && !g.parts {
 		if r := g.stopped(); r != nil {
 			v = policy.Refuse(r, g.at, g.upstream.String())
 		}

@@ -20,7 +20,7 @@ func scope(pattern string, score, line int) policy.Scope {
 	return policy.Scope{Name: policy.Pattern{Text: pattern}, Settings: policy.Settings{"trust": need(score, line)}}
 }
 
-// build makes the gate of the world's connection. It is asked through Decide, as in the proxy.
+// build makes the gates of the world's connection.
 func (w *world) build(tb testing.TB, cfg *trust.Config) {
 	tb.Helper()
 	if cfg == nil {
@@ -32,19 +32,28 @@ func (w *world) build(tb testing.TB, cfg *trust.Config) {
 		tb.Fatal(err)
 	}
 	w.conn.Gates = []policy.Named{{Name: spec.Name, Gate: gate}}
+	spec = trust.Parts(w.Book)
+	if gate, err = spec.Build(w.conn, spec.Config()); err != nil {
+		tb.Fatal(err)
+	}
+	if gate != nil {
+		w.conn.Gates = append(w.conn.Gates, policy.Named{Name: spec.Name, Gate: gate})
+	}
 }
 
 // ask returns the code of the refusal of a call, or nothing.
 func (w *world) ask(tb testing.TB, c *policy.Call) string {
 	tb.Helper()
-	v, err := w.conn.Gates[0].Gate.Check(tb.Context(), c)
-	switch {
-	case err != nil:
-		tb.Fatal(err)
-	case v.Effect == policy.Allow:
-		return ""
+	for i := range w.conn.Gates {
+		v, err := w.conn.Gates[i].Gate.Check(tb.Context(), c)
+		switch {
+		case err != nil:
+			tb.Fatal(err)
+		case v.Effect != policy.Allow:
+			return v.Reason.Code
+		}
 	}
-	return v.Reason.Code
+	return ""
 }
 
 func TestGateLetsPassWhatIsTrustedEnough(t *testing.T) {
@@ -216,17 +225,20 @@ func TestTheHighestMinimumCounts(t *testing.T) {
 	list := w.call("")
 	list.Method, list.Target, list.Task = "tools/list", "", ""
 	cases := map[string]struct {
+		gate int // 0: of the connection, 1: of its parts
 		call *policy.Call
 		want string
 		line int
 	}{
-		"a tool":            {w.call("write"), "TRUST_TOO_LOW", 6},
-		"a task":            {w.call("delete"), "TRUST_TOO_LOW", 7},
-		"the connection's":  {list, "", 3},
-		"a lower one below": {w.call("read"), "", 5},
+		"a tool":                     {1, w.call("write"), "TRUST_TOO_LOW", 6},
+		"a task":                     {1, w.call("delete"), "TRUST_TOO_LOW", 7},
+		"a lower one below":          {1, w.call("read"), "", 5},
+		"the connection's":           {0, list, "", 3},
+		"the connection's of a tool": {0, w.call("delete"), "", 3},
+		"no part's":                  {1, list, "", 0},
 	}
 	for name, c := range cases {
-		v, err := w.conn.Gates[0].Gate.Check(t.Context(), c.call)
+		v, err := w.conn.Gates[c.gate].Gate.Check(t.Context(), c.call)
 		got := ""
 		if v.Reason != nil {
 			got = v.Reason.Code

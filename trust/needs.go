@@ -1,6 +1,11 @@
 package trust
 
-import "github.com/hopgate/hopgate/policy"
+import (
+	"cmp"
+	"slices"
+
+	"github.com/hopgate/hopgate/policy"
+)
 
 // Need is a score that a connection, or a part of it, needs.
 type Need struct {
@@ -33,5 +38,6 @@ func (b *Book) Needs(c *policy.Connection) []Need {
 			all = append(all, n)
 		}
 	}
+	slices.SortStableFunc(all, func(x, y Need) int { return cmp.Compare(y.Min, x.Min) })
 	return all
 }
