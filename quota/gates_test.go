@@ -223,9 +223,11 @@ func TestSizes(t *testing.T) {
 	for n, want := range map[int]string{22: "", 23: "RESULT_SIZE_EXCEEDED"} {
 		c := l.toolCall(t, "x", "{}", noon)
 		r := answered(t, `{"a":"`+strings.Repeat("r", n)+`"}`)
-		_, out := policy.Review(t.Context(), c, r.Result, policy.Outcome{Allowed: true})
-		if out.Allowed != (want == "") || out.Reason != nil && out.Reason.Code != want {
-			t.Errorf("a result of %d bytes: got %v %v", 8+n, out.Reason, out.Fault)
+		for _, c := range []*policy.Call{c, l.message(t, "tasks/result", "{}", noon), l.message(t, "tasks/get", "{}", noon)} {
+			_, out := policy.Review(t.Context(), c, r.Result, policy.Outcome{Allowed: true})
+			if out.Allowed != (want == "") || out.Reason != nil && out.Reason.Code != want {
+				t.Errorf("a result of %s of %d bytes: got %v %v", c.Method, 8+n, out.Reason, out.Fault)
+			}
 		}
 	}
 }

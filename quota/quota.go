@@ -14,7 +14,7 @@
 // Rates of an agent count every request and notification that it sends. All other limits count work: requests of the agent
 // by any method but those that list, greet, look or cancel. A later round of a call that has been charged (MCP 2026-07-28,
 // multi round-trip requests) counts for rates, concurrency, sizes and bytes, and not again for quotas and spend; a call has
-// at most ten rounds. Only tools/call costs money.
+// at most ten rounds. What comes of a task counts for sizes and bytes. Only tools/call costs money.
 package quota
 
 import (

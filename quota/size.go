@@ -81,9 +81,20 @@ func buildSize(b *Book, c *policy.Connection, own *SizeKeys) (policy.Gate, error
 	return g, nil
 }
 
+// carries reports whether a call brings arguments or a result: whatever works, and what comes of a task that a call has
+// begun.
+func carries(c *policy.Call) bool {
+	switch c.Method {
+	case "tasks/get", "tasks/result", "tasks/update":
+		return c.Direction == policy.ToUpstream && c.Frame.Kind == wire.KindRequest
+	default:
+		return works(c)
+	}
+}
+
 // Check judges the arguments, and reserves the bytes of them and of the largest result; see [policy.Gate].
 func (g *size) Check(_ context.Context, c *policy.Call) (policy.Verdict, error) {
-	if !works(c) {
+	if !carries(c) {
 		return policy.Pass, nil
 	}
 	h, err := g.book.begin(c, g)
@@ -117,7 +128,7 @@ func (g *size) actual(h *hold, _ *policy.Outcome, r *policy.Report) int64 {
 
 // Screen judges the size of a result; see [policy.Screen].
 func (g *size) Screen(_ context.Context, c *policy.Call, result *wire.Frame) (policy.Verdict, error) {
-	if !works(c) {
+	if !carries(c) {
 		return policy.Pass, nil
 	}
 	return over(g.result, c, int64(len(answered(result))), reasonResult, "result"), nil
