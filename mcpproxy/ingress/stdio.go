@@ -283,7 +283,7 @@ func mayBeAnswer(line []byte) bool {
 var errLine = errors.New("line too long")
 
 // readLine reads one line into buf, without its line break. Empty lines are passed over. At the end of the input it
-// returns io.EOF, with what the input held of an unfinished line in buf.
+// returns io.EOF, with what the input held of an unfinished line in buf; an unfinished line that is too long comes first.
 func readLine(in *bufio.Reader, buf *bytes.Buffer, limit int) error {
 	buf.Reset()
 	long := false
@@ -299,10 +299,10 @@ func readLine(in *bufio.Reader, buf *bytes.Buffer, limit int) error {
 		switch {
 		case errors.Is(err, bufio.ErrBufferFull):
 			continue
+		case long && (err == nil || errors.Is(err, io.EOF)):
+			return errLine
 		case err != nil:
 			return err
-		case long:
-			return errLine
 		}
 		buf.Truncate(len(bytes.TrimRight(buf.Bytes(), "\r\n")))
 		if buf.Len() > 0 {

@@ -35,6 +35,7 @@ func TestStdioFramesLines(t *testing.T) {
 		"longer than a buffer":  {`"` + strings.Repeat("x", 200<<10) + "\"\n", `"` + strings.Repeat("x", 200<<10) + "\"\n", ""},
 		"longer than the limit": {strings.Repeat("x", 1<<21) + "\n{\"a\":1}\n", "BODY_TOO_LARGE {\"a\":1}\n", "BODY_TOO_LARGE"},
 		"unfinished":            {"{\"a\":1}\n{\"b\"", "STREAM_ENDED {\"a\":1}\n", "STREAM_ENDED"},
+		"unfinished, too long":  {strings.Repeat("x", 1<<21), "BODY_TOO_LARGE ", "BODY_TOO_LARGE"},
 		"nothing":               {"", "", ""},
 	}
 	for name, c := range cases {
