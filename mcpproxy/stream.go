@@ -219,6 +219,7 @@ func (o *outlet) eventID() string { return eventID(o.no, o.seq) }
 // eventID names an event: the stream, then the event.
 func eventID(stream, seq int) string { return strconv.Itoa(stream) + "-" + strconv.Itoa(seq) }
 
+// parseEventID reads what eventID has written, and nothing else that numbers could be read from.
 func parseEventID(id string) (stream, seq int, ok bool) {
 	a, b, found := strings.Cut(id, "-")
 	stream, err := strconv.Atoi(a)
@@ -226,7 +227,7 @@ func parseEventID(id string) (stream, seq int, ok bool) {
 		return 0, 0, false
 	}
 	seq, err = strconv.Atoi(b)
-	return stream, seq, err == nil && stream >= 0 && seq >= 0
+	return stream, seq, err == nil && stream >= 0 && seq >= 0 && id == eventID(stream, seq)
 }
 
 // remember numbers an event and keeps it for a client that comes back.
