@@ -1,6 +1,7 @@
 package guardrails
 
 import (
+	"slices"
 	"sync"
 
 	"github.com/hopgate/hopgate/guardrails/detect"
@@ -13,6 +14,7 @@ type scan struct {
 	walk
 	scratch *detect.Scratch
 	found   []sighting
+	own     int                              // of found: those in single leaves, in order of leaf
 	emit    func(leaf int, f detect.Finding) // take, bound once
 	names   map[int32]string                 // names of members in which something was found, by where they begin
 }
@@ -51,7 +53,7 @@ func (s *scan) free() {
 
 // look finds what there is in a message that has been accepted as JSON.
 func (s *scan) look(e *detect.Engine, raw []byte) {
-	s.found = s.found[:0]
+	s.found, s.own = s.found[:0], 0
 	s.read(raw)
 	e.Scan(s.scratch, s.leaves, s.emit)
 	for i := range s.places {
@@ -80,6 +82,7 @@ func (s *scan) take(leaf int, f detect.Finding) {
 		return // it says itself that there is nothing
 	}
 	s.found = append(s.found, sighting{Finding: f, leaf: leaf})
+	s.own = len(s.found)
 }
 
 // takeSeam takes a finding that lies across a cut, unless one of its pieces gave the same kind of thing away by itself:
@@ -87,13 +90,16 @@ func (s *scan) take(leaf int, f detect.Finding) {
 func (s *scan) takeSeam(leaf int, f detect.Finding) {
 	known := false
 	s.across(leaf, f, func(leaf int, part detect.Finding) {
-		for i := range s.found {
+		i, _ := slices.BinarySearchFunc(s.found[:s.own], leaf, func(x sighting, leaf int) int { return x.leaf - leaf })
+		for ; i < s.own && s.found[i].leaf == leaf; i++ {
 			x := &s.found[i]
-			known = known || x.leaf == leaf && x.Kind == part.Kind && x.Start < part.End && part.Start < x.End
+			known = known || x.Kind == part.Kind && x.Start < part.End && part.Start < x.End
 		}
 	})
 	if !known {
-		s.across(leaf, f, s.take)
+		s.across(leaf, f, func(leaf int, part detect.Finding) {
+			s.found = append(s.found, sighting{Finding: part, leaf: leaf})
+		})
 	}
 }
 

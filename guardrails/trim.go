@@ -23,13 +23,13 @@ type trim struct {
 	free   []wire.Span      // values of which parts may be left out
 	lists  []wire.Span      // lists of which elements may be left out
 	fixed  []wire.Span      // values that stand for themselves: another value means another thing
-	out    map[int32][]bool // by box: which of its members or elements are left out
+	out    map[int32]*parts // of boxes of which something is left out
 	names  map[string]int   // placeholders given, by entity and value
 	counts map[string]int   // placeholders given, by entity
 }
 
 func newTrim(s *scan, f *wire.Frame) *trim {
-	t := &trim{s: s, f: f, out: map[int32][]bool{}, names: map[string]int{}, counts: map[string]int{}}
+	t := &trim{s: s, f: f, out: map[int32]*parts{}, names: map[string]int{}, counts: map[string]int{}}
 	t.free = present(f, wire.ParamsArguments, wire.ResultStructured, wire.ParamsMeta, wire.ResultMeta)
 	t.lists = present(f, wire.ResultTools, wire.ResultPrompts, wire.ResultResources, wire.ResultTemplates)
 	t.fixed = present(f,
@@ -73,32 +73,40 @@ func (t *trim) leaveOut(x *sighting) bool {
 	return false
 }
 
+// parts are the members or elements of a box, and which of them stay.
+type parts struct {
+	at   []wire.Span
+	keep []bool
+}
+
 // leave marks the part of a box that holds a span.
 func (t *trim) leave(b int32, at wire.Span) bool {
-	parts := t.parts(b)
-	i := slices.IndexFunc(parts, func(p wire.Span) bool { return p.Lo <= at.Lo && at.Hi <= p.Hi })
-	if i < 0 {
+	p := t.out[b]
+	if p == nil {
+		p = t.parts(b)
+		t.out[b] = p
+	}
+	i, _ := slices.BinarySearchFunc(p.at, at.Hi, func(s wire.Span, hi int32) int { return cmp.Compare(s.Hi, hi) })
+	if i == len(p.at) || p.at[i].Lo > at.Lo {
 		return false
 	}
-	if t.out[b] == nil {
-		t.out[b] = make([]bool, len(parts))
-	}
-	t.out[b][i] = true
+	p.keep[i] = false
 	return true
 }
 
-// parts are the places of a box's members or elements in the message.
-func (t *trim) parts(b int32) []wire.Span {
+// parts takes a box of the message apart.
+func (t *trim) parts(b int32) *parts {
 	at := t.s.boxes[b].at
 	raw := t.f.Raw[at.Lo:at.Hi]
-	var parts []wire.Span
-	for p := range wire.Elements(raw) {
-		parts = append(parts, span(int(at.Lo+p.Lo), int(at.Lo+p.Hi)))
+	p := new(parts)
+	for e := range wire.Elements(raw) {
+		p.at = append(p.at, span(int(at.Lo+e.Lo), int(at.Lo+e.Hi)))
 	}
 	for e := range wire.Entries(raw) {
-		parts = append(parts, span(int(at.Lo+e.At.Lo), int(at.Lo+e.At.Hi)))
+		p.at = append(p.at, span(int(at.Lo+e.At.Lo), int(at.Lo+e.At.Hi)))
 	}
-	return parts
+	p.keep = slices.Repeat([]bool{true}, len(p.at))
+	return p
 }
 
 // cut is a stretch of the message that is replaced.
@@ -117,15 +125,12 @@ func (t *trim) edits() (wire.Edits, error) {
 		}
 	}
 	edits := t.omissions()
-	gone := make([]wire.Span, len(edits))
-	for i := range edits {
-		gone[i] = edits[i].At
-	}
+	gone := slices.Clip(edits)
 	var cuts []cut
 	for i := range t.s.found {
 		x := &t.s.found[i]
 		p := &t.s.places[x.leaf]
-		if !acts(x) || x.dropped || within(gone, p.at) {
+		if !acts(x) || x.dropped || len(around(gone, p.at)) > 0 {
 			continue
 		}
 		if p.form != formText || p.media || within(t.fixed, p.at) || t.coded(p) || t.key(p) {
@@ -183,12 +188,8 @@ func (t *trim) name(p *place) string {
 // omissions are the edits that leave out what is marked. What lies in something that goes anyway is not cut twice.
 func (t *trim) omissions() wire.Edits {
 	var all wire.Edits
-	for b, leave := range t.out {
-		keep := make([]bool, len(leave))
-		for i := range leave {
-			keep[i] = !leave[i]
-		}
-		all = append(all, wire.Cut(t.parts(b), keep)...)
+	for _, p := range t.out {
+		all = append(all, wire.Cut(p.at, p.keep)...)
 	}
 	slices.SortFunc(all, func(a, b wire.Edit) int {
 		return cmp.Or(cmp.Compare(a.At.Lo, b.At.Lo), cmp.Compare(b.At.Hi, a.At.Hi))
@@ -301,45 +302,58 @@ func (t *trim) copies(edits wire.Edits) (wire.Edits, error) {
 	if err != nil {
 		return nil, err
 	}
+	was, _ := decode(before)
+	is, ok := decode(now)
+	if !ok {
+		return edits, nil
+	}
 	content := t.f.Span(wire.ResultContent)
+	var whole wire.Edits // texts that are written anew
 	for i := range t.s.places {
 		p := &t.s.places[i]
-		if p.form != formText || !within([]wire.Span{content}, p.at) || t.name(p) != "text" || !equalJSON(t.s.leaves[i].Text, before) {
+		if p.form != formText || !within([]wire.Span{content}, p.at) || t.name(p) != "text" || !equal(t.s.leaves[i].Text, was) {
 			continue
 		}
 		own, err := inside(edits, p.at).Splice(nil, t.f.Raw[p.at.Lo:p.at.Hi])
 		if err != nil {
 			return nil, err
 		}
-		if equalJSON(appendUnescaped(nil, own[1:len(own)-1]), now) {
-			continue
+		if !equal(appendUnescaped(nil, own[1:len(own)-1]), is) {
+			whole = append(whole, wire.Edit{At: p.at, New: wire.AppendQuote(nil, now)})
 		}
-		edits = slices.DeleteFunc(edits, func(e wire.Edit) bool { return within([]wire.Span{p.at}, e.At) })
-		edits = append(edits, wire.Edit{At: p.at, New: wire.AppendQuote(nil, now)})
-		slices.SortFunc(edits, byPlace)
 	}
+	if whole == nil {
+		return edits, nil
+	}
+	edits = slices.DeleteFunc(edits, func(e wire.Edit) bool { return len(around(whole, e.At)) > 0 })
+	edits = append(edits, whole...)
+	slices.SortFunc(edits, byPlace)
 	return edits, nil
 }
 
-// inside returns the edits of a part of the message, counted from its begin.
+// inside returns the edits of a part of the message, counted from its begin. The edits are in order.
 func inside(edits wire.Edits, at wire.Span) wire.Edits {
 	var own wire.Edits
-	for _, e := range edits {
-		if within([]wire.Span{at}, e.At) {
-			own = append(own, e)
-		}
+	i, _ := slices.BinarySearchFunc(edits, at.Lo, func(e wire.Edit, lo int32) int { return cmp.Compare(e.At.Lo, lo) })
+	for ; i < len(edits) && edits[i].At.Hi <= at.Hi; i++ {
+		own = append(own, edits[i])
 	}
 	return own.Shift(-at.Lo)
 }
 
-// equalJSON reports whether two texts are the same JSON value, with numbers as they are written.
-func equalJSON(a, b []byte) bool {
-	x, ok := decode(a)
-	if !ok {
-		return false
+// around returns the edit that a part of the message lies in, if there is one. The edits are in order.
+func around(edits wire.Edits, at wire.Span) wire.Edits {
+	i, _ := slices.BinarySearchFunc(edits, at.Hi, func(e wire.Edit, hi int32) int { return cmp.Compare(e.At.Hi, hi) })
+	if i == len(edits) || edits[i].At.Lo > at.Lo {
+		return nil
 	}
-	y, ok := decode(b)
-	return ok && reflect.DeepEqual(x, y)
+	return edits[i : i+1]
+}
+
+// equal reports whether a text is a JSON value, with numbers as they are written.
+func equal(text []byte, v any) bool {
+	x, ok := decode(text)
+	return ok && reflect.DeepEqual(x, v)
 }
 
 func decode(text []byte) (v any, ok bool) {
