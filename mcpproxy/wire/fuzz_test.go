@@ -55,8 +55,12 @@ func accepted(t *testing.T, fr *wire.Frame, raw []byte) {
 	if !json.Valid(raw) {
 		t.Fatalf("accepted what is not JSON: %q", raw)
 	}
-	if got := reprint(nil, bytes.TrimSpace(raw)); !bytes.Equal(got, bytes.TrimSpace(raw)) {
-		t.Errorf("printed %q for %q", got, raw)
+	var want bytes.Buffer
+	if err := json.Compact(&want, raw); err != nil {
+		t.Fatal(err)
+	}
+	if got := rebuild(t, nil, bytes.TrimSpace(raw)); !bytes.Equal(got, want.Bytes()) {
+		t.Errorf("the walkers find %q in %q", got, raw)
 	}
 	for e := range wire.Entries(bytes.TrimSpace(raw)) {
 		name, ok := wire.Unquote(e.Name)
@@ -72,21 +76,33 @@ func accepted(t *testing.T, fr *wire.Frame, raw []byte) {
 	}
 }
 
-// reprint copies a value through the walkers: what they yield, and the bytes between.
-func reprint(dst, v []byte) []byte {
-	at := int32(0)
-	put := func(s wire.Span, inner []byte) {
-		dst = append(dst, v[at:s.Lo]...)
-		dst = reprint(dst, inner)
-		at = s.Hi
+// rebuild prints a value from what the walkers yield and nothing else, without white space.
+func rebuild(t *testing.T, dst, v []byte) []byte {
+	t.Helper()
+	switch v[0] {
+	case '[':
+		dst = append(dst, '[')
+		for at, x := range wire.Elements(v) {
+			if !bytes.Equal(v[at.Lo:at.Hi], x) {
+				t.Errorf("the place of %q is that of %q", x, v[at.Lo:at.Hi])
+			}
+			dst = append(rebuild(t, dst, x), ',')
+		}
+		return append(bytes.TrimSuffix(dst, []byte(",")), ']')
+	case '{':
+		dst = append(dst, '{')
+		for e := range wire.Entries(v) {
+			whole := v[e.At.Lo:e.At.Hi]
+			if !bytes.Equal(v[e.ValueAt.Lo:e.ValueAt.Hi], e.Value) || !bytes.HasPrefix(whole, e.Name) || !bytes.HasSuffix(whole, e.Value) {
+				t.Errorf("the places of %q: %q are those of %q and %q", e.Name, e.Value, whole, v[e.ValueAt.Lo:e.ValueAt.Hi])
+			}
+			dst = append(append(dst, e.Name...), ':')
+			dst = append(rebuild(t, dst, e.Value), ',')
+		}
+		return append(bytes.TrimSuffix(dst, []byte(",")), '}')
+	default:
+		return append(dst, v...)
 	}
-	for s, e := range wire.Elements(v) {
-		put(s, e)
-	}
-	for e := range wire.Entries(v) {
-		put(e.ValueAt, e.Value)
-	}
-	return append(dst, v[at:]...)
 }
 
 // FuzzUnquote checks that quoting and unquoting are each other's inverse and agree with the standard library.
