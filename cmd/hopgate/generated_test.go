@@ -95,6 +95,9 @@ func rooms() []room {
 		{"The pipeline (policy)", "There is nobody to decide about, or a gate failed.", policy.Reasons()},
 	}
 	for _, g := range mcpproxy.Gates(imagined(toolscope.NewCatalog())) {
+		if len(g.Reasons) == 0 {
+			continue // it gives those of another gate
+		}
 		all = append(all, room{"Gate " + g.Name, "It asks " + strings.TrimSuffix(g.Summary, ".") + ".", g.Reasons})
 	}
 	return append(all,
