@@ -78,12 +78,36 @@ func TestMistakesAreToldWithTheirPlace(t *testing.T) {
 }
 
 func TestSyntaxErrorsAreTold(t *testing.T) {
-	for text, col := range map[string]int{"args.a ==": 20, "args.a = 1": 18, "(args.a == 1": 23, "args.a == 'x": 21} {
+	const cel = "conditions are CEL over args"
+	cases := map[string]struct {
+		col        int
+		text, hint string // hint is how it begins
+	}{
+		"args.a ==":                          {20, `the condition ends too early, after "args.a =="`, cel},
+		"!":                                  {12, `the condition ends too early, after "!"`, cel},
+		"args.a = 1":                         {18, `"=" cannot stand after "args.a"`, "compare with =="},
+		"args.a === 1":                       {20, `"=" cannot stand after "args.a =="`, "compare with =="},
+		"args.a and args.b":                  {18, `"and" cannot stand after "args.a"`, "write &&"},
+		"* 2 == 4":                           {11, `"*" cannot stand at the beginning`, cel},
+		"(args.a == 1":                       {23, `the condition lacks a ) after "(args.a == 1"`, cel},
+		"args.a ? 1":                         {21, `the condition lacks a : after "args.a ? 1"`, cel},
+		"args.a == 1)":                       {22, `")" cannot stand after "args.a == 1"`, cel},
+		"args.a == 'x":                       {21, `the text after "args.a ==" does not end, or has an escape that CEL does not know`, cel},
+		"args.a in [1,2":                     {25, `the condition ends too early, after "args.a in [1,2"`, cel},
+		"args..a":                            {16, `".." cannot stand after "args."`, cel},
+		"args.a == \"ü\" @ b":                {25, `"@" cannot stand after "args.a == \"ü\""`, cel},
+		"args.description.startsWith('a') @": {44, `"@" cannot stand after "…cription.startsWith('a')"`, cel},
+	}
+	for text, c := range cases {
 		_, err := tryConnect(toolscope.NewCatalog(), toolscope.Config{When: expr(text)})
 		var got policy.Complaints
-		if !errors.As(err, &got) || got[0].At.Line != 50 || got[0].At.Col != col {
-			t.Errorf("%s: got %v", text, err)
+		if !errors.As(err, &got) || len(got) != 1 || got[0].At.Line != 50 || got[0].At.Col != c.col || got[0].Text != c.text || !strings.HasPrefix(got[0].Hint, c.hint) {
+			t.Errorf("%s: got %+v", text, got)
 		}
+	}
+	_, err := tryConnect(toolscope.NewCatalog(), toolscope.Config{When: expr("args.a == 1 &&\n  args.b ==")})
+	if want := `t.yaml:51:22: the condition ends too early, after "args.a == 1 && args.b =="`; err == nil || err.Error() != want {
+		t.Errorf("got %v", err)
 	}
 	if _, err := tryConnect(toolscope.NewCatalog(), toolscope.Config{When: expr("'" + strings.Repeat("a", 5000) + "' == 'a'")}); err == nil {
 		t.Error("a condition of 5000 characters was read")

@@ -124,7 +124,7 @@ func (c *condition) unsound(checked *cel.Ast) string {
 }
 
 // complaints translates what CEL says into places of the configuration. In a text of several lines, all have the
-// indentation of the first.
+// indentation of the first. Of the syntax only the first error is told: the others mostly follow from it.
 func complaints(e Expr, issues *cel.Issues) policy.Complaints {
 	var all policy.Complaints
 	for _, x := range issues.Errors() {
@@ -133,7 +133,14 @@ func complaints(e Expr, issues *cel.Issues) policy.Complaints {
 			at.Line += max(x.Location.Line()-1, 0)
 			at.Col += max(x.Location.Column(), 0)
 		}
-		all = append(all, policy.Complaint{At: at, Text: x.Message})
+		c, syntax := syntaxError(e.Text, x)
+		if !syntax {
+			c.Text = x.Message
+		}
+		c.At = at
+		if all = append(all, c); syntax {
+			break
+		}
 	}
 	return all
 }
