@@ -1,0 +1,108 @@
+package mcpproxy
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"sync"
+	"time"
+)
+
+// sessions are the sessions of all agents.
+type sessions struct {
+	mu       sync.RWMutex // guards all
+	live     map[*session]struct{}
+	byID     map[string]*session // those over HTTP
+	perAgent map[string]int      // how many of those
+	children map[string]int      // how many of those have a process of their own
+	backlogs map[string]*backlog // what is kept for clients that may come back; as many as there are agents
+}
+
+// enter makes the session of a process known.
+func (t *sessions) enter(s *session) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.live[s] = struct{}{}
+}
+
+// add gives a session its id; false where its agent has too many.
+func (t *sessions) add(s *session, random io.Reader) (bool, error) {
+	var b [20]byte
+	if _, err := io.ReadFull(random, b[:]); err != nil {
+		return false, fmt.Errorf("drawing a session id: %w", err)
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	child := s.server != nil && !s.server.Remote()
+	if t.perAgent[s.agent] >= maxSessions || child && t.children[s.agent] >= maxChildren {
+		return false, nil
+	}
+	if s.child = child; child {
+		t.children[s.agent]++
+	}
+	s.id = hex.EncodeToString(b[:])
+	sum := sha256.Sum256([]byte(s.id))
+	s.digest = hex.EncodeToString(sum[:8])
+	t.live[s], t.byID[s.id] = struct{}{}, s
+	t.perAgent[s.agent]++
+	return true, nil
+}
+
+func (t *sessions) get(id string) *session {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	return t.byID[id]
+}
+
+func (t *sessions) drop(s *session) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	delete(t.live, s)
+	if t.byID[s.id] != s {
+		return
+	}
+	delete(t.byID, s.id)
+	if t.perAgent[s.agent]--; t.perAgent[s.agent] == 0 {
+		delete(t.perAgent, s.agent)
+	}
+	if !s.child {
+		return
+	}
+	if t.children[s.agent]--; t.children[s.agent] == 0 {
+		delete(t.children, s.agent)
+	}
+}
+
+// each calls f for each session, without the lock.
+func (t *sessions) each(f func(*session)) {
+	t.mu.RLock()
+	all := make([]*session, 0, len(t.live))
+	for s := range t.live {
+		all = append(all, s)
+	}
+	t.mu.RUnlock()
+	for _, s := range all {
+		f(s)
+	}
+}
+
+// sweep ends sessions that nobody uses.
+func (p *Proxy) sweep() {
+	tick := time.NewTicker(sweepEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-p.ctx.Done():
+			return
+		case <-tick.C:
+			now := p.Clock()
+			p.rounds.forget(now)
+			p.sessions.each(func(s *session) {
+				if s.idle(now) {
+					s.end()
+				}
+			})
+		}
+	}
+}
