@@ -1,0 +1,120 @@
+package ingress
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"io"
+
+	"github.com/hopgate/hopgate/mcpproxy/wire"
+)
+
+// errLine tells of a line that was longer than the limit. It was read to its end and dropped.
+var errLine = errors.New("line too long")
+
+// readLine reads one line into buf, without its line break. Empty lines are passed over. At the end of the input it
+// returns io.EOF, with what the input held of an unfinished line in buf; an unfinished line that is too long comes first.
+func readLine(in *bufio.Reader, buf *bytes.Buffer, limit int) error {
+	buf.Reset()
+	long := false
+	for {
+		part, err := in.ReadSlice('\n')
+		if !long && buf.Len()+len(part) > limit+2 {
+			long = true
+			buf.Reset()
+		}
+		if !long {
+			buf.Write(part)
+		}
+		switch {
+		case errors.Is(err, bufio.ErrBufferFull):
+			continue
+		case long && (err == nil || errors.Is(err, io.EOF)):
+			return errLine
+		case err != nil:
+			return err
+		}
+		buf.Truncate(len(bytes.TrimRight(buf.Bytes(), "\r\n")))
+		if buf.Len() > 0 {
+			return nil
+		}
+	}
+}
+
+// lineWriter writes whole lines; several goroutines share it.
+type lineWriter struct {
+	slot chan struct{} // held while one writes; guards the rest
+	gone chan struct{} // closed when nobody waits for the slot any more
+	w    io.Writer
+	buf  []byte
+	err  error // of the first write that failed; nothing is written after it
+}
+
+func newLineWriter(w io.Writer) *lineWriter {
+	return &lineWriter{slot: make(chan struct{}, 1), gone: make(chan struct{}), w: w}
+}
+
+func (l *lineWriter) line(frame []byte) error {
+	select {
+	case l.slot <- struct{}{}:
+	case <-l.gone:
+		return errGone
+	}
+	defer func() { <-l.slot }()
+	if l.err != nil {
+		return l.err
+	}
+	l.buf = append(appendLine(l.buf[:0], frame), '\n')
+	_, l.err = l.w.Write(l.buf)
+	if cap(l.buf) > keepBody {
+		l.buf = nil
+	}
+	return l.err
+}
+
+// appendLine appends a message as one line. Line breaks between its tokens become spaces; inside strings JSON has none.
+func appendLine(dst, frame []byte) []byte {
+	at := len(dst)
+	dst = append(dst, frame...)
+	wire.OneLine(dst[at:])
+	return dst
+}
+
+func (l *lineWriter) refuse(r *Refusal) {
+	_ = l.line(r.Append(make([]byte, 0, 512))) // a peer that is gone needs no answer
+}
+
+// lineReply answers one message on stdio.
+type lineReply struct{ out *lineWriter }
+
+// Session does nothing: the process is the session.
+func (lineReply) Session(string) {}
+
+// Resumable does nothing: a process that is gone does not come back.
+func (lineReply) Resumable(string) {}
+
+// Streaming reports false: there are no streams to tell apart.
+func (lineReply) Streaming() bool { return false }
+
+// Open does nothing: the stream is always open.
+func (lineReply) Open() error { return nil }
+
+// Send writes a line.
+func (r lineReply) Send(_ string, frame []byte) error { return r.out.line(frame) }
+
+// Finish writes a line.
+func (r lineReply) Finish(_ string, _ int, frame []byte) error { return r.out.line(frame) }
+
+// End does nothing.
+func (lineReply) End() {}
+
+// Accept does nothing: a notification has no answer on stdio.
+func (lineReply) Accept() {}
+
+// Refuse writes the refusal. A notification gets no answer, refused or not (JSON-RPC 2.0 section 4.1).
+func (r lineReply) Refuse(refusal *Refusal) {
+	if refusal.ID == nil && refusal.Method != "" {
+		return
+	}
+	r.out.refuse(refusal)
+}
