@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -274,6 +275,15 @@ func TestAFrontEndThatIsKilledTakesItsServerAlong(t *testing.T) {
 	t.Parallel()
 	for name, hello := range map[string]func(*ide) bool{
 		"with a session": (*ide).greet,
+		"with a call under way": func(x *ide) bool {
+			if runtime.GOOS != "linux" { // see relay.Conn.OnHangUp
+				return x.greet()
+			}
+			greeted := x.greet()
+			fmt.Fprintln(x.in, `{"jsonrpc":"2.0","id":"n","method":"tools/call","params":{"name":"read_never"}}`)
+			line, _ := x.out.ReadString('\n')
+			return greeted && strings.Contains(line, "at work")
+		},
 		"without": func(x *ide) bool {
 			return strings.Contains(x.ask("tools/call", `{"name":"read_it","_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{}}}`), `"result"`)
 		},

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"path/filepath"
@@ -95,13 +96,35 @@ func (h *host) meet(ctx context.Context, raw net.Conn) {
 		return // the end of the connection tells that we have gone
 	}
 	if err == nil {
-		s := ingress.Stdio{Handler: h.proxy, In: c.Reader, Out: c.UnixConn}
-		err = s.Serve(ctx, peer)
+		err = h.attend(ctx, c, peer)
 	}
 	if err != nil {
 		h.log.Debug().Err(err).Msg("a front-end was cut off")
 	}
 	h.exit(c)
+}
+
+// attend serves a front-end. One that has no more to say still gets its answers; for one that is gone nothing goes on.
+func (h *host) attend(ctx context.Context, c *relay.Conn, peer *ingress.Peer) error {
+	ctx, end := context.WithCancel(ctx)
+	defer end()
+	in := ending{c.Reader, sync.OnceFunc(func() { h.work.Go(func() { c.OnHangUp(ctx, end) }) })}
+	s := ingress.Stdio{Handler: h.proxy, In: in, Out: c.UnixConn}
+	return s.Serve(ctx, peer)
+}
+
+// ending is an input whose end is told.
+type ending struct {
+	io.Reader
+	ended func()
+}
+
+func (e ending) Read(p []byte) (int, error) {
+	n, err := e.Reader.Read(p)
+	if err != nil {
+		e.ended()
+	}
+	return n, err
 }
 
 // judge says whether a front-end can be served here.

@@ -62,6 +62,9 @@ func echoMain() {
 				said = variables()
 			case "read_count":
 				countCall()
+			case "read_never":
+				fmt.Println(`{"jsonrpc":"2.0","method":"notifications/message","params":{"level":"info","data":"at work"}}`)
+				continue
 			case "read_dir":
 				said, _ = os.Getwd()
 			}

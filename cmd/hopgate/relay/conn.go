@@ -155,6 +155,27 @@ func Accept(raw net.Conn, deadline time.Time) (*Conn, *Hello, error) {
 	return c, h, nil
 }
 
+// hangUpEvery is how often a connection is asked for its end.
+const hangUpEvery = time.Second
+
+// OnHangUp calls f when nobody is at the other end any more, unless ctx ends before. Who only has no more to say is still
+// there. Where the platform does not tell the two apart, it waits for ctx.
+func (c *Conn) OnHangUp(ctx context.Context, f func()) {
+	tick := time.NewTicker(hangUpEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		if hungUp(c.UnixConn) {
+			f()
+			return
+		}
+	}
+}
+
 // Answer ends the handshake.
 func (c *Conn) Answer(w *Welcome) error {
 	w.Protocol, w.PID = Protocol, os.Getpid()
