@@ -118,14 +118,14 @@ func refused(o *policy.Outcome) policy.Step {
 	return policy.Step{Gate: o.Gate, Check: o.Gate, Detail: o.Detail, At: o.At}
 }
 
-// observed is the step of a refusal that mode observe does not act on.
+// observed is the step of a refusal that mode observe does not act on, or of what a gate saw and let pass.
 func observed(f *policy.Finding) policy.Step {
-	detail := "would be refused; the connection observes"
+	detail := f.Detail
 	if f.Reason != nil {
-		detail = f.Reason.Code + ": " + detail
-	}
-	if f.Detail != "" {
-		detail += " (" + f.Detail + ")"
+		detail = f.Reason.Code + ": would be refused; the connection observes"
+		if f.Detail != "" {
+			detail += " (" + f.Detail + ")"
+		}
 	}
 	return policy.Step{Gate: f.Gate, Check: f.Gate, Detail: detail, At: f.At}
 }

@@ -9,7 +9,8 @@ import (
 	"testing"
 )
 
-// offered are the tools of an upstream, as it pages them.
+// offered are the tools of an upstream, as it pages them. Two have one name, and two have names that look alike: nobody can
+// tell which one of them is meant.
 var offered = [][]string{
 	{"read_file", "read_secret", "Read_file"}, {}, {"write_file", "write_config", "delete"}, {"list", "list_all", "search"}, {"twin", "twin"}, {"read_\\u0066ast"},
 }
@@ -76,8 +77,8 @@ func TestListedIsWhatCanBeCalled(t *testing.T) {
 		upstream, connection string
 		want                 []string
 	}{
-		"patterns":   {"", `tools: ["read_*", list], deny: [read_secret]`, []string{"list", "read_fast", "read_file"}},
-		"tasks":      {`, tasks: { reading: ["read_*", search], writing: ["write_*"] }`, `tasks: [writing, unclassified]`, []string{"Read_file", "delete", "list", "list_all", "write_config", "write_file"}},
+		"patterns":   {"", `tools: ["read_*", list], deny: [read_secret]`, []string{"list", "read_fast"}},
+		"tasks":      {`, tasks: { reading: ["read_*", search], writing: ["write_*"] }`, `tasks: [writing, unclassified]`, []string{"delete", "list", "list_all", "write_config", "write_file"}},
 		"conditions": {"", `tools: [{ name: "write_*", when: args.n < 5 }, { name: delete, when: 'false' }, "list*"], when: "tool.name != 'write_config'"`, []string{"list", "list_all", "write_file"}},
 	} {
 		for _, up := range upstreams {

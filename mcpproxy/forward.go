@@ -108,7 +108,7 @@ func (x *exchange) finish(ctx context.Context, in *upstream.Incoming) {
 		x.withhold(policy.Denied("identity", policy.ReasonNobody, cause))
 	case len(result.Raw) > x.call.Connection.Limits.Frame:
 		x.withhold(policy.Denied("protocol", reasonLargeResult, ""))
-	case status != policy.StatusError:
+	default:
 		result = x.review(ctx, result)
 	}
 	x.conclude(ctx, status, true)
@@ -130,14 +130,14 @@ func (x *exchange) finish(ctx context.Context, in *upstream.Incoming) {
 	}
 }
 
-// review lets the gates screen a result, and the proxy learn from it.
+// review lets the gates screen an answer, and the proxy learn from a result.
 func (x *exchange) review(ctx context.Context, result *wire.Frame) *wire.Frame {
-	if x.call.Method == "tools/list" {
+	if x.call.Method == "tools/list" && result.Kind == wire.KindResult {
 		x.g.p.Catalog.Learn(x.call.Upstream, result)
 	}
 	result, out := policy.Review(ctx, &x.call, result, x.out)
 	x.out = out
-	if x.out.Allowed && x.starts {
+	if x.out.Allowed && x.starts && result.Kind == wire.KindResult {
 		if err := x.session.negotiate(x.sent.Frame, result); err != nil {
 			x.withhold(policy.Denied("protocol", reasonServerProtocol, err.Error()))
 		}

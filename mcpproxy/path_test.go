@@ -250,6 +250,23 @@ func TestLateAnswersOfARevokedAgentAreWithheld(t *testing.T) {
 	}
 }
 
+// TestErrorsOfUpstreamsAreScreenedToo is a server that says in an error what it may not say in a result.
+func TestErrorsOfUpstreamsAreScreenedToo(t *testing.T) {
+	bubble(t, func(w *world) {
+		c := w.session("alice", "2025-11-25")
+		w.gate.screen = func(_ context.Context, _ *policy.Call, answer *wire.Frame) (policy.Verdict, error) {
+			if answer.Kind == wire.KindError {
+				return policy.Refuse(reasonTest, policy.Pos{}, ""), nil
+			}
+			return policy.Pass, nil
+		}
+		_, answer := c.call(tool("1", "error", "{}"))
+		if !strings.Contains(answer, reasonTest.Answer.Code) {
+			w.t.Errorf("got %s", answer)
+		}
+	})
+}
+
 func TestQuietUpstreamTimesOutAndIsTold(t *testing.T) {
 	bubble(t, func(w *world) {
 		t := w.t
