@@ -135,7 +135,7 @@ func (e *engine) claim(path string) error {
 
 // foreign says that a state directory belongs to another configuration.
 func foreign(dir, config string) error {
-	return &coded{exitConfig, fmt.Errorf("the state in %s belongs to %s", dir, config), "use another --state for another configuration"}
+	return &coded{exitConfig, fmt.Errorf("the state in %s belongs to %s", dir, config), "each configuration has a state of its own: write store: DIR into this one, or use --state"}
 }
 
 // config is the path of the configuration that the directory is bound to, or would be.

@@ -39,6 +39,7 @@ func (d desk) look() (*view, error) {
 		if v.scores, err = trust.Open(d.journal.State(), time.Now); err != nil {
 			return nil, err
 		}
+		v.scores.Doubt(func() bool { return v.old })
 	}
 	register(v.scores, v.file)
 	options := d.app.options()

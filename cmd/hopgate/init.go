@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -30,7 +31,7 @@ func (a *app) initialize() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			_, err = f.Write(sample)
+			_, err = f.Write(untitled(sample))
 			if err := errors.Join(err, f.Close()); err != nil {
 				return err
 			}
@@ -38,6 +39,14 @@ func (a *app) initialize() *cobra.Command {
 			return a.snippet()
 		},
 	}
+}
+
+// untitled is a sample without the comment on top, which is about the file in the repository.
+func untitled(sample []byte) []byte {
+	for bytes.HasPrefix(sample, []byte("#")) {
+		_, sample, _ = bytes.Cut(sample, []byte("\n"))
+	}
+	return append([]byte("# An IDE on this machine and a file server, read only. The server sees the folder in which Hopgate is started.\n"), sample...)
 }
 
 // snippet prints the entry for MCP clients that start servers over stdio. IDEs start them from anywhere, so paths are

@@ -14,7 +14,7 @@ func hungUp(c *net.UnixConn) bool {
 	}
 	var fds [1]unix.PollFd
 	err = raw.Control(func(fd uintptr) {
-		fds[0].Fd = int32(fd)       //nolint:gosec // the kernel numbers files from 0 on
+		fds[0].Fd = int32(fd)
 		_, _ = unix.Poll(fds[:], 0) // without an answer nothing has happened
 	})
 	return err != nil || fds[0].Revents&(unix.POLLHUP|unix.POLLERR) != 0
