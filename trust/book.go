@@ -61,6 +61,8 @@ func Assume(score int) *Book {
 // before the first call, and old from many goroutines.
 func (b *Book) Doubt(old func() bool) { b.old = old }
 
+func (b *Book) doubted() bool { return b.old != nil && b.old() }
+
 var errKey = errors.New("a key is none of trust's")
 
 // load takes one key of the state in. The order of keys does not matter.

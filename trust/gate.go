@@ -159,9 +159,11 @@ func (g *gate) Check(_ context.Context, c *policy.Call) (policy.Verdict, error) 
 	if assumed {
 		s, blocked = Standing{Score: c.Assumed.Score, Condition: Sound}, false
 	}
-	v := g.judge(c, s, blocked)
-	if v.Effect == policy.Allow && !assumed && g.book.old != nil && g.book.old() {
+	var v policy.Verdict
+	if s.Condition == Sound && !assumed && g.book.doubted() {
 		v = g.doubt(c, reasonOld)
+	} else {
+		v = g.judge(c, s, blocked)
 	}
 	if v.Effect == policy.Allow && !g.parts {
 		if r := g.stopped(); r != nil {

@@ -342,6 +342,19 @@ func TestAnAssumedScoreHoldsForEverybody(t *testing.T) {
 	}
 }
 
+func TestOperatorsSeeThatNobodyReachesAMinimumInAnOlderState(t *testing.T) {
+	w := newWorld(t)
+	w.build(t, need(100, 3))
+	old := true
+	w.Doubt(func() bool { return old })
+	for _, want := range []bool{true, false} {
+		old = want
+		if got := w.Needs(w.conn); len(got) != 1 || got[0].Held != want || got[0].From != 100 {
+			t.Errorf("older %v: got %+v", want, got)
+		}
+	}
+}
+
 func TestOperatorsSeeWhatAConnectionNeeds(t *testing.T) {
 	w := newWorld(t)
 	w.conn.Tools = []policy.Scope{scope("tool_*", 600, 5)}

@@ -35,6 +35,7 @@ func (b *Book) Needs(c *policy.Connection) []Need {
 			if n.Held && m.score > 0 {
 				n.From = m.again()
 			}
+			n.Held = n.Held || m.score > 0 && b.doubted()
 			all = append(all, n)
 		}
 	}

@@ -104,6 +104,9 @@ func took(d time.Duration) string {
 func trustOf(c *admin.Connection) string {
 	for _, n := range c.Needs {
 		if n.Part == "" {
+			if n.Held && c.Score >= n.From { // in a state that was rolled back, for one
+				return fmt.Sprintf("not known, needs %d", n.Min)
+			}
 			if n.Held {
 				return fmt.Sprintf("%d < %d", c.Score, n.From)
 			}

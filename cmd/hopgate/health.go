@@ -84,13 +84,12 @@ func (v *view) state(c *admin.Connection) string {
 	if s := v.scores.Standing(trust.Upstream(c.Upstream)); s.Condition != trust.Sound && s.Condition != trust.Stale {
 		return "upstream " + s.Condition.String()
 	}
-	if slices.ContainsFunc(c.Needs, func(n admin.Need) bool { return n.Held && n.Part == "" }) {
-		return "below trust"
-	}
 	capped := func(l admin.Limit) bool { return isMoney(&l) && !strings.HasPrefix(l.Place, "tool ") }
 	switch {
 	case v.old && (len(c.Needs) > 0 || slices.ContainsFunc(c.Limits, capped)):
 		return "rolled back"
+	case slices.ContainsFunc(c.Needs, func(n admin.Need) bool { return n.Held && n.Part == "" }):
+		return "below trust"
 	case slices.ContainsFunc(c.Limits, func(l admin.Limit) bool { return capped(l) && l.Left == 0 }):
 		return "spend used up"
 	}
