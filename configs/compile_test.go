@@ -177,19 +177,6 @@ func TestEveryReasonCanBeExpected(t *testing.T) {
 	parse(t, connect("tools: x")+"tests: [{ agent: bot, call: up/x, expect: deny FRAME_TOO_LARGE }]\n", world{})
 }
 
-func TestDidYouMean(t *testing.T) {
-	known := []string{"tools", "tasks", "timeout", "deny", "from", "to", "resources", ""}
-	cases := map[string]string{
-		"toosl": "tools", "Tools": "tools", "tool": "tools", "task": "tasks", "timout": "timeout", "form": "from", "ressources": "resources",
-		"dney": "deny", "tools": "", "quota": "", "x": "", "": "", "zz": "", strings.Repeat("tools", 20): "", "TIMEOUT": "timeout",
-	}
-	for name, want := range cases {
-		if got := configs.Nearest(name, known); got != want {
-			t.Errorf("%q: got %q, want %q", name, got, want)
-		}
-	}
-}
-
 func TestPathsBecomeAbsolute(t *testing.T) {
 	here, err := filepath.Abs("conf")
 	if err != nil {

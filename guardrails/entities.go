@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"github.com/hopgate/hopgate/guardrails/detect"
+	"github.com/hopgate/hopgate/policy"
 )
 
 // mediaEntity is what findings say that stand for a picture, a sound, a document or an archive.
@@ -66,39 +67,8 @@ func knownNames() []string {
 
 // suggest says which known name was probably meant, or nothing where none is near.
 func suggest(name string, known []string) string {
-	best, least := "", len(name)/3+2
-	for _, k := range known {
-		if len(k) > 64 {
-			continue
-		}
-		d := distance(name, k)
-		if d < least && d < len(k) || d == least && best != "" && k < best {
-			best, least = k, d
-		}
+	if best := policy.Nearest(name, known); best != "" {
+		return `did you mean "` + best + `"?`
 	}
-	if best == "" {
-		return ""
-	}
-	return `did you mean "` + best + `"?`
-}
-
-// distance counts the insertions, deletions and replacements of bytes that lead from a to b (Levenshtein).
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			replaced := diagonal
-			if a[i] != b[j] {
-				replaced++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(replaced, row[j]+1, diagonal+1)
-		}
-	}
-	return row[len(b)]
+	return ""
 }

@@ -166,7 +166,7 @@ func (c *condition) typecheck(def *definition, tool string) string {
 // unknown says that a tool has no such parameter.
 func (s *shapes) unknown(name, tool string) string {
 	text := fmt.Sprintf("%q is not a parameter of %s", name, tool)
-	if near := nearest(name, s.missed[name]); near != "" {
+	if near := policy.Nearest(name, s.missed[name]); near != "" {
 		text += fmt.Sprintf(" (did you mean %q?)", near)
 	}
 	return text

@@ -214,7 +214,7 @@ func unknownTask(u *policy.Upstream, t *TaskName) policy.Complaints {
 		return nil
 	}
 	hint := "add it to the tasks of the upstream, or name one of: " + strings.Join(known, ", ")
-	if near := nearest(t.Text, known); near != "" {
+	if near := policy.Nearest(t.Text, known); near != "" {
 		hint = fmt.Sprintf("did you mean %q?", near)
 	}
 	return policy.Complaints{{At: t.At, Text: fmt.Sprintf("upstream %s has no task type %q", u.Name, t.Text), Hint: hint}}
