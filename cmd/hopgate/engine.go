@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"encoding/json"
@@ -347,6 +348,9 @@ func (e *engine) watch(ctx context.Context, told <-chan os.Signal) error {
 		return fmt.Errorf("watching the configuration: %w", err)
 	}
 	e.work.Go(func() {
+		if e.outdated() {
+			_ = e.reload(ctx) // told by reload itself
+		}
 		for {
 			select {
 			case <-ctx.Done():
@@ -361,6 +365,14 @@ func (e *engine) watch(ctx context.Context, told <-chan os.Signal) error {
 		}
 	})
 	return nil
+}
+
+// outdated reports whether the file has changed since it was read, before the watch over it began.
+func (e *engine) outdated() bool {
+	data, err := os.ReadFile(e.app.config)
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return err == nil && e.notGood == "" && !bytes.Equal(data, e.file.Source)
 }
 
 // expel ends what is open under credentials that do not count any more. Revocation takes effect within a second.

@@ -94,6 +94,9 @@ func (a *app) own(ctx context.Context, vacate vacate, f func(context.Context, *e
 
 // run serves until ctx ends, or something that must not fail does.
 func (a *app) run(ctx context.Context, e *engine, failed <-chan error) error {
+	told := make(chan os.Signal, 1)
+	signal.Notify(told, syscall.SIGHUP) // before anybody learns that there is a process to tell
+	defer signal.Stop(told)
 	if err := e.serve(ctx, e.file, e.problem); err != nil {
 		return err
 	}
@@ -114,9 +117,6 @@ func (a *app) run(ctx context.Context, e *engine, failed <-chan error) error {
 		defer cancel()
 		_ = desk.Close(ctx) // an operator who still listens is cut off
 	}()
-	told := make(chan os.Signal, 1)
-	signal.Notify(told, syscall.SIGHUP)
-	defer signal.Stop(told)
 	if err := e.watch(ctx, told); err != nil {
 		return err
 	}
