@@ -29,6 +29,7 @@ const (
 	faultCap     = "HOPGATE_FAULT_CAP" // billionths of a dollar
 	faultCallers = "HOPGATE_FAULT_CALLERS"
 	faultReserve = "HOPGATE_FAULT_RESERVE" // bytes of the disk; 0 for no ballast
+	faultKeep    = "HOPGATE_FAULT_KEEP"    // for how long records are kept, in nanoseconds; 0 for ever
 )
 
 // mostCost is what a call may cost, in billionths of a dollar, and what is reserved for it.
@@ -182,6 +183,7 @@ func TestFaultChild(t *testing.T) {
 	reserve := number(faultReserve)
 	a, err := openAccount(t.Context(), audit.Config{
 		Dir: dir, Anchor: dir + ".anchor", Reserve: uint64(reserve), Ballast: reserve > 0,
+		Keep: time.Duration(number(faultKeep)),
 	}, number(faultCap))
 	if err != nil {
 		t.Fatal(err)

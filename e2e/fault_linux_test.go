@@ -35,6 +35,19 @@ func fillDisk(t *testing.T, name string, leave int64) {
 	}
 }
 
+// fillUntil keeps a disk filled, whatever the process on it removes meanwhile, until it says whether it has noticed.
+func fillUntil(t *testing.T, name string, leave int64, noticed <-chan bool) bool {
+	t.Helper()
+	for {
+		fillDisk(t, name, leave)
+		select {
+		case is := <-noticed:
+			return is
+		case <-time.After(time.Millisecond):
+		}
+	}
+}
+
 // TestACapHoldsOnAFullDisk fills a small disk under load. Calls are refused; a process that starts there says that the disk
 // is full; with the ballast released it starts; and with space again it goes on. Badger maps its files, so it may end a
 // process on a disk that is filled to the last byte.
@@ -50,8 +63,9 @@ func TestACapHoldsOnAFullDisk(t *testing.T) {
 	})
 	f := newFaults(t, disk)
 	f.reserve = 96 << 20
-	f.callers, f.rounds = 8, min(f.rounds, 10)                     // each takes longer than a kill alone, and fills the disk with records
-	f.limit = int64(f.rounds) * int64(f.callers) * 1500 * mostCost // memory is fast
+	f.keep = time.Second // the disk is small
+	// A round has two kills under load, and memory is fast.
+	f.limit = int64(f.rounds) * max(int64(f.callers)*200, 12_000) * mostCost
 	filler := filepath.Join(disk, "filler")
 	for round := range f.rounds {
 		goal := f.limit / 10 * 6 * int64(round+1) / int64(f.rounds)
@@ -63,8 +77,9 @@ func TestACapHoldsOnAFullDisk(t *testing.T) {
 		for f.progress(t) < goal {
 			time.Sleep(time.Millisecond) // it is another process that spends
 		}
-		fillDisk(t, filler, f.reserve*9/10)
-		if !w.until("full") {
+		full := make(chan bool, 1)
+		go func() { full <- w.until("full") }()
+		if !fillUntil(t, filler, f.reserve*9/10, full) {
 			err := w.end()
 			t.Fatalf("on a full disk a process ends so: %v\n%s", err, w.words())
 		}

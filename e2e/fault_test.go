@@ -28,17 +28,19 @@ type faults struct {
 	callers     int
 	rounds      int
 	reserve     int64
+	keep        time.Duration // of records
 }
 
 // newFaults sizes a series. HOPGATE_FAULT_ROUNDS says how many kills there are (3); the full form has 200, and 64
-// callers. What a kill leaves reserved and unused is less than a hundredth of the cap.
+// callers. What a kill leaves reserved and unused is less than a hundredth of the cap. In the full form records are
+// kept for a second: what a round must rebuild then does not grow with the rounds before, and pruning is killed too.
 func newFaults(t *testing.T, dir string) *faults {
 	t.Helper()
 	f := &faults{dir: filepath.Join(dir, "state"), ledger: filepath.Join(t.TempDir(), "ledger"), callers: 8, rounds: 3}
 	if n, err := strconv.Atoi(os.Getenv("HOPGATE_FAULT_ROUNDS")); err == nil && n > 0 {
-		f.callers, f.rounds = 64, n
+		f.callers, f.rounds, f.keep = 64, n, time.Second
 	}
-	f.limit = int64(f.rounds) * int64(f.callers) * 150 * mostCost
+	f.limit = int64(f.rounds) * int64(f.callers) * 100 * mostCost
 	return f
 }
 
@@ -84,7 +86,8 @@ func (f *faults) start(t *testing.T) *worker {
 	}
 	w := &worker{Cmd: exec.CommandContext(t.Context(), exe, "-test.run=^TestFaultChild$", "-test.timeout=10m"), said: make(chan string, 64)}
 	w.Env = append(os.Environ(), faultDir+"="+f.dir, faultLedger+"="+f.ledger, faultCap+"="+fmt.Sprint(f.limit),
-		faultCallers+"="+fmt.Sprint(f.callers), faultReserve+"="+fmt.Sprint(f.reserve))
+		faultCallers+"="+fmt.Sprint(f.callers), faultReserve+"="+fmt.Sprint(f.reserve),
+		faultKeep+"="+fmt.Sprint(int64(f.keep)))
 	w.Stderr = &w.errs
 	out, err := w.StdoutPipe()
 	if err != nil {
