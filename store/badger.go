@@ -25,6 +25,10 @@ const (
 	schema   = 1       // Badger's external magic
 )
 
+// baseTable is the size of a table of the lower levels. A compaction builds up to 26 of them at once and takes four times
+// their size for each: with 2 MiB, Badger's own choice, that is 200 MB under load.
+const baseTable = 1 << 20 // bytes
+
 // positionKey holds what Position returns. It lies outside the keys that a Put may have.
 var positionKey = []byte("\x00position")
 
@@ -92,6 +96,7 @@ func badgerOptions(dir string, log zerolog.Logger) badger.Options {
 		WithSyncWrites(false).
 		WithMemTableSize(memTable).
 		WithNumMemtables(2).
+		WithBaseTableSize(baseTable).
 		WithNumCompactors(2).
 		WithNumLevelZeroTables(2).
 		WithNumLevelZeroTablesStall(5).

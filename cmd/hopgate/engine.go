@@ -212,6 +212,7 @@ func (e *engine) serve(ctx context.Context, file *configs.File, problem error) e
 	e.stop = func() { stop(); before() }
 	e.work.Go(func() { e.expel(ctx) })
 	e.work.Go(func() { e.saveUse(ctx) })
+	e.work.Go(func() { relax(ctx) })
 	return nil
 }
 
