@@ -56,8 +56,13 @@ type window struct {
 	id    int64 // number of the window; it never goes back
 	used  int64 // settled, and reserved at the upper bound
 	held  int64 // of used: reserved by calls under way; not stored, so a crash settles all at the upper bound
+	past  int64 // used of the window with the number before, which in another zone may still run
 	told  uint8 // thresholds that were told of, a bit each
 	until int64 // end of the window, nanoseconds since 1970; 0 where it is not computed yet
+	live  bool  // the configuration in force has a limit on it
+
+	before []kin // that were in force earlier, where this one is
+	after  []kin // that are in force, where this one is not
 }
 
 // windowKey tells the windows of a scope apart. The limit is no part of it: it may change while the window runs.
@@ -87,9 +92,18 @@ func (w *window) turn(now int64) {
 		return
 	}
 	if id := w.per.window(at(now).In(w.zone)); id > w.id {
-		w.id, w.used, w.held, w.told = id, 0, 0, 0
+		w.begin(id, w.inherited(id))
 	}
 	w.until = w.per.end(w.id, w.zone).UnixNano()
+}
+
+// begin replaces the window by a later one.
+func (w *window) begin(id, used int64) {
+	w.past = 0
+	if id == w.id+1 {
+		w.past = w.used
+	}
+	w.id, w.used, w.held, w.told, w.until = id, used, 0, 0, 0
 }
 
 // peek is what the window has used at a time, which may be one that somebody only asks about, and when it ends.

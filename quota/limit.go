@@ -34,6 +34,7 @@ type limit struct {
 	window      *window
 	gauge       *gauge
 	exchange    exchange               // of spend: from the currency of the price
+	rates       *rates                 // of spend: those of the configuration
 	reached     [len(thresholds)]int64 // of spend: the amounts that operators are told of
 }
 
@@ -102,6 +103,7 @@ func (l *limit) take(now, n int64) (window int64) {
 	default:
 		l.window.used += n // fits: room has compared it with the limit
 		l.window.held += n
+		l.window.passOn(now, n)
 		return l.window.id
 	}
 }

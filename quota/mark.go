@@ -57,7 +57,7 @@ func (b *Book) Raise(marks []Mark) error {
 		w := a.findWindow(from.windowKey, from.zone)
 		switch {
 		case from.id > w.id:
-			w.id, w.used, w.held, w.told, w.until = from.id, from.used, 0, 0, 0
+			w.begin(from.id, from.used)
 		case from.id < w.id || from.used <= w.used:
 			continue
 		default:

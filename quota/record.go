@@ -15,7 +15,13 @@ import (
 // A stored account is a version, the number of meters and the meters, the number of windows and the windows, and the
 // CRC-32C of all that and of the key. Numbers are varints in their shortest form, texts have their length before them.
 // What is used is stored, what is held is not.
-const recordVersion = 1
+//
+// A stored account of version 2 has behind each window what the one before it has used; it is written where that is
+// anything.
+const (
+	recordVersion = 1
+	recordPast    = 2
+)
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
@@ -26,7 +32,11 @@ func (a *account) append(b []byte) []byte {
 	start := len(b)
 	slices.SortFunc(a.meters, func(x, y *meter) int { return strings.Compare(x.unit, y.unit) })
 	slices.SortFunc(a.windows, func(x, y *window) int { return x.compare(&y.windowKey) })
-	b = append(b, recordVersion)
+	version := byte(recordVersion)
+	if count(a.windows, (*window).remembers) > 0 {
+		version = recordPast
+	}
+	b = append(b, version)
 	b = binary.AppendUvarint(b, uint64(count(a.meters, (*meter).used)))
 	for _, m := range a.meters {
 		if m.used() {
@@ -43,6 +53,9 @@ func (a *account) append(b []byte) []byte {
 			b = appendText(appendText(b, w.zoneName), string(w.currency))
 			b = binary.AppendUvarint(b, uint64(w.id))
 			b = append(binary.AppendUvarint(b, uint64(w.used)), w.told)
+			if version == recordPast {
+				b = binary.AppendUvarint(b, uint64(w.past))
+			}
 		}
 	}
 	return binary.BigEndian.AppendUint32(b, sum(a.key, b[start:]))
@@ -50,6 +63,8 @@ func (a *account) append(b []byte) []byte {
 
 func (m *meter) used() bool   { return m.tat != 0 }
 func (w *window) begun() bool { return w.id != 0 }
+
+func (w *window) remembers() bool { return w.past != 0 }
 
 func count[T any](all []T, which func(T) bool) (n int) {
 	for _, x := range all {
@@ -76,7 +91,8 @@ func parseAccount(key string, b []byte) (*account, error) {
 	}
 	a := &account{key: key}
 	r := reader{rest: b[:len(b)-4]}
-	if r.byte() != recordVersion {
+	version := r.byte()
+	if version != recordVersion && version != recordPast {
 		return nil, fmt.Errorf("%w: unknown version", errCorrupt)
 	}
 	for range r.count() {
@@ -87,6 +103,9 @@ func parseAccount(key string, b []byte) (*account, error) {
 		w.kind, w.per = Kind(r.byte()), period(r.byte())
 		w.zoneName, w.currency = r.text(), Code(r.text())
 		w.id, w.used, w.told = r.number(), r.number(), r.byte()
+		if version == recordPast {
+			w.past = r.number()
+		}
 		if w.kind < KindQuota || w.kind > KindSpend || w.per < daily || w.per > monthly || w.id > maxWindow {
 			return nil, errCorrupt
 		}

@@ -21,7 +21,7 @@ func sample(tb testing.TB) *account {
 	m.tat, m.step, m.depth = 1_800_000_000_000_000_000, 1_000_000_000, 20_000_000_000
 	a.findMeter("day") // never used, so not stored
 	w := a.findWindow(windowKey{KindSpend, monthly, "Europe/Prague", "USD"}, prague)
-	w.id, w.used, w.held, w.told = 24310, 41_500_000_000, 2_000_000_000, 1
+	w.id, w.used, w.held, w.told, w.past = 24310, 41_500_000_000, 2_000_000_000, 1, 50_000_000_000
 	w = a.findWindow(windowKey{KindQuota, daily, "UTC", ""}, time.UTC)
 	w.id, w.used = 20780, 17
 	return a
@@ -40,7 +40,7 @@ func TestRecordsAreSmallAndRead(t *testing.T) {
 	if got := a.append(nil); !bytes.Equal(got, b) {
 		t.Errorf("got %x, want %x", got, b)
 	}
-	if w := a.windows[1]; w.used != 41_500_000_000 || w.held != 0 || w.zone.String() != "Europe/Prague" {
+	if w := a.windows[1]; w.used != 41_500_000_000 || w.held != 0 || w.past != 50_000_000_000 || w.zone.String() != "Europe/Prague" {
 		t.Errorf("got %+v; what was held must be charged", w)
 	}
 	if _, err := parseAccount("q/a/other", b); err == nil {
@@ -86,6 +86,7 @@ func FuzzRecord(f *testing.F) {
 	b := sample(f).append(nil)
 	f.Add(b[:len(b)-4])
 	f.Add([]byte{1, 0, 0})
+	f.Add([]byte{2, 0, 0})
 	f.Add([]byte{1, 0x80, 0, 0})
 	f.Fuzz(func(t *testing.T, body []byte) {
 		const key = "q/x"

@@ -98,7 +98,7 @@ func (p *pricing) cap(b *Book, c *policy.Connection, own *SpendKeys, r *rates) p
 			s := &l.keys.Spend[i]
 			key := windowKey{kind: KindSpend, per: s.Max.per, currency: s.Max.Currency}
 			limit := m.window(&l.scope, key, zoneOf(c, s.Zone.Location), s.Max.Nanos, fmt.Sprintf("%s/%s", s.Max.Price, s.Max.per), s.At)
-			limit.exchange = exchange{1, 1}
+			limit.exchange, limit.rates = exchange{1, 1}, r
 			for i, percent := range thresholds {
 				limit.reached[i] = scale(limit.max, percent, 100)
 			}
@@ -106,6 +106,9 @@ func (p *pricing) cap(b *Book, c *policy.Connection, own *SpendKeys, r *rates) p
 				var complaints policy.Complaints
 				limit.exchange, complaints = r.exchange(p.price.currency, s.Max.Currency, s.At)
 				m.wrong = append(m.wrong, complaints...)
+			}
+			if len(m.wrong) == 0 {
+				m.wrong = b.uncounted(limit)
 			}
 			m.add(&p.caps, &l.scope, limit)
 		}

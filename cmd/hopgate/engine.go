@@ -262,7 +262,8 @@ func (e *engine) announce(ctx context.Context, file *configs.File) error {
 	if err != nil {
 		return err
 	}
-	register(e.memory.Scores, file) // durable with the event
+	register(e.memory.Scores, file) // durable with the event, as is what limits carry over
+	e.memory.Limits.Register(file.Connections...)
 	facts := map[string]string{"revision": configs.ShortRevision(file.Revision), "path": path}
 	return e.journal.Event(ctx, "configuration in force", facts, []store.Put{{Key: []byte(keyConfig), Value: []byte(path)}})
 }

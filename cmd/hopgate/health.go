@@ -24,8 +24,8 @@ type view struct {
 	old    bool // the state was rolled back
 }
 
-// look is a view of what is served; or where nobody is, of the configuration on disk over the state, with a book of scores
-// apart from that which the journal writes down: in it may begin who is new, and still to look changes nothing.
+// look is a view of what is served; or where nobody is, of the configuration on disk over the state, with books
+// apart from those which the journal writes down: in them may begin who is new, and still to look changes nothing.
 func (d desk) look() (*view, error) {
 	v := &view{file: d.current(), scores: d.memory.Scores, limits: d.memory.Limits, old: d.journal != nil && d.journal.RolledBack() != nil}
 	if v.file == nil {
@@ -39,13 +39,21 @@ func (d desk) look() (*view, error) {
 		if v.scores, err = trust.Open(d.journal.State(), time.Now); err != nil {
 			return nil, err
 		}
-		v.scores.Doubt(func() bool { return v.old })
+		if v.limits, err = quota.Open(d.journal.State(), time.Now, nil); err != nil {
+			return nil, err
+		}
+		old := func() bool { return v.old }
+		v.scores.Doubt(old)
+		v.limits.Shut(old)
 	}
 	register(v.scores, v.file)
 	options := d.app.options()
 	options.Gates = mcpproxy.Gates(mcpproxy.Memory{Catalog: d.memory.Catalog, Scores: v.scores, Limits: v.limits})
-	v.file, err = configs.Parse(v.file.Path, v.file.Source, options)
-	return v, err
+	if v.file, err = configs.Parse(v.file.Path, v.file.Source, options); err != nil {
+		return nil, err
+	}
+	v.limits.Register(v.file.Connections...)
+	return v, nil
 }
 
 // Connections implements admin.API.
