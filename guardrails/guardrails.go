@@ -21,11 +21,11 @@ import (
 
 const gateName = "guardrails"
 
-// Spec describes the gate. Its gates share one set of detectors for each configuration.
-func Spec() policy.Spec {
+// Spec describes the gate. Its gates share one set of detectors for each configuration, and the vault.
+func Spec(v *Vault) policy.Spec {
 	s, seen := new(shelf), newSchemas()
 	return policy.NewSpec(gateName, "what may be said", reasons,
-		func(c *policy.Connection, own *Keys) (policy.Gate, error) { return build(s, seen, c, own) },
+		func(c *policy.Connection, own *Keys) (policy.Gate, error) { return build(s, seen, v, c, own) },
 	).On(policy.OnFile, func() any { return new(FileKeys) }).
 		On(policy.OnTool, func() any { return new(ToolKeys) })
 }
@@ -52,6 +52,7 @@ func (s *shelf) of(keys *FileKeys) (*Profiles, error) {
 type gate struct {
 	engine *detect.Engine
 	seen   *schemas
+	vault  *Vault
 	guards []guard
 }
 
@@ -63,12 +64,12 @@ type guard struct {
 
 var _ policy.Screen = (*gate)(nil)
 
-func build(s *shelf, seen *schemas, c *policy.Connection, own *Keys) (policy.Gate, error) {
+func build(s *shelf, seen *schemas, v *Vault, c *policy.Connection, own *Keys) (policy.Gate, error) {
 	all, err := s.of(policy.Setting[FileKeys](c.File, gateName))
 	if err != nil {
 		return nil, err
 	}
-	g := &gate{engine: all.engine, seen: seen}
+	g := &gate{engine: all.engine, seen: seen, vault: v}
 	var wrong policy.Complaints
 	add := func(n *ProfileName, tool *policy.Pattern) {
 		name := lightName
@@ -113,7 +114,7 @@ func (g *gate) Screen(_ context.Context, c *policy.Call, result *wire.Frame) (po
 
 // inspect looks at a message and says what becomes of it.
 func (g *gate) inspect(c *policy.Call, f *wire.Frame, way policy.Direction, why *causes) (policy.Verdict, error) {
-	s := newScan()
+	s := newScan(g.vault)
 	defer s.free()
 	s.look(g.engine, f.Raw)
 	if len(s.found) == 0 {

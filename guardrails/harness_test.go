@@ -1,8 +1,10 @@
 package guardrails_test
 
 import (
+	"crypto/rand"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/hopgate/hopgate/guardrails"
 	"github.com/hopgate/hopgate/mcpproxy/wire"
@@ -45,8 +47,10 @@ func connection(tb testing.TB, guard string, profiles ...guardrails.Profile) *po
 	return c
 }
 
-func equip(c *policy.Connection, guard string) error {
-	spec := guardrails.Spec()
+func equip(c *policy.Connection, guard string) error { return equipWith(newVault(), c, guard) }
+
+func equipWith(v *guardrails.Vault, c *policy.Connection, guard string) error {
+	spec := guardrails.Spec(v)
 	keys, _ := spec.Config().(*guardrails.Keys)
 	if guard != "" {
 		keys.Guard = &guardrails.ProfileName{Text: guard, At: policy.Pos{Line: 9}}
@@ -99,4 +103,13 @@ func answer(tb testing.TB, c *policy.Connection, raw string) (string, policy.Out
 func fill(message, text string) string {
 	quoted := string(wire.AppendQuote(nil, text))
 	return strings.ReplaceAll(message, "FOUND", quoted[1:len(quoted)-1])
+}
+
+// newVault makes a vault that forgets.
+func newVault() *guardrails.Vault {
+	v, err := guardrails.OpenVault(guardrails.VaultConfig{Clock: time.Now, Random: rand.Reader})
+	if err != nil {
+		panic(err)
+	}
+	return v
 }

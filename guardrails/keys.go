@@ -65,7 +65,8 @@ type Rule struct {
 	Find        []Find           `yaml:"find" doc:"What the rule is for: secret, pii, injection, hidden (a kind), a finding by name like email, card, us-ssn or github-token, or a mapping that describes one of your own."`
 	Unscannable *Unscannable     `yaml:"on_unscannable" doc:"What is done about what could not be looked at: block or log. Without this, text that could not be read to its end is blocked, and pictures, sound and archives pass and are logged."`
 	In          Way              `yaml:"in" doc:"Where: args (what goes to the server), result (what goes to the agent) or both (default)."`
-	Do          Action           `yaml:"do" doc:"What is done: log, block, redact (a placeholder), mask (a placeholder with the last characters) or drop (the member or element is left out where it may be, else redacted)."`
+	Do          Action           `yaml:"do" doc:"What is done: log, block, redact (a placeholder), mask (a placeholder with the last characters), hash (a placeholder that is the same for the same value, without a way back), surrogate (a value of the same shape that belongs to nobody) or drop (the member or element is left out where it may be, else redacted)."`
+	Scope       HashScope        `yaml:"scope" doc:"Within what equal values get equal hashes: connection (default), agent, upstream or all."`
 	Sure        Level            `yaml:"at" doc:"From which certainty on: low, medium (default) or high."`
 	Tools       []policy.Pattern `yaml:"tools" doc:"Only calls of these tools: TOOL or UPSTREAM/TOOL, with * for any run of characters."`
 	Except      []policy.Pattern `yaml:"except" doc:"No calls of these tools: TOOL or UPSTREAM/TOOL, with * for any run of characters."`
@@ -78,7 +79,7 @@ func (*Rule) SchemaOneOf() []string { return []string{"find", "on_unscannable"} 
 
 // SchemaNeeds returns the keys that may only stand where others do.
 func (*Rule) SchemaNeeds() map[string][]string {
-	return map[string][]string{"do": {"find"}, "at": {"find"}, "paths": {"find"}}
+	return map[string][]string{"do": {"find"}, "at": {"find"}, "paths": {"find"}, "scope": {"do"}}
 }
 
 // Find is what a rule looks for: something that is known, or a rule of the operator's own.

@@ -37,6 +37,7 @@ type rule struct {
 	way           Way
 	least         uint8
 	do            Action
+	scope         HashScope
 	tools, except []policy.Pattern
 	paths         []policy.Pattern
 	at            policy.Pos
@@ -182,7 +183,7 @@ func compile(p *Profile, rules map[string]own) (*profile, policy.Complaints) {
 	}
 	for i := range p.Rules {
 		r := &p.Rules[i]
-		c := rule{way: r.In, least: r.Sure.least(), do: r.Do, tools: r.Tools, except: r.Except, paths: r.Paths, at: r.At}
+		c := rule{way: r.In, least: r.Sure.least(), do: r.Do, scope: r.Scope, tools: r.Tools, except: r.Except, paths: r.Paths, at: r.At}
 		switch {
 		case r.Unscannable != nil:
 			c.kinds, c.do, c.least = []detect.Kind{detect.Unread}, r.Unscannable.Do, 0
@@ -197,7 +198,7 @@ func compile(p *Profile, rules map[string]own) (*profile, policy.Complaints) {
 		out.rules = append(out.rules, c)
 	}
 	out.rules = append(out.rules, always()...)
-	return out, wrong
+	return out, append(wrong, unfit(p)...)
 }
 
 // find adds what a rule is for.

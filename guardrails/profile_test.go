@@ -20,7 +20,7 @@ func written(guardrails, connection string) string {
 func load(t *testing.T, text string) (*configs.File, error) {
 	t.Helper()
 	return configs.Parse("hopgate.yaml", []byte(text), configs.Options{
-		Gates: []policy.Spec{guardrails.Spec()}, Env: func(string) (string, bool) { return "", false },
+		Gates: []policy.Spec{guardrails.Spec(newVault())}, Env: func(string) (string, bool) { return "", false },
 	})
 }
 
@@ -62,7 +62,11 @@ func TestMistakesInProfilesAreTold(t *testing.T) {
 		"unknown profile":    {"", ", guard: strickt", `did you mean "strict"?`},
 		"unknown finding":    {"guardrails: { p: [{ find: emial, do: log }] }\n", ", guard: p", `did you mean "email"?`},
 		"nothing to do":      {"guardrails: { p: [{ find: email }] }\n", ", guard: p", "does not say what to do"},
-		"later action":       {"guardrails: { p: [{ find: email, do: tokenize }] }\n", ", guard: p", `tokenize`},
+		"no surrogate":       {"guardrails: { p: [{ find: us-passport, do: surrogate }] }\n", ", guard: p", "would be found again"},
+		"surrogate of all":   {"guardrails: { p: [{ find: pii, do: surrogate }] }\n", ", guard: p", "name what is to have surrogates"},
+		"surrogate of own":   {"guardrails: { p: [{ find: { name: n, words: [xyz], examples: [xyz], counterexamples: [y] }, do: surrogate }] }\n", ", guard: p", "a rule of your own"},
+		"scope of no hash":   {"guardrails: { p: [{ find: email, do: mask, scope: agent }] }\n", ", guard: p", "scope is for do: hash"},
+		"unknown scope":      {"guardrails: { p: [{ find: email, do: hash, scope: team }] }\n", ", guard: p", "is not connection, agent, upstream or all"},
 		"empty":              {"guardrails: { p: [] }\n", ", guard: p", "no rule"},
 		"no name":            {"guardrails: { p: [{ find: { words: [x], examples: [x], counterexamples: [y] }, do: log }] }\n", ", guard: p", "needs a name"},
 		"known name":         {"guardrails: { p: [{ find: { name: email, words: [xyz], examples: [xyz], counterexamples: [y] }, do: log }] }\n", ", guard: p", "known already"},

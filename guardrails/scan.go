@@ -16,6 +16,7 @@ type scan struct {
 	found   []sighting
 	own     int                              // of found: those in single leaves, in order of leaf
 	emit    func(leaf int, f detect.Finding) // take, bound once
+	vault   *Vault                           // whose placeholders are no findings; nil for none
 	names   map[int32]string                 // names of members in which something was found, by where they begin
 }
 
@@ -24,7 +25,8 @@ type sighting struct {
 	detect.Finding
 	leaf    int
 	do      Action
-	at      policy.Pos // the rule that says so
+	rule    *rule      // that says so
+	at      policy.Pos // where it is written
 	dropped bool       // the member or element goes as a whole
 }
 
@@ -34,8 +36,10 @@ var scans = sync.Pool{New: func() any {
 	return s
 }}
 
-func newScan() *scan {
+// newScan returns a scan to which what a vault has put into messages is no finding; the vault may be nil.
+func newScan(v *Vault) *scan {
 	s, _ := scans.Get().(*scan)
+	s.vault = v
 	return s
 }
 
@@ -47,7 +51,7 @@ func (s *scan) free() {
 		return
 	}
 	s.forget()
-	s.found, s.names = s.found[:0], nil
+	s.found, s.names, s.vault = s.found[:0], nil, nil
 	scans.Put(s)
 }
 
@@ -80,6 +84,9 @@ func (s *scan) take(leaf int, f detect.Finding) {
 	}
 	if name, ok := placeholderAt(s.leaves[leaf].Text, f.Start, f.End); ok && entityOf(name) != "" {
 		return // it says itself that there is nothing
+	}
+	if s.vault.wrote(s.leaves[leaf].Text, f.Start, f.End) {
+		return
 	}
 	s.found = append(s.found, sighting{Finding: f, leaf: leaf})
 	s.own = len(s.found)
@@ -128,7 +135,7 @@ func (p *profile) decide(x *sighting, c *policy.Call, way policy.Direction, poin
 			continue
 		}
 		if r.do > x.do {
-			x.do, x.at = r.do, r.at
+			x.do, x.rule, x.at = r.do, r, r.at
 			if r.at.Line == 0 {
 				x.at = p.at
 			}

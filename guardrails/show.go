@@ -27,7 +27,7 @@ func (p *Profiles) Show(name string, way policy.Direction, text []byte) ([]Shown
 	if !ok {
 		return nil, fmt.Errorf("no profile of guardrails is named %q", name)
 	}
-	s := newScan()
+	s := newScan(nil)
 	defer s.free()
 	whole := !json.Valid(text)
 	if whole {

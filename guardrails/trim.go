@@ -7,10 +7,10 @@ import (
 	"errors"
 	"reflect"
 	"slices"
-	"strconv"
 
 	"github.com/hopgate/hopgate/guardrails/detect"
 	"github.com/hopgate/hopgate/mcpproxy/wire"
+	"github.com/hopgate/hopgate/policy"
 )
 
 // errUncuttable is why a message is blocked in which something would have been replaced.
@@ -18,18 +18,20 @@ var errUncuttable = errors.New("what was found cannot be cut out")
 
 // trim makes the edits that cut findings out of a message.
 type trim struct {
-	s      *scan
-	f      *wire.Frame
-	free   []wire.Span      // values of which parts may be left out
-	lists  []wire.Span      // lists of which elements may be left out
-	fixed  []wire.Span      // values that stand for themselves: another value means another thing
-	out    map[int32]*parts // of boxes of which something is left out
-	names  map[string]int   // placeholders given, by entity and value
-	counts map[string]int   // placeholders given, by entity
+	g       *gate
+	s       *scan
+	c       *policy.Call
+	f       *wire.Frame
+	free    []wire.Span      // values of which parts may be left out
+	lists   []wire.Span      // lists of which elements may be left out
+	fixed   []wire.Span      // values that stand for themselves: another value means another thing
+	out     map[int32]*parts // of boxes of which something is left out
+	numbers *numbers         // of the call, once one is needed
+	given   map[string]bool  // names of which a numbered placeholder was given
 }
 
-func newTrim(s *scan, f *wire.Frame) *trim {
-	t := &trim{s: s, f: f, out: map[int32]*parts{}, names: map[string]int{}, counts: map[string]int{}}
+func newTrim(g *gate, s *scan, c *policy.Call, f *wire.Frame) *trim {
+	t := &trim{g: g, s: s, c: c, f: f, out: map[int32]*parts{}, given: map[string]bool{}}
 	t.free = present(f, wire.ParamsArguments, wire.ResultStructured, wire.ParamsMeta, wire.ResultMeta)
 	t.lists = present(f, wire.ResultTools, wire.ResultPrompts, wire.ResultResources, wire.ResultTemplates)
 	t.fixed = present(f,
@@ -114,7 +116,10 @@ type cut struct {
 	at     wire.Span
 	entity string
 	kind   detect.Kind
-	mask   bool
+	do     Action
+	rule   *rule
+
+	leaf, start, end int // where it is in the text of a leaf
 }
 
 // edits returns what is to be replaced for everything that a rule acts on.
@@ -133,16 +138,30 @@ func (t *trim) edits() (wire.Edits, error) {
 		if !acts(x) || x.dropped || len(around(gone, p.at)) > 0 {
 			continue
 		}
-		if p.form != formText || p.media || within(t.fixed, p.at) || t.coded(p) || t.key(p) {
+		do := x.do
+		if x.Via != 0 || i >= t.s.own || do == Drop { // neither a part of a value nor another writing of it is the value
+			do = Redact
+		}
+		if !t.cuttable(p, do) {
 			return nil, errUncuttable
 		}
-		cuts = append(cuts, cut{at: t.s.span(x), entity: x.Entity, kind: x.Kind, mask: x.do == Mask && x.Via == 0})
+		cuts = append(cuts, cut{at: t.s.span(x), entity: x.Entity, kind: x.Kind, do: do, rule: x.rule, leaf: x.leaf, start: x.Start, end: x.End})
 	}
 	for _, c := range merge(cuts) {
-		edits = append(edits, wire.Edit{At: c.at, New: t.placeholder(&c)})
+		made, err := t.replacement(&c)
+		if err != nil {
+			return nil, err
+		}
+		edits = append(edits, wire.Edit{At: c.at, New: made})
 	}
 	slices.SortFunc(edits, byPlace)
 	return t.copies(edits)
+}
+
+// cuttable reports whether another text may stand where a leaf does. For a number that is another number alone.
+func (t *trim) cuttable(p *place, do Action) bool {
+	number := p.form == formNumber && !p.escaped && do == Surrogate
+	return (p.form == formText || number) && !p.media && !within(t.fixed, p.at) && !t.coded(p) && !t.key(p)
 }
 
 func byPlace(a, b wire.Edit) int { return cmp.Compare(a.At.Lo, b.At.Lo) }
@@ -212,7 +231,12 @@ func merge(cuts []cut) []cut {
 	for _, c := range cuts {
 		if n := len(out); n > 0 && c.at.Lo < out[n-1].at.Hi {
 			last := &out[n-1]
-			last.mask = last.mask && c.mask && last.at == c.at
+			if last.at != c.at {
+				last.do = Redact
+			}
+			if c.do > last.do {
+				last.do, last.rule = c.do, c.rule
+			}
 			last.at.Hi = max(last.at.Hi, c.at.Hi)
 			if c.kind == detect.Secret && last.kind != detect.Secret {
 				last.kind, last.entity = c.kind, c.entity
@@ -222,72 +246,6 @@ func merge(cuts []cut) []cut {
 		out = append(out, c)
 	}
 	return out
-}
-
-// placeholder says what was there: [email#1], the same for the same value. A mask adds the end of it.
-func (t *trim) placeholder(c *cut) []byte {
-	value := appendUnescaped(nil, t.f.Raw[c.at.Lo:c.at.Hi])
-	name := nameOf(c.entity)
-	k := name + "\x00" + string(value)
-	n, ok := t.names[k]
-	if !ok {
-		t.counts[name]++
-		n = t.counts[name]
-		t.names[k] = n
-	}
-	out := append([]byte{'['}, name...)
-	out = strconv.AppendInt(append(out, '#'), int64(n), 10)
-	if c.mask && c.kind != detect.Secret {
-		out = append(append(out, ' '), ending(c.entity, value)...)
-	}
-	return append(out, ']')
-}
-
-// ending is the part of a value that a mask shows: the domain of an address, else the last four characters where that
-// leaves eight unknown.
-func ending(entity string, value []byte) []byte {
-	show := value[max(0, len(value)-4):]
-	if at := bytes.LastIndexByte(value, '@'); entity == "EMAIL_ADDRESS" && at >= 0 {
-		show = value[at:]
-	} else if len(value) < 12 {
-		show = nil
-	}
-	for _, c := range show {
-		if !isDigit(c) && (c|0x20 < 'a' || c|0x20 > 'z') && c != '.' && c != '-' && c != '@' {
-			show = nil
-			break
-		}
-	}
-	return append([]byte("***"), show...)
-}
-
-// gave reports whether a finding in the message as it is now is a placeholder of ours and nothing else.
-func (t *trim) gave(text []byte, start, end int) bool {
-	name, ok := placeholderAt(text, start, end)
-	return ok && t.counts[name] > 0
-}
-
-// placeholderAt returns the name in a placeholder that is all of text[start:end], with its brackets or without. The name
-// and a short number are all that such a text may hold, and a mask what a mask shows.
-func placeholderAt(text []byte, start, end int) (name string, ok bool) {
-	if start > 0 && text[start-1] == '[' {
-		start--
-	}
-	if end < len(text) && text[end] == ']' {
-		end++
-	}
-	if end-start < 4 || text[start] != '[' || text[end-1] != ']' {
-		return "", false
-	}
-	inside, mask, masked := bytes.Cut(text[start+1:end-1], []byte(" "))
-	before, number, ok := bytes.Cut(inside, []byte("#"))
-	if !ok || len(number) == 0 || len(number) > 5 || len(bytes.Trim(number, "0123456789")) > 0 {
-		return "", false
-	}
-	if masked && (!bytes.HasPrefix(mask, []byte("***")) || len(mask) > len("***")+4) {
-		return "", false
-	}
-	return string(before), true
 }
 
 // copies makes texts that repeat the structured content repeat it as it is now (MCP 2025-06-18, tools: structured content

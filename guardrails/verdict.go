@@ -12,7 +12,7 @@ import (
 
 // verdict says what becomes of a message in which something was found.
 func (s *scan) verdict(g *gate, c *policy.Call, f *wire.Frame, way policy.Direction, why *causes) (policy.Verdict, error) {
-	t := newTrim(s, f)
+	t := newTrim(g, s, c, f)
 	for i := range s.found {
 		if x := &s.found[i]; x.do == Block && !t.leaveOut(x) {
 			return s.refuse(why, "", acts), nil // a secret to be cut out counts as well: it would pass with the rest
@@ -64,7 +64,7 @@ func (g *gate) clean(c *policy.Call, f *wire.Frame, way policy.Direction, t *tri
 	if !json.Valid(raw) {
 		return false, errors.New("cutting out what was found breaks the message")
 	}
-	s := newScan()
+	s := newScan(g.vault)
 	defer s.free()
 	s.look(g.engine, raw)
 	s.decide(g.guards, c, way)

@@ -17,12 +17,14 @@ const (
 	_ Action = iota
 	Log
 	Mask
+	Hash
+	Surrogate
 	Redact
 	Drop
 	Block
 )
 
-var actionNames = []string{"", "log", "mask", "redact", "drop", "block"}
+var actionNames = []string{"", "log", "mask", "hash", "surrogate", "redact", "drop", "block"}
 
 func (a Action) String() string { return actionNames[a] }
 

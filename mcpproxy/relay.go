@@ -17,7 +17,8 @@ type inbound struct {
 	peer    *ingress.Peer
 	session *session // nil in the later era over HTTP
 	link    upstream.Link
-	token   []byte // raw progress token of the call, nil where there is no call
+	during  policy.Ref // the call; 0 where there is none
+	token   []byte     // raw progress token of the call, nil where there is no call
 	modern  bool
 	reply   ingress.Reply
 	origin  policy.Origin
@@ -27,8 +28,11 @@ type inbound struct {
 // relay hands what the upstream sends before its answer to the agent.
 func (x *exchange) relay(ctx context.Context, link upstream.Link, f *wire.Frame) {
 	in := inbound{
-		p: x.g.p, peer: x.g.peer, session: x.session, link: link, token: x.frame.Get(wire.MetaProgressToken), modern: x.modern,
+		p: x.g.p, peer: x.g.peer, session: x.session, link: link, during: x.call.Ref, token: x.frame.Get(wire.MetaProgressToken), modern: x.modern,
 		reply: x.reply, origin: x.call.Origin,
+	}
+	if x.call.First != 0 {
+		in.during = x.call.First
 	}
 	if x.givenUp() {
 		return
@@ -77,7 +81,7 @@ func (t *transit) judge(ctx context.Context, f *wire.Frame) {
 	g := guest{p: t.p, peer: t.peer, who: t.p.stands(t.peer)}
 	c := &t.call
 	*c = g.call(f)
-	c.Direction, c.Origin = policy.ToAgent, t.origin
+	c.Direction, c.Origin, c.During = policy.ToAgent, t.origin, t.during
 	t.send, t.out, t.settle = policy.Decide(ctx, c)
 	if g.who.fault != nil {
 		t.out = faulty("identity", g.who.fault)

@@ -127,6 +127,7 @@ type Call struct {
 	Task       string // type of the tool
 	Round      int    // above 0: a retry with answers to what the upstream asked (MCP 2026-07-28, multi round-trip requests), of a call that is on record and was charged
 	First      Ref    // of a retry: the call that it is a round of; 0 otherwise
+	During     Ref    // of a message that an upstream sends while it works on a call: that call; 0 otherwise
 	Origin     Origin
 	Trace      func(Step) // set for calls that nobody makes, by explain and tests: gates judge them and use nothing up; see Passed
 	Assumed    *Facts     // read where Trace is set, and nowhere else: what gates take for known of such a call; nil for nothing

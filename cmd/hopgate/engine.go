@@ -18,6 +18,7 @@ import (
 	"github.com/hopgate/hopgate/audit"
 	"github.com/hopgate/hopgate/audit/stats"
 	"github.com/hopgate/hopgate/configs"
+	"github.com/hopgate/hopgate/guardrails"
 	"github.com/hopgate/hopgate/mcpproxy"
 	"github.com/hopgate/hopgate/quota"
 	"github.com/hopgate/hopgate/store"
@@ -95,6 +96,9 @@ func (e *engine) remember() (err error) {
 		return err
 	}
 	if e.memory.Limits, err = quota.Open(e.journal.State(), time.Now, e.threshold); err != nil {
+		return err
+	}
+	if e.memory.Vault, err = guardrails.OpenVault(guardrails.VaultConfig{Dir: filepath.Join(e.dir, "vault"), Clock: time.Now, Random: rand.Reader}); err != nil {
 		return err
 	}
 	old := func() bool { return e.journal.RolledBack() != nil }

@@ -59,7 +59,7 @@ func (a *app) withJudge(ctx context.Context, f func(context.Context, admin.API) 
 // begin is an engine over nothing, to judge calls that nobody makes. It has no journal.
 func (a *app) begin(file *configs.File) (*engine, error) {
 	e := &engine{app: a, file: file, health: stats.New(time.Now)}
-	e.memory.Catalog = a.catalog
+	e.memory.Catalog, e.memory.Vault = a.catalog, forgetful()
 	var err error
 	if e.memory.Scores, err = trust.Open(new(store.Memory), time.Now); err != nil {
 		return nil, err

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -14,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/hopgate/hopgate/configs"
+	"github.com/hopgate/hopgate/guardrails"
 	"github.com/hopgate/hopgate/mcpproxy"
 	"github.com/hopgate/hopgate/quota"
 	"github.com/hopgate/hopgate/toolscope"
@@ -119,7 +121,13 @@ func (a *app) options() configs.Options {
 func imagined(catalog *toolscope.Catalog) mcpproxy.Memory {
 	const most = 999                            // nobody can have 1000
 	limits, _ := quota.Open(nil, time.Now, nil) // without a store there is nothing to fail
-	return mcpproxy.Memory{Catalog: catalog, Scores: trust.Assume(most), Limits: limits}
+	return mcpproxy.Memory{Catalog: catalog, Scores: trust.Assume(most), Limits: limits, Vault: forgetful()}
+}
+
+// forgetful is a vault of which nothing outlives the process.
+func forgetful() *guardrails.Vault {
+	v, _ := guardrails.OpenVault(guardrails.VaultConfig{Clock: time.Now, Random: rand.Reader}) // without a state there is nothing to fail
+	return v
 }
 
 // load reads the configuration.

@@ -1,0 +1,174 @@
+package guardrails
+
+import (
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/hkdf"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base32"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+)
+
+// VaultConfig is what a [Vault] needs.
+type VaultConfig struct {
+	Clock  func() time.Time // wall clock; called from many goroutines
+	Random io.Reader        // for keys and tokens; read from many goroutines
+	// Dir is a directory for the vault alone, made with mode 0700 at first use. What lies in it is not in the journal and in
+	// no backup of it. Empty: nothing outlives the process.
+	Dir string
+}
+
+// Vault is what guardrails keep between messages: the key that hashes and seals, and the numbers of placeholders. It is
+// safe for concurrent use.
+type Vault struct {
+	VaultConfig
+
+	numbers numbering
+
+	mu   sync.Mutex // guards keys
+	keys *keys      // nil until they are needed
+}
+
+// OpenVault makes a vault. It reads and makes no key until one is needed.
+func OpenVault(c VaultConfig) (*Vault, error) {
+	if c.Clock == nil || c.Random == nil {
+		return nil, errors.New("opening the vault: clock and randomness are required")
+	}
+	return &Vault{VaultConfig: c, numbers: numbering{calls: map[callKey]*numbers{}}}, nil
+}
+
+// keys are made from the one key of the vault, each for one purpose.
+type keys struct {
+	hashing  []byte // of what stands in the place of a value
+	checking []byte // by which such a text is known to be ours
+	drawing  []byte // of surrogates, and of values that have a number
+	sealing  cipher.AEAD
+}
+
+const keyFile = "key"
+
+// need returns the keys. It draws them where there are none yet.
+func (v *Vault) need() (*keys, error) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.keys != nil {
+		return v.keys, nil
+	}
+	master, err := v.master()
+	if err != nil {
+		return nil, fmt.Errorf("the key of the vault: %w", err)
+	}
+	k := new(keys)
+	var seal []byte
+	for name, to := range map[string]*[]byte{"hash": &k.hashing, "check": &k.checking, "draw": &k.drawing, "seal": &seal} {
+		if *to, err = hkdf.Key(sha256.New, master, nil, "hopgate vault v1 "+name, sha256.Size); err != nil {
+			return nil, fmt.Errorf("deriving a key: %w", err)
+		}
+	}
+	block, err := aes.NewCipher(seal)
+	if err != nil {
+		return nil, fmt.Errorf("making a cipher: %w", err)
+	}
+	if k.sealing, err = cipher.NewGCMWithRandomNonce(block); err != nil {
+		return nil, fmt.Errorf("making a cipher: %w", err)
+	}
+	v.keys = k
+	return k, nil
+}
+
+// made returns the keys, or nil where none were ever needed: then there is nothing that they have made.
+func (v *Vault) made() (*keys, error) {
+	if v == nil {
+		return nil, nil
+	}
+	v.mu.Lock()
+	k := v.keys
+	v.mu.Unlock()
+	if k != nil || v.Dir == "" {
+		return k, nil
+	}
+	if _, err := os.Stat(filepath.Join(v.Dir, keyFile)); errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	return v.need()
+}
+
+// master reads the key, or draws it.
+func (v *Vault) master() ([]byte, error) {
+	if v.Dir != "" {
+		switch key, err := os.ReadFile(filepath.Join(v.Dir, keyFile)); {
+		case err == nil && len(key) != sha256.Size:
+			return nil, fmt.Errorf("%s has %d bytes, not %d", keyFile, len(key), sha256.Size)
+		case err == nil || !errors.Is(err, fs.ErrNotExist):
+			return key, err
+		}
+	}
+	key := make([]byte, sha256.Size)
+	if _, err := io.ReadFull(v.Random, key); err != nil {
+		return nil, fmt.Errorf("drawing: %w", err)
+	}
+	if v.Dir == "" {
+		return key, nil
+	}
+	return key, v.write(keyFile, key)
+}
+
+// write puts a file into the vault's directory. When it returns, the file is there after a power failure too, and its name
+// never stands for part of it.
+func (v *Vault) write(name string, data []byte) (err error) {
+	if err := os.MkdirAll(v.Dir, 0o700); err != nil {
+		return err
+	}
+	f, err := os.CreateTemp(v.Dir, ".young-*")
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(data)
+	if err == nil {
+		err = f.Sync()
+	}
+	if err = errors.Join(err, f.Close()); err == nil {
+		err = os.Rename(f.Name(), filepath.Join(v.Dir, name))
+	}
+	if err != nil {
+		return errors.Join(err, os.Remove(f.Name()))
+	}
+	return errors.Join(syncDir(v.Dir), syncDir(filepath.Dir(v.Dir)))
+}
+
+func syncDir(dir string) error {
+	d, err := os.Open(dir) //nolint:gosec // the vault's own directory
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}
+
+// sum is a keyed hash of fields.
+func sum(key []byte, fields ...[]byte) []byte {
+	h := hmac.New(sha256.New, key)
+	h.Write(joined(fields...)) //nolint:errcheck // a hash takes everything
+	return h.Sum(nil)
+}
+
+// joined puts fields together so that no two lists of them become the same.
+func joined(fields ...[]byte) []byte {
+	var b []byte
+	for _, f := range fields {
+		b = binary.AppendUvarint(b, uint64(len(f)))
+		b = append(b, f...)
+	}
+	return b
+}
+
+// letters are Crockford's, in lower case: none is taken for another.
+var letters = base32.NewEncoding("0123456789abcdefghjkmnpqrstvwxyz").WithPadding(base32.NoPadding)
