@@ -20,18 +20,18 @@ const (
 )
 
 // decision describes a call and what was decided.
-func decision(c *policy.Call, o *policy.Outcome) Record {
+func (j *Journal) decision(c *policy.Call, o *policy.Outcome) Record {
 	r := Record{
 		Ref:       c.Ref.String(),
 		Key:       c.Origin.Key,
-		Upstream:  visible(c.Upstream, maxName),
-		Method:    visible(c.Method, maxName),
-		Target:    visible(c.Target, maxText),
+		Upstream:  visible(j.veil(c.Upstream), maxName),
+		Method:    visible(j.veil(c.Method), maxName),
+		Target:    visible(j.veil(c.Target), maxText),
 		Task:      c.Task,
 		Direction: c.Direction.String(),
 		Transport: c.Origin.Transport,
 		Protocol:  visible(c.Origin.Protocol, maxName),
-		Client:    visible(c.Origin.Client, maxName),
+		Client:    visible(j.veil(c.Origin.Client), maxName),
 		Remote:    visible(c.Origin.Remote, maxName),
 		Session:   c.Origin.Session,
 	}

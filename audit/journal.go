@@ -24,6 +24,9 @@ type Config struct {
 	Random io.Reader        // for keys, at the first start
 	Log    zerolog.Logger
 
+	// Veil returns a text that an agent or a server chose, such as the name of a tool, as it may stand on record, where
+	// it names no secrets. Default: as it is.
+	Veil func(string) string
 	// State opens the store that the journal adds up to, with wipe set after removing what it holds. Default: Badger in
 	// the folder badger of Dir. The Journal closes it.
 	State func(wipe bool) (store.Engine, error)
@@ -56,6 +59,7 @@ type Journal struct {
 	space   *space
 	flood   *flood
 	watch   *watch
+	veil    func(string) string
 	entries sync.Pool // of *entry
 	frames  sync.Pool // of *frame
 	failure atomic.Pointer[error]
@@ -119,7 +123,7 @@ func (j *Journal) Begin(ctx context.Context, c *policy.Call, o *policy.Outcome) 
 	if j.space.check(j.clock()) {
 		return ErrSpace
 	}
-	r := decision(c, o)
+	r := j.decision(c, o)
 	r.Kind, r.Decision = KindIntent, DecisionAllow
 	if c.Frame != nil {
 		r.Args = j.sealer.seal(labelArgs, c.Ref, arguments(c.Frame))
@@ -133,9 +137,9 @@ func (j *Journal) Begin(ctx context.Context, c *policy.Call, o *policy.Outcome) 
 // refuse records a refusal.
 func (j *Journal) refuse(ctx context.Context, c *policy.Call, o *policy.Outcome) error {
 	now := j.clock()
-	r := decision(c, o)
+	r := j.decision(c, o)
 	r.Kind, r.Decision = KindRefusal, DecisionDeny
-	r.Target = visible(c.Target, maxRefusedTarget)
+	r.Target = visible(j.veil(c.Target), maxRefusedTarget)
 	limited := c.Agent == nil || o.Reason == nil || o.Reason.Severity == policy.Info
 	if (limited || o.Reason.Severity < policy.High) && j.space.check(now) {
 		j.flood.count(r.Reason) // what puts an agent into quarantine is still worth the room

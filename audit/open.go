@@ -64,6 +64,9 @@ func (c *Config) complete() {
 	if c.Files == nil {
 		c.Files = disk{}
 	}
+	if c.Veil == nil {
+		c.Veil = func(text string) string { return text }
+	}
 	if c.State == nil {
 		dir, log := filepath.Join(c.Dir, badgerName), c.Log
 		c.State = func(wipe bool) (store.Engine, error) {

@@ -34,7 +34,7 @@ func (o *opening) start() (*Journal, error) {
 	now := o.cfg.Clock()
 	queue := make(chan request, queueLength)
 	j := &Journal{
-		log: o.cfg.Log, clock: o.cfg.Clock, engine: o.engine, queue: queue,
+		log: o.cfg.Log, veil: o.cfg.Veil, clock: o.cfg.Clock, engine: o.engine, queue: queue,
 		sealer: newSealer(o.keys.secret), flood: newFlood(now), watch: new(watch),
 		space:  &space{files: o.cfg.Files, dir: o.dir, reserve: o.cfg.Reserve},
 		frames: sync.Pool{New: func() any { return new(frame) }},

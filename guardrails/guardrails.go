@@ -19,12 +19,14 @@ import (
 	"github.com/hopgate/hopgate/policy"
 )
 
-const gateName = "guardrails"
+// Name is the gate's name.
+const Name = "guardrails"
 
-// Spec describes the gate. Its gates share one set of detectors for each configuration, and the vault.
-func Spec(v *Vault) policy.Spec {
-	s, seen := new(shelf), newSchemas()
-	return policy.NewSpec(gateName, "what may be said", reasons,
+// Spec describes the gate. Its gates share one set of detectors for each configuration, and the vault and the book for
+// ever.
+func Spec(v *Vault, b *Book) policy.Spec {
+	s, seen := &shelf{book: b}, newSchemas()
+	return policy.NewSpec(Name, "what may be said", reasons,
 		func(c *policy.Connection, own *Keys) (policy.Gate, error) { return build(s, seen, v, c, own) },
 	).On(policy.OnFile, func() any { return new(FileKeys) }).
 		On(policy.OnTool, func() any { return new(ToolKeys) })
@@ -32,6 +34,7 @@ func Spec(v *Vault) policy.Spec {
 
 // shelf keeps the profiles of the configuration that was compiled last, which all its connections share.
 type shelf struct {
+	book     *Book
 	mu       sync.Mutex // guards what follows
 	keys     *FileKeys
 	profiles *Profiles
@@ -43,7 +46,9 @@ func (s *shelf) of(keys *FileKeys) (*Profiles, error) {
 	defer s.mu.Unlock()
 	if s.profiles == nil && s.wrong == nil || s.keys != keys {
 		s.profiles, s.wrong = Compile(keys)
-		s.keys = keys
+		if s.keys = keys; s.wrong == nil {
+			s.book.engine.Store(s.profiles.engine)
+		}
 	}
 	return s.profiles, s.wrong
 }
@@ -65,7 +70,7 @@ type guard struct {
 var _ policy.Screen = (*gate)(nil)
 
 func build(s *shelf, seen *schemas, v *Vault, c *policy.Connection, own *Keys) (policy.Gate, error) {
-	all, err := s.of(policy.Setting[FileKeys](c.File, gateName))
+	all, err := s.of(policy.Setting[FileKeys](c.File, Name))
 	if err != nil {
 		return nil, err
 	}
@@ -85,7 +90,7 @@ func build(s *shelf, seen *schemas, v *Vault, c *policy.Connection, own *Keys) (
 	}
 	add(own.Guard, nil)
 	for i := range c.Tools {
-		if t := policy.Setting[ToolKeys](c.Tools[i].Settings, gateName); t != nil && t.Guard != nil {
+		if t := policy.Setting[ToolKeys](c.Tools[i].Settings, Name); t != nil && t.Guard != nil {
 			add(t.Guard, &c.Tools[i].Name)
 		}
 	}
@@ -97,7 +102,11 @@ func build(s *shelf, seen *schemas, v *Vault, c *policy.Connection, own *Keys) (
 
 // Check judges what an agent sends, and what a server sends without being asked; see [policy.Gate].
 func (g *gate) Check(_ context.Context, c *policy.Call) (policy.Verdict, error) {
-	return g.inspect(c, c.Frame, c.Direction, &sent)
+	v, err := g.inspect(c, c.Frame, c.Direction, &sent)
+	if err != nil || v.Effect != policy.Allow || len(c.Headers) == 0 {
+		return v, err
+	}
+	return g.beside(c, v), nil
 }
 
 // Screen judges what a server answers; see [policy.Screen].

@@ -50,7 +50,7 @@ func connection(tb testing.TB, guard string, profiles ...guardrails.Profile) *po
 func equip(c *policy.Connection, guard string) error { return equipWith(newVault(), c, guard) }
 
 func equipWith(v *guardrails.Vault, c *policy.Connection, guard string) error {
-	spec := guardrails.Spec(v)
+	spec := guardrails.Spec(v, guardrails.NewBook())
 	keys, _ := spec.Config().(*guardrails.Keys)
 	if guard != "" {
 		keys.Guard = &guardrails.ProfileName{Text: guard, At: policy.Pos{Line: 9}}

@@ -20,7 +20,7 @@ func written(guardrails, connection string) string {
 func load(t *testing.T, text string) (*configs.File, error) {
 	t.Helper()
 	return configs.Parse("hopgate.yaml", []byte(text), configs.Options{
-		Gates: []policy.Spec{guardrails.Spec(newVault())}, Env: func(string) (string, bool) { return "", false },
+		Gates: []policy.Spec{guardrails.Spec(newVault(), guardrails.NewBook())}, Env: func(string) (string, bool) { return "", false },
 	})
 }
 

@@ -17,6 +17,7 @@ type scan struct {
 	own     int                              // of found: those in single leaves, in order of leaf
 	emit    func(leaf int, f detect.Finding) // take, bound once
 	vault   *Vault                           // whose placeholders are no findings; nil for none
+	head    bool                             // the leaves are headers beside a message
 	names   map[int32]string                 // names of members in which something was found, by where they begin
 }
 
@@ -57,7 +58,7 @@ func (s *scan) free() {
 
 // look finds what there is in a message that has been accepted as JSON.
 func (s *scan) look(e *detect.Engine, raw []byte) {
-	s.found, s.own = s.found[:0], 0
+	s.found, s.own, s.head = s.found[:0], 0, false
 	s.read(raw)
 	e.Scan(s.scratch, s.leaves, s.emit)
 	for i := range s.places {
@@ -112,7 +113,13 @@ func (s *scan) takeSeam(leaf int, f detect.Finding) {
 
 // where returns the place of a sighting for the record: a pointer in which names that are findings themselves are not
 // spelled out.
-func (s *scan) where(leaf int) string { return s.pointer(leaf, s.names) }
+func (s *scan) where(leaf int) string {
+	at := s.pointer(leaf, s.names)
+	if s.head {
+		return "header " + at[1:]
+	}
+	return at
+}
 
 // decide says of each sighting what is done about it: of each profile the first rule that fits, of all profiles the
 // strictest.

@@ -78,7 +78,7 @@ func (x *exchange) outgoing(send *policy.Call) *upstream.Outgoing {
 		out.Name = send.Frame.String(field)
 	}
 	if send.Method == "tools/call" {
-		out.Params = x.g.p.params(send, x.msg.Head)
+		out.Params = x.g.p.params(send)
 	}
 	return out
 }

@@ -15,6 +15,7 @@ type Memory struct {
 	Scores  *trust.Book
 	Limits  *quota.Book
 	Vault   *guardrails.Vault
+	Said    *guardrails.Book
 }
 
 // Gates are the gates in the order in which a call meets them. Adding one is a line here.
@@ -27,8 +28,8 @@ func Gates(m Memory) []policy.Spec {
 		quota.Hours(m.Limits),     // how much
 		quota.Size(m.Limits),
 		quota.Rate(m.Limits),
-		guardrails.Spec(m.Vault), // saying what; after the rate, because looking is what an attacker would make us pay for
-		quota.Spend(m.Limits),    // what reserves comes last: it needs the fewest refunds
+		guardrails.Spec(m.Vault, m.Said), // saying what; after the rate, because looking is what an attacker would make us pay for
+		quota.Spend(m.Limits),            // what reserves comes last: it needs the fewest refunds
 	}
 }
 

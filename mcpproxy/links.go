@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/mark3labs/mcp-go/mcp"
@@ -211,11 +213,32 @@ func (p *Proxy) leave(at place) {
 	}
 }
 
-// params are the headers that mirror arguments: those of the tool's definition made from what is sent, others as they
-// came, because an intermediary must not drop them (MCP 2026-07-28, streamable HTTP).
-func (p *Proxy) params(send *policy.Call, h *ingress.Head) []upstream.Param {
+// beside are the headers of a tool call that mirror no argument of the tool's definition. They pass as they came, because
+// an intermediary must not drop them (MCP 2026-07-28, streamable HTTP).
+func (p *Proxy) beside(c *policy.Call, h *ingress.Head) []policy.Header {
+	if h == nil || h.Params == nil || c.Method != string(mcp.MethodToolsCall) {
+		return nil
+	}
+	var out []policy.Header
+	known := p.Catalog.HeaderParams(c.Upstream, c.Target)
+	for _, x := range h.Params {
+		if slices.ContainsFunc(known, func(k HeaderParam) bool { return strings.EqualFold(k.Name, x.Name) }) {
+			continue
+		}
+		text, ok := decoded(x.Value)
+		if !ok {
+			text = x.Value
+		}
+		out = append(out, policy.Header{Name: x.Name, Value: x.Value, Text: text})
+	}
+	return out
+}
+
+// params are the headers that go with a tool call: those of the tool's definition made from the arguments as they are
+// sent, and those that were judged beside the message.
+func (p *Proxy) params(send *policy.Call) []upstream.Param {
 	known := p.Catalog.HeaderParams(send.Upstream, send.Target)
-	if known == nil && (h == nil || h.Params == nil) {
+	if known == nil && send.Headers == nil {
 		return nil
 	}
 	var out []upstream.Param
@@ -226,11 +249,9 @@ func (p *Proxy) params(send *policy.Call, h *ingress.Head) []upstream.Param {
 			out = append(out, upstream.Param{Name: k.Name, Value: v})
 		}
 	}
-	if h != nil {
-		for _, x := range h.Params {
-			if !names[http.CanonicalHeaderKey(x.Name)] {
-				out = append(out, upstream.Param{Name: x.Name, Value: x.Value})
-			}
+	for _, x := range send.Headers {
+		if !names[http.CanonicalHeaderKey(x.Name)] { // the definition may have come meanwhile
+			out = append(out, upstream.Param{Name: x.Name, Value: x.Value})
 		}
 	}
 	return out

@@ -85,6 +85,7 @@ func (g *guest) route(ctx context.Context, x *exchange, m *ingress.Message) {
 			x.refuseProtocol(ctx, r)
 			return
 		}
+		c.Headers = g.p.beside(c, m.Head)
 		g.serveModern(ctx, x)
 		return
 	}

@@ -122,6 +122,7 @@ type Call struct {
 	Upstream   string      // name, as the agent asked for it
 	Direction  Direction
 	Frame      *wire.Frame // the message; what is judged here is what is sent
+	Headers    []Header    // what goes on beside the message, as it came
 	Method     string
 	Target     string // decoded name of the tool or prompt, or URI of the resource; empty for other methods
 	Task       string // type of the tool
@@ -131,6 +132,13 @@ type Call struct {
 	Origin     Origin
 	Trace      func(Step) // set for calls that nobody makes, by explain and tests: gates judge them and use nothing up; see Passed
 	Assumed    *Facts     // read where Trace is set, and nowhere else: what gates take for known of such a call; nil for nothing
+}
+
+// Header is a header of an agent's request that repeats nothing of the message and goes on with it.
+type Header struct {
+	Name  string
+	Value string // as it came
+	Text  string // what it stands for, where Value encodes it
 }
 
 // Origin says how a call came in. All of it is for the record; only Key is proof of anything.

@@ -73,7 +73,8 @@ func (a *app) openState(ctx context.Context, dir string, log zerolog.Logger, kee
 		app: a, dir: dir, log: log, started: time.Now(), owner: owner, stop: stop, servers: map[string]*server{},
 		health: stats.New(time.Now),
 	}
-	e.journal, err = audit.Open(ctx, audit.Config{Dir: dir, Clock: time.Now, Random: rand.Reader, Log: log, Keep: keep, Anchor: anchorOf(dir), Ballast: true})
+	e.memory.Said = guardrails.NewBook()
+	e.journal, err = audit.Open(ctx, audit.Config{Dir: dir, Clock: time.Now, Random: rand.Reader, Log: log, Keep: keep, Anchor: anchorOf(dir), Ballast: true, Veil: e.memory.Said.Veil})
 	if err == nil {
 		err = e.journal.Flush(ctx)
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/hopgate/hopgate/audit/stats"
 	"github.com/hopgate/hopgate/cmd/hopgate/relay"
 	"github.com/hopgate/hopgate/configs"
+	"github.com/hopgate/hopgate/guardrails"
 	"github.com/hopgate/hopgate/quota"
 	"github.com/hopgate/hopgate/store"
 	"github.com/hopgate/hopgate/trust"
@@ -59,7 +60,7 @@ func (a *app) withJudge(ctx context.Context, f func(context.Context, admin.API) 
 // begin is an engine over nothing, to judge calls that nobody makes. It has no journal.
 func (a *app) begin(file *configs.File) (*engine, error) {
 	e := &engine{app: a, file: file, health: stats.New(time.Now)}
-	e.memory.Catalog, e.memory.Vault = a.catalog, forgetful()
+	e.memory.Catalog, e.memory.Vault, e.memory.Said = a.catalog, forgetful(), guardrails.NewBook()
 	var err error
 	if e.memory.Scores, err = trust.Open(new(store.Memory), time.Now); err != nil {
 		return nil, err

@@ -70,7 +70,7 @@ func (a *app) profiles(named bool) (*guardrails.Profiles, error) {
 		return nil, err
 	}
 	if len(file.Connections) > 0 {
-		keys = policy.Setting[guardrails.FileKeys](file.Connections[0].File, guardrails.Spec(nil).Name)
+		keys = policy.Setting[guardrails.FileKeys](file.Connections[0].File, guardrails.Name)
 	}
 	return guardrails.Compile(keys)
 }
