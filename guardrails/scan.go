@@ -59,7 +59,7 @@ func (s *scan) free() {
 // look finds what there is in a message that has been accepted as JSON.
 func (s *scan) look(e *detect.Engine, raw []byte) {
 	s.found, s.own, s.head = s.found[:0], 0, false
-	s.read(raw)
+	s.read(raw, e, s.scratch)
 	e.Scan(s.scratch, s.leaves, s.emit)
 	for i := range s.places {
 		if s.places[i].media {

@@ -109,7 +109,7 @@ func (w *walk) flush(c *chain) {
 	}
 	names := w.leaves[c.leaves[0]]
 	names.Text = w.text[start:len(w.text):len(w.text)]
-	w.add(place{at: span(first, len(w.pieces)), form: formSeam}, names)
+	w.add(&place{at: span(first, len(w.pieces)), form: formSeam}, &names)
 }
 
 // across calls f with the parts of a finding in a seam, leaf by leaf. One that lies in a single piece was found there.

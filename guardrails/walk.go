@@ -46,29 +46,38 @@ type walk struct {
 	leaves []detect.Leaf
 	places []place
 	boxes  []box
-	pieces []piece  // of seams
-	text   []byte   // of tokens that are not their own text
-	head   [][]byte // names of columns, seen last
+	pieces []piece       // of seams
+	text   []byte        // of tokens that are not their own text
+	head   [][]byte      // names of columns, seen last
+	own    []detect.Leaf // names of the values that are open, by depth
+	engine *detect.Engine
+	memory *detect.Scratch
 }
 
-// read takes a message apart. What it finds points into raw and into the walk.
-func (w *walk) read(raw []byte) {
-	w.raw = raw
+// read takes a message apart, but for leaves in which an engine can find nothing. What it gives points into raw and into
+// the walk.
+func (w *walk) read(raw []byte, e *detect.Engine, memory *detect.Scratch) {
+	w.raw, w.engine, w.memory = raw, e, memory
 	w.leaves, w.places, w.boxes, w.pieces = w.leaves[:0], w.places[:0], w.boxes[:0], w.pieces[:0]
 	w.text, w.head = w.text[:0], w.head[:0]
-	w.value(w.space(0), place{in: -1}, detect.Leaf{})
+	if len(w.own) == 0 {
+		w.own = make([]detect.Leaf, 16)
+	}
+	w.own[0] = detect.Leaf{}
+	w.value(w.space(0), place{in: -1}, 0)
 	w.seams()
 }
 
 // forget lets go of the message, and of memory that a larger one than usual took.
 func (w *walk) forget() {
 	const most = 64 << 10
-	w.raw = nil
+	w.raw, w.engine = nil, nil
 	if cap(w.leaves) > most || cap(w.text) > 64*most {
-		*w = walk{}
+		*w = walk{memory: w.memory}
 		return
 	}
 	clear(w.leaves)
+	clear(w.own)
 	clear(w.head)
 	w.head = w.head[:0]
 }
@@ -80,17 +89,17 @@ func (w *walk) space(i int) int {
 	return i
 }
 
-// value reads the value at i, whose place and names are known but for its span, and returns where it ends.
-func (w *walk) value(i int, p place, names detect.Leaf) int {
+// value reads the value at i, whose place is known but for its span and whose names are in own, and returns where it ends.
+func (w *walk) value(i int, p place, depth int) int {
 	switch c := w.raw[i]; {
 	case c == '{':
-		return w.object(i, p, names)
+		return w.object(i, p, depth)
 	case c == '[':
-		return w.array(i, p, names)
+		return w.array(i, p, depth)
 	case c == '"':
-		return w.string(i, p, names)
+		return w.string(i, p, &w.own[depth])
 	case c == '-' || c >= '0' && c <= '9':
-		return w.number(i, p, names)
+		return w.number(i, p, &w.own[depth])
 	}
 	for i < len(w.raw) && w.raw[i] >= 'a' && w.raw[i] <= 'z' {
 		i++
@@ -98,21 +107,35 @@ func (w *walk) value(i int, p place, names detect.Leaf) int {
 	return i
 }
 
-func (w *walk) add(p place, l detect.Leaf) {
-	w.places = append(w.places, p)
-	w.leaves = append(w.leaves, l)
+// below returns where the names of a value that is one deeper are written.
+func (w *walk) below(depth int) *detect.Leaf {
+	if depth+1 == len(w.own) {
+		w.own = append(w.own, make([]detect.Leaf, len(w.own))...)
+	}
+	return &w.own[depth+1]
+}
+
+func (w *walk) add(p *place, l *detect.Leaf) {
+	w.places = append(w.places, *p)
+	w.leaves = append(w.leaves, *l)
 }
 
 // string reads a string. Of one with escapes the text is written elsewhere.
-func (w *walk) string(i int, p place, names detect.Leaf) int {
+func (w *walk) string(i int, p place, names *detect.Leaf) int {
 	text, end, escaped := w.unquote(i)
-	p.at, p.escaped = span(i, end), escaped
-	if p.form != formName {
-		p.media = isMedia(text)
-	}
-	names.Text, names.Name = text, p.form == formName
-	w.add(p, names)
+	p.at, p.escaped, p.media = span(i, end), escaped, isMedia(text)
+	names.Text = text
+	w.add(&p, names)
 	return end
+}
+
+// name reads the name of a member.
+func (w *walk) name(i int, in int32) (name []byte, end int) {
+	name, end, escaped := w.unquote(i)
+	if leaf := (detect.Leaf{Text: name, Name: true}); !w.engine.Clean(w.memory, &leaf) {
+		w.add(&place{at: span(i, end), in: in, key: span(i, end), form: formName, escaped: escaped}, &leaf)
+	}
+	return name, end
 }
 
 // unquote returns the text of the string at i.
@@ -130,6 +153,13 @@ func (w *walk) unquote(i int) (text []byte, end int, escaped bool) {
 // quoteEnd returns where the string ends whose inside begins at i: behind the first quote with an even run of backslashes
 // before it.
 func (w *walk) quoteEnd(i int) int {
+	for near := min(len(w.raw), i+16); i < near; i++ { // most strings are short
+		if c := w.raw[i]; c == '"' {
+			return i + 1
+		} else if c == '\\' {
+			break
+		}
+	}
 	for start := i; ; i++ {
 		i += bytes.IndexByte(w.raw[i:], '"')
 		slashes := i
@@ -143,7 +173,7 @@ func (w *walk) quoteEnd(i int) int {
 }
 
 // number reads a number. One that is whole is looked at as its digits, because 4.111e15 and 4111.0 must hide nothing.
-func (w *walk) number(i int, p place, names detect.Leaf) int {
+func (w *walk) number(i int, p place, names *detect.Leaf) int {
 	end := i
 	plain := true
 	for end < len(w.raw) {
@@ -157,13 +187,16 @@ func (w *walk) number(i int, p place, names detect.Leaf) int {
 		end++
 	}
 	p.at, p.form, names.Text = span(i, end), formNumber, w.raw[i:end:end]
+	if plain && w.engine.Clean(w.memory, names) {
+		return end
+	}
 	if !plain {
 		lo := len(w.text)
 		if w.text, p.escaped = appendWhole(w.text, names.Text); p.escaped {
 			names.Text = w.text[lo:len(w.text):len(w.text)]
 		}
 	}
-	w.add(p, names)
+	w.add(&p, names)
 	return end
 }
 
@@ -178,17 +211,16 @@ func isHandle(name []byte) bool {
 }
 
 // object reads members. The value of a member called name, and the like, labels a value beside it.
-func (w *walk) object(i int, p place, above detect.Leaf) int {
-	me := w.open(i, p)
+func (w *walk) object(i int, p place, depth int) int {
+	me := w.open(i, &p)
+	above := w.own[depth].Field
 	var label []byte
 	for i = w.space(i + 1); w.raw[i] != '}'; {
-		key := place{in: me, form: formName}
-		end := w.string(i, key, detect.Leaf{})
-		name := w.leaves[len(w.leaves)-1].Text
-		w.places[len(w.places)-1].key = span(i, end)
-		names := detect.Leaf{Field: name, Parent: above.Field}
+		name, end := w.name(i, me)
+		names := w.below(depth)
+		*names = detect.Leaf{Field: name, Parent: above}
 		if isHandle(name) {
-			names = detect.Leaf{} // its name says nothing about what it holds
+			*names = detect.Leaf{} // its name says nothing about what it holds
 		}
 		role := roleOf(name)
 		if role == roleValue {
@@ -196,7 +228,7 @@ func (w *walk) object(i int, p place, above detect.Leaf) int {
 		}
 		from := w.space(w.space(end) + 1)
 		first := len(w.leaves)
-		until := w.value(from, place{in: me, key: span(i, end)}, names)
+		until := w.value(from, place{in: me, key: span(i, end)}, depth+1)
 		if role == roleLabel && w.raw[from] == '"' {
 			label = w.leaves[first].Text
 		}
@@ -209,8 +241,9 @@ func (w *walk) object(i int, p place, above detect.Leaf) int {
 }
 
 // array reads elements. They take the name of the array; in rows the column's, in pairs the element's before.
-func (w *walk) array(i int, p place, names detect.Leaf) int {
-	me := w.open(i, p)
+func (w *walk) array(i int, p place, depth int) int {
+	me := w.open(i, &p)
+	names := w.own[depth]
 	header := isHeader(names.Field)
 	if header {
 		w.head = w.head[:0]
@@ -219,7 +252,8 @@ func (w *walk) array(i int, p place, names detect.Leaf) int {
 	var before []byte
 	n := int32(0)
 	for i = w.space(i + 1); w.raw[i] != ']'; n++ {
-		own, leaf := names, w.raw[i] != '[' && w.raw[i] != '{'
+		own, leaf := w.below(depth), w.raw[i] != '[' && w.raw[i] != '{'
+		*own = names
 		switch {
 		case len(names.Label) > 0 || !leaf:
 		case rows && int(n) < len(w.head):
@@ -229,7 +263,7 @@ func (w *walk) array(i int, p place, names detect.Leaf) int {
 		}
 		first := len(w.leaves)
 		text := w.raw[i] == '"'
-		i = w.value(i, place{in: me, index: n}, own)
+		i = w.value(i, place{in: me, index: n}, depth+1)
 		before = nil
 		if text {
 			before = w.label(w.leaves[first].Text, header)
@@ -253,7 +287,7 @@ func (w *walk) label(text []byte, header bool) []byte {
 	return text
 }
 
-func (w *walk) open(i int, p place) int32 {
+func (w *walk) open(i int, p *place) int32 {
 	w.boxes = append(w.boxes, box{at: span(i, i), in: p.in, key: p.key, index: p.index})
 	return int32(len(w.boxes) - 1)
 }

@@ -12,7 +12,8 @@ type document struct {
 	pieces  []piece
 	leaves  []Leaf // the names; Text stays empty
 	leaf    int32
-	head    [][]byte // names of columns
+	head    [][]byte            // names of columns
+	own     [jsonDepth + 2]Leaf // names of the values that are open, by depth
 }
 
 const jsonDepth = 64
@@ -31,21 +32,16 @@ func (e *Engine) nested(s *Scratch, t []byte, p *piece, tr *trail, depth int) bo
 	d.in, d.out, d.spans, d.pieces, d.leaf, d.head = t, lv.view[:0], &lv.spans, d.pieces[:0], int32(leaf), nil
 	d.leaves = d.leaves[:0]
 	above := s.names(p)
-	end, ok := d.value(d.blank(0), Leaf{Field: above.Field, Label: above.Label, Parent: above.Parent}, 0)
+	d.own[0] = Leaf{Field: above.Field, Label: above.Label, Parent: above.Parent}
+	end, ok := d.value(d.blank(0), &d.own[0], 0)
 	lv.view = d.out
 	if !ok || d.blank(end) != len(t) || len(d.pieces) == 0 || !s.spend(len(d.out), leaf, tr, len(t)) {
 		return false
 	}
 	outer := s.members
 	s.members = d.leaves
-	for i := range d.pieces {
-		e.place(s, &d.leaves[i], &d.pieces[i])
-	}
 	lv.trail = trail{spans: &lv.spans, up: tr, via: stepJSON}
-	long := s.long
-	s.long = true
 	e.page(s, d.out, d.pieces, &lv.trail, depth+1)
-	s.long = long
 	lv.trail.base = 0
 	e.siblings(s, d, &lv.trail, depth+1)
 	s.members = outer
@@ -55,7 +51,7 @@ func (e *Engine) nested(s *Scratch, t []byte, p *piece, tr *trail, depth int) bo
 func (d *document) blank(i int) int { return run(d.in, i, isSpace) }
 
 // value reads one value and returns where it ends.
-func (d *document) value(i int, names Leaf, depth int) (int, bool) {
+func (d *document) value(i int, names *Leaf, depth int) (int, bool) {
 	if i >= len(d.in) || depth > jsonDepth {
 		return i, false
 	}
@@ -75,12 +71,13 @@ func (d *document) value(i int, names Leaf, depth int) (int, bool) {
 		end++
 	}
 	if is(d.in[i], isDigit) || d.in[i] == '-' {
+		if names.Text = d.in[i:end]; d.engine.Clean(d.scratch, names) {
+			return end, true
+		}
 		lo := len(d.out)
 		d.number(i, end)
 		d.piece(lo, names)
-		if n := len(d.pieces); len(d.out) > lo+1 {
-			d.pieces[n-1].number = true
-		}
+		d.pieces[len(d.pieces)-1].number = true
 	}
 	return end, end > i
 }
@@ -116,13 +113,25 @@ func (d *document) number(i, end int) {
 	}
 }
 
-func (d *document) piece(lo int, names Leaf) {
+func (d *document) piece(lo int, names *Leaf) {
 	if len(d.out) > lo {
-		d.pieces = append(d.pieces, piece{lo: int32(lo), hi: int32(len(d.out)), leaf: d.leaf, name: ^int32(len(d.leaves))})
-		d.leaves = append(d.leaves, names)
+		d.pieces = append(d.pieces, piece{lo: int32(lo), hi: int32(len(d.out)), leaf: d.leaf, name: d.named(names), sees: seen(d.out[lo:])})
+		d.engine.place(d.scratch, names, &d.pieces[len(d.pieces)-1])
 	}
 	d.spans.mark(len(d.out), d.spans.end, true)
 	d.out = append(d.out, 0)
+}
+
+// named returns where the names stand, once for all that have the same.
+func (d *document) named(names *Leaf) int32 {
+	for i := max(0, len(d.leaves)-4); i < len(d.leaves); i++ {
+		l := &d.leaves[i]
+		if l.Name == names.Name && len(l.Label)+len(names.Label) == 0 && bytes.Equal(l.Field, names.Field) && bytes.Equal(l.Parent, names.Parent) {
+			return ^int32(i)
+		}
+	}
+	d.leaves = append(d.leaves, Leaf{Field: names.Field, Label: names.Label, Parent: names.Parent, Name: names.Name})
+	return ^int32(len(d.leaves) - 1)
 }
 
 // text unescapes a string into the page.
@@ -181,7 +190,7 @@ func unescapeJSON(dst, t []byte) ([]byte, int) {
 }
 
 // object reads members. A "name" beside a "value" labels it.
-func (d *document) object(i int, above Leaf, depth int) (int, bool) {
+func (d *document) object(i int, above *Leaf, depth int) (int, bool) {
 	var label []byte
 	for i = d.blank(i); i < len(d.in) && d.in[i] != '}'; {
 		if d.in[i] != '"' {
@@ -196,15 +205,18 @@ func (d *document) object(i int, above Leaf, depth int) (int, bool) {
 			return i, false
 		}
 		i = d.blank(i + 1)
-		names := Leaf{Field: key, Parent: above.Field}
-		if labelled := labelsValue(key); labelled {
+		names := &d.own[depth+1]
+		*names = Leaf{Field: key, Parent: above.Field}
+		f := d.engine.facts(d.scratch, key)
+		labels := f.names
+		if f.valued {
 			names.Label = label
 		}
 		from := i
 		if i, ok = d.value(i, names, depth+1); !ok {
 			return i, false
 		}
-		if namesValue(key) && d.in[from] == '"' {
+		if labels && d.in[from] == '"' {
 			label = d.in[from+1 : i-1]
 		}
 		if i = d.blank(i); i < len(d.in) && d.in[i] == ',' {
@@ -216,13 +228,17 @@ func (d *document) object(i int, above Leaf, depth int) (int, bool) {
 
 // name reads a member's name. Plain ones are not scanned again each time they come.
 func (d *document) name(i int) (int, bool) {
-	if n := bytes.IndexByte(d.in[i+1:], '"'); n > 0 && d.engine.cleanName(d.scratch, d.in[i+1:i+1+n]) {
-		return i + n + 2, true
+	n := i + 1
+	for n < len(d.in) && d.in[n] != '"' {
+		n++
+	}
+	if d.engine.facts(d.scratch, d.in[i+1:n]).plain && n < len(d.in) {
+		return n + 1, true
 	}
 	lo := len(d.out)
 	end, ok := d.text(i)
 	if ok {
-		d.piece(lo, Leaf{Name: true})
+		d.piece(lo, &Leaf{Name: true})
 	}
 	return end, ok
 }
@@ -246,11 +262,12 @@ func labelsValue(key []byte) bool {
 }
 
 // array reads elements. They take the name of the array; in rows, the column's; in pairs, the element's before.
-func (d *document) array(i int, names Leaf, depth int) (int, bool) {
+func (d *document) array(i int, names *Leaf, depth int) (int, bool) {
 	first := i
 	column, before := 0, []byte(nil)
 	for i = d.blank(i); i < len(d.in) && d.in[i] != ']'; column++ {
-		own := names
+		own := &d.own[depth+1]
+		*own = *names
 		switch {
 		case len(names.Label) > 0:
 		case column < len(d.head) && depth > 1 && d.in[i] != '[' && d.in[i] != '{':

@@ -70,9 +70,14 @@ func (e *Engine) sortOf(h phraseHit) sort8 {
 
 // judge scores the phrases found in one leaf and forgets them.
 func (e *Engine) judge(s *Scratch, text []byte, p *piece, tr *trail) {
+	all := e.sorts(s.phrases)
+	if !mayScore(all) {
+		s.phrases = s.phrases[:0]
+		return
+	}
 	tr.enter(p)
 	t := text[p.lo:p.hi]
-	if s.turns(e) {
+	if all&bit(turned) != 0 {
 		e.turn(s, t, int(p.leaf), tr)
 	}
 	if b := e.weighPhrases(s, t, tr); b.score >= injectFloor {
@@ -81,13 +86,38 @@ func (e *Engine) judge(s *Scratch, text []byte, p *piece, tr *trail) {
 	s.phrases = s.phrases[:0]
 }
 
-func (s *Scratch) turns(e *Engine) bool {
-	for _, h := range s.phrases {
-		if e.sortOf(h) == turned {
-			return true
+// sorts are those of the phrases, as if each came twice.
+func (e *Engine) sorts(hits []phraseHit) (all kinds) {
+	for _, h := range hits {
+		all |= bit(e.sortOf(h))
+	}
+	if all&bit(persist) != 0 {
+		all |= bit(persistAgain)
+	}
+	if all&bit(template) != 0 {
+		all |= bit(templateAgain)
+	}
+	return all
+}
+
+// scoreAlone are the sorts that may score without another.
+var scoreAlone = func() (alone kinds) {
+	for k := range sorts {
+		if mayScoreTogether(bit(k)) {
+			alone |= bit(k)
 		}
 	}
-	return false
+	return alone
+}()
+
+// mayScore holds where phrases of these sorts could make a sentence, if they stood together.
+func mayScore(all kinds) bool {
+	return all&scoreAlone != 0 || all&(all-1) != 0 && mayScoreTogether(all)
+}
+
+func mayScoreTogether(all kinds) bool {
+	score, _ := assess(all, all)
+	return score > 0 || all&(bit(turned)|bit(persona)) != 0
 }
 
 // verdict is the best that was found in one leaf.
@@ -105,13 +135,13 @@ func (e *Engine) weighPhrases(s *Scratch, t []byte, tr *trail) verdict {
 	ni, wi := 0, 0
 	for i, h := range kept {
 		k := e.sortOf(h)
-		near[k]++
-		wide[k]++
+		near.add(k)
+		wide.add(k)
 		for ; kept[ni].start < h.end-nearReach; ni++ {
-			near[e.sortOf(kept[ni])]--
+			near.take(e.sortOf(kept[ni]))
 		}
 		for ; kept[wi].start < h.end-wideReach; wi++ {
-			wide[e.sortOf(kept[wi])]--
+			wide.take(e.sortOf(kept[wi]))
 		}
 		score, entity := assess(near.kinds(), wide.kinds())
 		if score > best.score && (tr == nil || tr.via != stepRevealed) {
@@ -170,20 +200,30 @@ func (e *Engine) personas(kept []phraseHit, size int) int {
 	return 0
 }
 
-type tally [sorts]int16
+// tally counts phrases by sort.
+type tally struct {
+	n   [sorts]int32
+	has kinds // of what there is one at least
+}
+
+func (y *tally) add(k sort8) {
+	y.n[k]++
+	y.has |= bit(k)
+}
+
+func (y *tally) take(k sort8) {
+	if y.n[k]--; y.n[k] == 0 {
+		y.has &^= bit(k)
+	}
+}
 
 // kinds are the sorts that a tally holds, as bits.
 func (y *tally) kinds() kinds {
-	var k kinds
-	for i, n := range y {
-		if n > 0 {
-			k |= 1 << i
-		}
-	}
-	if y[persist] > 1 {
+	k := y.has
+	if y.n[persist] > 1 {
 		k |= bit(persistAgain)
 	}
-	if y[template] > 1 {
+	if y.n[template] > 1 {
 		k |= bit(templateAgain)
 	}
 	return k

@@ -11,17 +11,24 @@ type facts struct {
 	telling, generic bool
 	// plain: the name is a few words, and nothing else.
 	plain bool
+	// names and valued: in {"name": "token", "value": "..."} the one labels the other.
+	names, valued bool
 }
 
 // nameCache keeps the facts of recent names: the rows of one result share theirs.
 type nameCache struct {
-	slots [512]struct {
-		name  []byte
-		facts facts
-		by    *Engine
-	}
-	hits hits
-	none facts // of a name too long to be one
+	slots [512]nameSlot
+	hits  hits
+	none  facts     // of a name too long to be one
+	start nameSlot  // where nothing came before
+	last  *nameSlot // what was asked for last
+}
+
+type nameSlot struct {
+	name  []byte
+	facts facts
+	by    *Engine
+	next  *nameSlot // what was asked for after it: the members of rows come in one order
 }
 
 // facts returns what a name says. The answer is kept under a copy of the name, and holds until the next question.
@@ -29,35 +36,52 @@ func (e *Engine) facts(s *Scratch, name []byte) *facts {
 	if len(name) == 0 || len(name) > 128 {
 		return &s.cache.none
 	}
+	c := &s.cache
+	if c.last == nil {
+		c.last = &c.start
+	}
+	if next := c.last.next; next != nil && next.by == e && bytes.Equal(next.name, name) {
+		c.last = next
+		return &next.facts
+	}
 	h := uint32(2166136261)
 	for _, b := range name {
 		h = (h ^ uint32(b)) * 16777619
 	}
-	slot := &s.cache.slots[h%512]
-	if slot.by == e && bytes.Equal(slot.name, name) {
-		return &slot.facts
+	slot := &c.slots[h%512]
+	c.last.next, c.last = slot, slot
+	if slot.by != e || !bytes.Equal(slot.name, name) {
+		slot.by, slot.name, slot.facts = e, append(slot.name[:0], name...), e.learn(s, name)
 	}
-	f := facts{labels: e.labels.of(s, name, true), vendor: e.names.hasVendor(name)}
-	e.words.find(name, &s.cache.hits)
-	for _, hit := range s.cache.hits[0] {
-		a := &e.anchors[hit.lit]
-		if a.kind != anchorWord {
-			continue
-		}
-		if _, _, g := e.names.name(name, int(hit.end)-int(a.size), int(hit.end), a.grade); g > f.grade {
-			f.grade = g
-		}
-	}
-	f.telling = f.grade > gradeNot || f.labels.meets(e.labels.wholeMask)
-	f.generic, f.plain = generic(name), plainName(name)
-	slot.by, slot.name, slot.facts = e, append(slot.name[:0], name...), f
 	return &slot.facts
 }
 
-// plainName holds for names of letters and underscores, short enough to hide nothing.
+// learn works out the facts of a name.
+func (e *Engine) learn(s *Scratch, name []byte) facts {
+	f := facts{labels: e.labels.of(s, name, true), vendor: e.names.hasVendor(name)}
+	f.generic, f.plain = generic(name), plainName(name)
+	f.names, f.valued = namesValue(name), labelsValue(name)
+	e.words.find(name, &s.cache.hits)
+	for _, hit := range s.cache.hits[0] {
+		switch a := &e.anchors[hit.lit]; a.kind {
+		case anchorWord:
+			if _, _, g := e.names.name(name, int(hit.end)-int(a.size), int(hit.end), a.grade); g > f.grade {
+				f.grade = g
+			}
+		case anchorKnown, anchorUser:
+			f.plain = false
+		default:
+		}
+	}
+	f.telling = f.grade > gradeNot || f.labels.meets(e.labels.wholeMask)
+	return f
+}
+
+// plainName holds for names of small letters and underscores, and capitals that begin words, short enough to hide nothing.
 func plainName(name []byte) bool {
-	for _, b := range name {
-		if !is(b, isLower) && b != '_' {
+	for i, b := range name {
+		inner := is(b, isUpper) && i > 0 && is(name[i-1], isLower) && i+1 < len(name) && is(name[i+1], isLower)
+		if !is(b, isLower) && b != '_' && !inner {
 			return false
 		}
 	}
@@ -86,7 +110,7 @@ func (e *Engine) place(s *Scratch, l *Leaf, p *piece) {
 	p.generic = len(l.Label) == 0
 	if len(l.Field) > 0 {
 		f := e.facts(s, l.Field)
-		p.generic = p.generic && f.generic
+		p.generic, p.unnamed = p.generic && f.generic, f.generic
 		p.said, p.telling = f.labels, f.telling || len(e.users) > 0
 	}
 	if len(l.Label) > 0 {
@@ -94,16 +118,33 @@ func (e *Engine) place(s *Scratch, l *Leaf, p *piece) {
 		p.said, p.telling = p.said.or(f.labels), true
 	}
 	if len(l.Parent) > 0 {
-		p.said = p.said.or(e.facts(s, l.Parent).labels)
+		p.said = p.said.or(*e.parent(s, l.Parent))
 	}
 }
 
-// cleanName holds for a member's name in which nothing was found when it came last: rows repeat their names.
-func (e *Engine) cleanName(s *Scratch, name []byte) bool {
-	if len(name) > 40 || len(e.known)+len(e.users) > 0 {
+// parent returns what the name above says. All members of all rows have the same.
+func (e *Engine) parent(s *Scratch, name []byte) *labelSet {
+	if u := &s.above; u.by != e || !bytes.Equal(u.name, name) {
+		last := s.cache.last
+		u.by, u.name, u.labels = e, append(u.name[:0], name...), e.facts(s, name).labels
+		s.cache.last = last // it is not what comes after the member
+	}
+	return &s.above.labels
+}
+
+// Clean holds for a leaf in which nothing can be found: a name of plain words, and a short whole number that its names do
+// not make personal. It may be left out of a scan.
+func (e *Engine) Clean(s *Scratch, l *Leaf) bool {
+	if l.Name {
+		return e.facts(s, l.Text).plain
+	}
+	n := len(l.Text)
+	if n == 0 || n >= minKnown || len(e.users) > 0 || !is(l.Text[0], isDigit) || len(l.Field) == 0 {
 		return false
 	}
-	return e.facts(s, name).plain
+	var p piece
+	e.place(s, l, &p)
+	return !p.telling && e.idle(l.Text, &p)
 }
 
 // unbroken returns a value without the line ends that only break it.

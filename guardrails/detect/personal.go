@@ -23,7 +23,8 @@ func (e *Engine) marks(s *Scratch, text []byte, pieces []piece, tr *trail) {
 	c := candidate{e: e, s: s, tr: tr}
 	for i := 0; i < len(text); {
 		if kindOf[text[i]]&isMark == 0 {
-			i++
+			for i++; i+4 <= len(text) && (kindOf[text[i]]|kindOf[text[i+1]]|kindOf[text[i+2]]|kindOf[text[i+3]])&isMark == 0; i += 4 {
+			}
 			continue
 		}
 		if i >= next {
@@ -33,7 +34,7 @@ func (e *Engine) marks(s *Scratch, text []byte, pieces []piece, tr *trail) {
 			next = int(p.hi)
 			c.p, c.t, c.leaf = p, text[p.lo:p.hi], int(p.leaf)
 			tr.enter(p)
-			if i == int(p.lo) && c.idle() {
+			if i == int(p.lo) && e.idle(c.t, p) {
 				i = next
 				continue
 			}
@@ -187,12 +188,12 @@ func (c *candidate) smallTalk() bool {
 
 // idle holds for a leaf that is one whole number, and named by nothing that makes numbers personal: the common case of
 // structured results, decided without looking at a check digit.
-func (c *candidate) idle() bool {
-	n := len(c.t)
-	if n >= 12 || c.p.generic || c.e.forms.free[n] || c.p.said.meets(c.e.forms.named[n]) || c.p.said.meets(c.e.labels.numbers) {
+func (e *Engine) idle(t []byte, p *piece) bool {
+	n := len(t)
+	if n >= 12 || p.generic || e.forms.free[n] || p.said.meets(e.forms.named[n]) || p.said.meets(e.labels.numbers) {
 		return false
 	}
-	for _, b := range c.t {
+	for _, b := range t {
 		if !is(b, isDigit) {
 			return false
 		}

@@ -15,7 +15,6 @@ type Scratch struct {
 	levels     [maxDepth + 1]level
 	match      matcher
 	cache      nameCache
-	long       bool // a piece of the page is long enough to be squeezed
 	nowhere    Leaf
 	cut        [1]piece
 	table      table
@@ -27,6 +26,11 @@ type Scratch struct {
 	turnedText []byte
 	turnedHits hits
 	members    []Leaf // names of the members of the document being read
+	above      struct {
+		by     *Engine
+		name   []byte // the parent asked about last
+		labels labelSet
+	}
 }
 
 // NewScratch returns an empty scratch.
@@ -39,7 +43,9 @@ type piece struct {
 	said         labelSet // what the names say that it is
 	telling      bool     // the names alone may make the value a finding
 	generic      bool     // no name, or one that says nothing
+	unnamed      bool     // the field's name says nothing, whatever a label says
 	number       bool     // a number of JSON, which nobody cuts in two
+	sees         uint8    // which triggers of views are in it
 }
 
 // noName is for text cut out of its place.
@@ -73,10 +79,10 @@ const (
 func (e *Engine) Scan(s *Scratch, leaves []Leaf, emit func(leaf int, f Finding)) {
 	s.leaves, s.found, s.table = leaves, s.found[:0], table{}
 	s.budget = newBudget(leaves)
-	s.text, s.pieces, s.long = s.text[:0], s.pieces[:0], false
+	s.text, s.pieces = s.text[:0], s.pieces[:0]
 	for i := range leaves {
 		t := leaves[i].Text
-		if len(t) == 0 || leaves[i].Name && e.cleanName(s, t) {
+		if len(t) == 0 || leaves[i].Name && e.facts(s, t).plain {
 			continue
 		}
 		if len(t) >= ownPage || beginsJSON(t) {
@@ -90,8 +96,7 @@ func (e *Engine) Scan(s *Scratch, leaves []Leaf, emit func(leaf int, f Finding))
 		}
 		lo := int32(len(s.text))
 		s.text = append(append(s.text, t...), 0)
-		s.long = s.long || len(t) >= oddMin
-		s.pieces = append(s.pieces, piece{lo: lo, hi: lo + int32(len(t)), leaf: int32(i), name: int32(i)})
+		s.pieces = append(s.pieces, piece{lo: lo, hi: lo + int32(len(t)), leaf: int32(i), name: int32(i), sees: seen(t)})
 		e.place(s, &leaves[i], &s.pieces[len(s.pieces)-1])
 	}
 	e.flush(s)
@@ -111,7 +116,7 @@ func (s *Scratch) own(depth int, p piece) []piece {
 func (e *Engine) flush(s *Scratch) {
 	if len(s.pieces) > 0 {
 		e.page(s, s.text, s.pieces, nil, 0)
-		s.text, s.pieces, s.long = s.text[:0], s.pieces[:0], false
+		s.text, s.pieces = s.text[:0], s.pieces[:0]
 	}
 }
 

@@ -227,9 +227,8 @@ func (e *Engine) siblings(s *Scratch, d *document, tr *trail, depth int) {
 			continue
 		}
 		b := half{text: d.out[p.lo:p.hi], leaf: int(p.leaf), at: int(p.lo), generic: p.generic, field: l.Field}
-		plain := e.facts(s, l.Field).generic
 		for j := 1; j <= min(n, len(recent)); j++ {
-			if a := recent[(n-j)%len(recent)]; j == 1 || plain && string(a.field) == string(b.field) {
+			if a := recent[(n-j)%len(recent)]; j == 1 || p.unnamed && string(a.field) == string(b.field) {
 				e.join(s, a, b, tr, depth)
 			}
 		}

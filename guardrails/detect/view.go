@@ -193,18 +193,17 @@ const (
 
 // views reads each leaf in every other way that its bytes allow, and scans what comes out.
 func (e *Engine) views(s *Scratch, text []byte, pieces []piece, tr *trail, depth int) {
-	all := seen(text)
 	e.runs(s, text, pieces, tr, depth)
-	if all == 0 && len(pieces) > 1 && !s.long {
-		return
+	if len(pieces) == 1 {
+		pieces[0].sees = seen(text[pieces[0].lo:pieces[0].hi])
 	}
-	for _, p := range pieces {
-		tr.enter(&p)
-		t := text[p.lo:p.hi]
-		sees := all
-		if all != 0 && len(pieces) > 1 {
-			sees = seen(t)
+	for i := range pieces {
+		if pieces[i].sees == 0 && pieces[i].hi-pieces[i].lo < oddMin {
+			continue
 		}
+		p := pieces[i]
+		tr.enter(&p)
+		t, sees := text[p.lo:p.hi], p.sees
 		if sees != 0 {
 			e.viewsOf(s, t, p, tr, depth, sees)
 		}
