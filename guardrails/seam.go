@@ -25,6 +25,7 @@ type piece struct {
 type chain struct {
 	leaves [maxChain]int32
 	n      int
+	marked bool // the last leaf ends in a word with a digit or an @
 }
 
 func (c *chain) last() int32 { return c.leaves[c.n-1] }
@@ -32,33 +33,36 @@ func (c *chain) last() int32 { return c.leaves[c.n-1] }
 // seams joins leaves. The chain at 0 is of neighbours, the others are of leaves with one name.
 func (w *walk) seams() {
 	var chains [5]chain
-	next, before := 1, -1
+	next, before, mine := 1, -1, 0
 	for k := range len(w.leaves) {
 		p := &w.places[k]
 		if p.form != formText || p.media || p.in <= 0 || len(w.leaves[k].Text) < 2 { // the envelope goes on in nothing
 			continue
 		}
-		w.extend(&chains[0], k, false)
-		mine := -1
-		for i := 1; i < len(chains); i++ {
-			if c := &chains[i]; c.n > 0 && bytes.Equal(w.leaves[c.last()].Field, w.leaves[k].Field) {
-				mine = i
+		begins, ends := markedEnds(w.leaves[k].Text)
+		w.extend(&chains[0], k, false, begins)
+		// Members of rows come in one order, and so do their chains.
+		first := mine
+		for mine = mine%4 + 1; mine != first; mine = mine%4 + 1 {
+			if c := &chains[mine]; c.n > 0 && bytes.Equal(w.leaves[c.last()].Field, w.leaves[k].Field) {
 				break
 			}
+			if first == 0 {
+				first = mine
+			}
 		}
-		if mine < 0 {
+		if c := &chains[mine]; mine == first && (c.n == 0 || !bytes.Equal(w.leaves[c.last()].Field, w.leaves[k].Field)) {
 			mine = next
 			w.flush(&chains[mine])
-			if next++; next == len(chains) {
-				next = 1
-			}
+			next = next%4 + 1
 		}
 		if c := &chains[mine]; c.n > 0 && int(c.last()) == before && chains[0].n > 1 {
 			w.flush(c)
 			c.leaves[0], c.n = int32(k), 1 // neighbours are joined already
 		} else {
-			w.extend(c, k, true)
+			w.extend(c, k, true, begins)
 		}
+		chains[0].marked, chains[mine].marked = ends, ends
 		before = k
 	}
 	for i := range chains {
@@ -66,12 +70,28 @@ func (w *walk) seams() {
 	}
 }
 
+// markedEnds says whether a digit or an @ is in the words at the ends of a text: without one on either side of a cut, nothing
+// was cut.
+func markedEnds(t []byte) (begins, ends bool) {
+	for i := 0; i < len(t) && i < seamReach && tokenBytes[t[i]] != 0; i++ {
+		begins = begins || tokenBytes[t[i]] == markByte
+	}
+	i := len(t)
+	if t[i-1] == ' ' {
+		i--
+	}
+	for ; i > 0 && len(t)-i < seamReach && tokenBytes[t[i-1]] != 0; i-- {
+		ends = ends || tokenBytes[t[i-1]] == markByte
+	}
+	return begins, ends
+}
+
 // extend adds a leaf to a chain that may go on in it, and else begins another.
-func (w *walk) extend(c *chain, k int, text bool) {
+func (w *walk) extend(c *chain, k int, text, begins bool) {
 	t := w.leaves[k].Text
 	if c.n > 0 {
 		before := w.leaves[c.last()].Text
-		if torn(before, t) || text && string(w.leaves[k].Field) == "text" && prose(before, t) {
+		if (c.marked || begins) && torn(before, t) || text && string(w.leaves[k].Field) == "text" && prose(before, t) {
 			if c.n < maxChain && (c.n == 1 || len(before) <= 2*seamReach) {
 				c.leaves[c.n] = int32(k)
 				c.n++
@@ -195,9 +215,25 @@ func head(t []byte) []byte {
 
 func isDigit(c byte) bool { return c >= '0' && c <= '9' }
 
-func isToken(c byte) bool {
-	return isDigit(c) || c|0x20 >= 'a' && c|0x20 <= 'z' || c == '_' || c == '-' || c == '.' || c == '@' || c == '+' || c == '/' || c == '='
-}
+func isToken(c byte) bool { return tokenBytes[c] != 0 }
+
+// tokenBytes are what words, numbers and addresses are made of. A digit and an @ mark what is worth a look.
+var tokenBytes = func() (t [256]uint8) {
+	for c := range 256 {
+		if c|0x20 >= 'a' && c|0x20 <= 'z' {
+			t[c] = 1
+		}
+	}
+	for _, c := range []byte("_-.+/=") {
+		t[c] = 1
+	}
+	for _, c := range []byte("0123456789@") {
+		t[c] = markByte
+	}
+	return t
+}()
+
+const markByte = 2
 
 // prose holds where running text may go on.
 func prose(a, b []byte) bool {

@@ -140,36 +140,13 @@ func (w *walk) name(i int, in int32) (name []byte, end int) {
 
 // unquote returns the text of the string at i.
 func (w *walk) unquote(i int) (text []byte, end int, escaped bool) {
-	end = w.quoteEnd(i + 1)
-	in := w.raw[i+1 : end-1 : end-1]
-	if bytes.IndexByte(in, '\\') < 0 {
-		return in, end, false
+	end = stringBreak(w.raw, i+1)
+	if w.raw[end] == '"' {
+		return w.raw[i+1 : end : end], end + 1, false
 	}
 	lo := len(w.text)
-	w.text = appendUnescaped(w.text, in)
+	w.text, end = unescapeString(w.text, w.raw, i+1)
 	return w.text[lo:len(w.text):len(w.text)], end, true
-}
-
-// quoteEnd returns where the string ends whose inside begins at i: behind the first quote with an even run of backslashes
-// before it.
-func (w *walk) quoteEnd(i int) int {
-	for near := min(len(w.raw), i+16); i < near; i++ { // most strings are short
-		if c := w.raw[i]; c == '"' {
-			return i + 1
-		} else if c == '\\' {
-			break
-		}
-	}
-	for start := i; ; i++ {
-		i += bytes.IndexByte(w.raw[i:], '"')
-		slashes := i
-		for slashes > start && w.raw[slashes-1] == '\\' {
-			slashes--
-		}
-		if (i-slashes)%2 == 0 {
-			return i + 1
-		}
-	}
 }
 
 // number reads a number. One that is whole is looked at as its digits, because 4.111e15 and 4111.0 must hide nothing.
