@@ -31,6 +31,12 @@ type place struct {
 	media   bool // the text is an encoded picture, sound or archive
 }
 
+// spot is what is known about a value's place before it is read. It is small, so that it travels in registers.
+type spot struct {
+	key       wire.Span
+	in, index int32
+}
+
 // box is a container.
 type box struct {
 	at    wire.Span
@@ -64,7 +70,7 @@ func (w *walk) read(raw []byte, e *detect.Engine, memory *detect.Scratch) {
 		w.own = make([]detect.Leaf, 16)
 	}
 	w.own[0] = detect.Leaf{}
-	w.value(w.space(0), place{in: -1}, 0)
+	w.value(w.space(0), spot{in: -1}, 0)
 	w.seams()
 }
 
@@ -90,14 +96,14 @@ func (w *walk) space(i int) int {
 }
 
 // value reads the value at i, whose place is known but for its span and whose names are in own, and returns where it ends.
-func (w *walk) value(i int, p place, depth int) int {
+func (w *walk) value(i int, p spot, depth int) int {
 	switch c := w.raw[i]; {
+	case c == '"':
+		return w.string(i, p, &w.own[depth])
 	case c == '{':
 		return w.object(i, p, depth)
 	case c == '[':
 		return w.array(i, p, depth)
-	case c == '"':
-		return w.string(i, p, &w.own[depth])
 	case c == '-' || c >= '0' && c <= '9':
 		return w.number(i, p, &w.own[depth])
 	}
@@ -121,11 +127,10 @@ func (w *walk) add(p *place, l *detect.Leaf) {
 }
 
 // string reads a string. Of one with escapes the text is written elsewhere.
-func (w *walk) string(i int, p place, names *detect.Leaf) int {
+func (w *walk) string(i int, p spot, names *detect.Leaf) int {
 	text, end, escaped := w.unquote(i)
-	p.at, p.escaped, p.media = span(i, end), escaped, isMedia(text)
 	names.Text = text
-	w.add(&p, names)
+	w.add(&place{at: span(i, end), in: p.in, key: p.key, index: p.index, escaped: escaped, media: len(text) >= minMedia && isMedia(text)}, names)
 	return end
 }
 
@@ -150,7 +155,7 @@ func (w *walk) unquote(i int) (text []byte, end int, escaped bool) {
 }
 
 // number reads a number. One that is whole is looked at as its digits, because 4.111e15 and 4111.0 must hide nothing.
-func (w *walk) number(i int, p place, names *detect.Leaf) int {
+func (w *walk) number(i int, at spot, names *detect.Leaf) int {
 	end := i
 	plain := true
 	for end < len(w.raw) {
@@ -163,10 +168,11 @@ func (w *walk) number(i int, p place, names *detect.Leaf) int {
 		}
 		end++
 	}
-	p.at, p.form, names.Text = span(i, end), formNumber, w.raw[i:end:end]
+	names.Text = w.raw[i:end:end]
 	if plain && w.engine.Clean(w.memory, names) {
 		return end
 	}
+	p := place{at: span(i, end), in: at.in, key: at.key, index: at.index, form: formNumber}
 	if !plain {
 		lo := len(w.text)
 		if w.text, p.escaped = appendWhole(w.text, names.Text); p.escaped {
@@ -188,16 +194,16 @@ func isHandle(name []byte) bool {
 }
 
 // object reads members. The value of a member called name, and the like, labels a value beside it.
-func (w *walk) object(i int, p place, depth int) int {
-	me := w.open(i, &p)
+func (w *walk) object(i int, p spot, depth int) int {
+	me := w.open(i, p)
 	above := w.own[depth].Field
 	var label []byte
 	for i = w.space(i + 1); w.raw[i] != '}'; {
 		name, end := w.name(i, me)
 		names := w.below(depth)
-		*names = detect.Leaf{Field: name, Parent: above}
+		names.Field, names.Label, names.Parent = name, nil, above
 		if isHandle(name) {
-			*names = detect.Leaf{} // its name says nothing about what it holds
+			names.Field, names.Parent = nil, nil // its name says nothing about what it holds
 		}
 		role := roleOf(name)
 		if role == roleValue {
@@ -205,7 +211,7 @@ func (w *walk) object(i int, p place, depth int) int {
 		}
 		from := w.space(w.space(end) + 1)
 		first := len(w.leaves)
-		until := w.value(from, place{in: me, key: span(i, end)}, depth+1)
+		until := w.value(from, spot{in: me, key: span(i, end)}, depth+1)
 		if role == roleLabel && w.raw[from] == '"' {
 			label = w.leaves[first].Text
 		}
@@ -218,8 +224,8 @@ func (w *walk) object(i int, p place, depth int) int {
 }
 
 // array reads elements. They take the name of the array; in rows the column's, in pairs the element's before.
-func (w *walk) array(i int, p place, depth int) int {
-	me := w.open(i, &p)
+func (w *walk) array(i int, p spot, depth int) int {
+	me := w.open(i, p)
 	names := w.own[depth]
 	header := isHeader(names.Field)
 	if header {
@@ -230,7 +236,7 @@ func (w *walk) array(i int, p place, depth int) int {
 	n := int32(0)
 	for i = w.space(i + 1); w.raw[i] != ']'; n++ {
 		own, leaf := w.below(depth), w.raw[i] != '[' && w.raw[i] != '{'
-		*own = names
+		own.Field, own.Label, own.Parent = names.Field, names.Label, names.Parent
 		switch {
 		case len(names.Label) > 0 || !leaf:
 		case rows && int(n) < len(w.head):
@@ -240,7 +246,7 @@ func (w *walk) array(i int, p place, depth int) int {
 		}
 		first := len(w.leaves)
 		text := w.raw[i] == '"'
-		i = w.value(i, place{in: me, index: n}, depth+1)
+		i = w.value(i, spot{in: me, index: n}, depth+1)
 		before = nil
 		if text {
 			before = w.label(w.leaves[first].Text, header)
@@ -264,7 +270,7 @@ func (w *walk) label(text []byte, header bool) []byte {
 	return text
 }
 
-func (w *walk) open(i int, p *place) int32 {
+func (w *walk) open(i int, p spot) int32 {
 	w.boxes = append(w.boxes, box{at: span(i, i), in: p.in, key: p.key, index: p.index})
 	return int32(len(w.boxes) - 1)
 }
