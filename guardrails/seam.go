@@ -25,50 +25,75 @@ type piece struct {
 type chain struct {
 	leaves [maxChain]int32
 	n      int
-	marked bool // the last leaf ends in a word with a digit or an @
+	marked bool   // the last leaf ends in a word with a digit or an @
+	text   []byte // of the last leaf
+	field  []byte
 }
 
 func (c *chain) last() int32 { return c.leaves[c.n-1] }
 
-// seams joins leaves. The chain at 0 is of neighbours, the others are of leaves with one name.
-func (w *walk) seams() {
-	var chains [5]chain
-	next, before, mine := 1, -1, 0
-	for k := range len(w.leaves) {
-		p := &w.places[k]
-		if p.form != formText || p.media || p.in <= 0 || len(w.leaves[k].Text) < 2 { // the envelope goes on in nothing
-			continue
-		}
-		begins, ends := markedEnds(w.leaves[k].Text)
-		w.extend(&chains[0], k, false, begins)
-		// Members of rows come in one order, and so do their chains.
-		first := mine
-		for mine = mine%4 + 1; mine != first; mine = mine%4 + 1 {
-			if c := &chains[mine]; c.n > 0 && bytes.Equal(w.leaves[c.last()].Field, w.leaves[k].Field) {
-				break
-			}
-			if first == 0 {
-				first = mine
-			}
-		}
-		if c := &chains[mine]; mine == first && (c.n == 0 || !bytes.Equal(w.leaves[c.last()].Field, w.leaves[k].Field)) {
-			mine = next
-			w.flush(&chains[mine])
-			next = next%4 + 1
-		}
-		if c := &chains[mine]; c.n > 0 && int(c.last()) == before && chains[0].n > 1 {
-			w.flush(c)
-			c.leaves[0], c.n = int32(k), 1 // neighbours are joined already
-		} else {
-			w.extend(c, k, true, begins)
-		}
-		chains[0].marked, chains[mine].marked = ends, ends
-		before = k
-	}
-	for i := range chains {
-		w.flush(&chains[i])
-	}
+func (c *chain) begin(k int32, l *detect.Leaf) {
+	c.leaves[0], c.n, c.text, c.field = k, 1, l.Text, l.Field
 }
+
+// seams joins leaves while they are read.
+type seams struct {
+	near   chain    // of neighbours
+	named  [4]chain // of leaves with one name
+	next   int      // of named: to be given up next
+	mine   int      // of named: used last
+	joined []detect.Leaf
+	places []place
+}
+
+// join looks at the leaf read last.
+func (w *walk) join(k int32) {
+	l, j := &w.leaves[k], &w.joins
+	begins, ends := markedEnds(l.Text)
+	before := int32(-1)
+	if j.near.n > 0 {
+		before = j.near.last()
+	}
+	w.extend(&j.near, k, l, false, begins)
+	c := w.chainOf(l.Field)
+	if c.n > 0 && c.last() == before && j.near.n > 1 {
+		w.flush(c)
+		c.begin(k, l) // neighbours are joined already
+	} else {
+		w.extend(c, k, l, true, begins)
+	}
+	j.near.marked, c.marked = ends, ends
+}
+
+// chainOf returns the chain of a name. Members of rows come in one order, and so do their chains.
+func (w *walk) chainOf(field []byte) *chain {
+	j := &w.joins
+	for range j.named {
+		j.mine = (j.mine + 1) % len(j.named)
+		if c := &j.named[j.mine]; c.n > 0 && bytes.Equal(c.field, field) {
+			return c
+		}
+	}
+	j.mine = j.next
+	j.next = (j.next + 1) % len(j.named)
+	w.flush(&j.named[j.mine])
+	return &j.named[j.mine]
+}
+
+// seams ends all chains and puts what was joined behind all other leaves.
+func (w *walk) seams() {
+	j := &w.joins
+	w.flush(&j.near)
+	for i := range j.named {
+		w.flush(&j.named[i])
+	}
+	w.leaves, w.places = append(w.leaves, j.joined...), append(w.places, j.places...)
+	clear(j.joined)
+	w.part()
+}
+
+// part forgets what was joined.
+func (w *walk) part() { w.joins = seams{joined: w.joins.joined[:0], places: w.joins.places[:0]} }
 
 // markedEnds says whether a digit or an @ is in the words at the ends of a text: without one on either side of a cut, nothing
 // was cut.
@@ -87,33 +112,29 @@ func markedEnds(t []byte) (begins, ends bool) {
 }
 
 // extend adds a leaf to a chain that may go on in it, and else begins another.
-func (w *walk) extend(c *chain, k int, text, begins bool) {
-	t := w.leaves[k].Text
-	if c.n > 0 {
-		before := w.leaves[c.last()].Text
-		if (c.marked || begins) && torn(before, t) || text && string(w.leaves[k].Field) == "text" && prose(before, t) {
-			if c.n < maxChain && (c.n == 1 || len(before) <= 2*seamReach) {
-				c.leaves[c.n] = int32(k)
-				c.n++
-				return
-			}
-			from := c.last()
-			w.flush(c)
-			c.leaves[0], c.leaves[1], c.n = from, int32(k), 2
-			return
-		}
+func (w *walk) extend(c *chain, k int32, l *detect.Leaf, named, begins bool) {
+	if c.n == 0 || !((c.marked || begins) && torn(c.text, l.Text) || named && string(l.Field) == "text" && prose(c.text, l.Text)) {
 		w.flush(c)
+		c.begin(k, l)
+		return
 	}
-	c.leaves[0], c.n = int32(k), 1
+	if c.n == maxChain || c.n > 1 && len(c.text) > 2*seamReach {
+		from := c.last()
+		w.flush(c)
+		c.leaves[0], c.n = from, 1
+	}
+	c.leaves[c.n], c.text = k, l.Text
+	c.n++
 }
 
 // flush makes a leaf of a chain of two or more.
 func (w *walk) flush(c *chain) {
-	n := c.n
-	c.n = 0
-	if n < 2 {
+	if c.n < 2 {
+		c.n = 0
 		return
 	}
+	n := c.n
+	c.n = 0
 	first, start := len(w.pieces), len(w.text)
 	for i, leaf := range c.leaves[:n] {
 		t := w.leaves[leaf].Text
@@ -129,7 +150,8 @@ func (w *walk) flush(c *chain) {
 	}
 	names := w.leaves[c.leaves[0]]
 	names.Text = w.text[start:len(w.text):len(w.text)]
-	w.add(&place{at: span(first, len(w.pieces)), form: formSeam}, &names)
+	w.joins.joined = append(w.joins.joined, names)
+	w.joins.places = append(w.joins.places, place{at: span(first, len(w.pieces)), form: formSeam})
 }
 
 // across calls f with the parts of a finding in a seam, leaf by leaf. One that lies in a single piece was found there.

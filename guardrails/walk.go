@@ -56,6 +56,7 @@ type walk struct {
 	text   []byte        // of tokens that are not their own text
 	head   [][]byte      // names of columns, seen last
 	own    []detect.Leaf // names of the values that are open, by depth
+	joins  seams
 	engine *detect.Engine
 	memory *detect.Scratch
 }
@@ -66,6 +67,7 @@ func (w *walk) read(raw []byte, e *detect.Engine, memory *detect.Scratch) {
 	w.raw, w.engine, w.memory = raw, e, memory
 	w.leaves, w.places, w.boxes, w.pieces = w.leaves[:0], w.places[:0], w.boxes[:0], w.pieces[:0]
 	w.text, w.head = w.text[:0], w.head[:0]
+	w.part()
 	if len(w.own) == 0 {
 		w.own = make([]detect.Leaf, 16)
 	}
@@ -131,6 +133,9 @@ func (w *walk) string(i int, p spot, names *detect.Leaf) int {
 	text, end, escaped := w.unquote(i)
 	names.Text = text
 	w.add(&place{at: span(i, end), in: p.in, key: p.key, index: p.index, escaped: escaped, media: len(text) >= minMedia && isMedia(text)}, names)
+	if k := len(w.places) - 1; len(text) >= 2 && p.in > 0 && !w.places[k].media { // the envelope goes on in nothing
+		w.join(int32(k))
+	}
 	return end
 }
 

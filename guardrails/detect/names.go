@@ -40,6 +40,9 @@ func (e *Engine) facts(s *Scratch, name []byte) *facts {
 	if c.last == nil {
 		c.last = &c.start
 	}
+	if c.last.by == e && bytes.Equal(c.last.name, name) {
+		return &c.last.facts
+	}
 	if next := c.last.next; next != nil && next.by == e && bytes.Equal(next.name, name) {
 		c.last = next
 		return &next.facts

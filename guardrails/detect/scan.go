@@ -45,7 +45,7 @@ type piece struct {
 	generic      bool     // no name, or one that says nothing
 	unnamed      bool     // the field's name says nothing, whatever a label says
 	number       bool     // a number of JSON, which nobody cuts in two
-	sees         uint8    // which triggers of views are in it
+	sees         uint16   // which triggers of views are in it
 }
 
 // noName is for text cut out of its place.

@@ -11,14 +11,18 @@ const (
 )
 
 // odd holds for text that no one writes: single letters divided by blanks, digits for letters, no blanks at all.
-func odd(t []byte) bool {
+func odd(t []byte, digits bool) bool {
 	stride := oddWindow
 	if len(t) > oddWhole {
 		stride *= 4
 	}
 	for at := 0; at < len(t); at += stride {
 		var w writing
-		w.read(t[at:min(len(t), at+oddWindow)])
+		if window := t[at:min(len(t), at+oddWindow)]; digits {
+			w.read(window)
+		} else {
+			w.letters(window)
+		}
 		if w.odd() {
 			return true
 		}
@@ -33,6 +37,23 @@ type writing struct {
 
 func (w *writing) odd() bool {
 	return w.longest >= 30 || w.singles >= 10 && w.singles*2 > w.words || w.mixed >= 4 && w.mixed*5 > w.words*2 || w.mixed >= 3 && w.short*10 >= w.words*9
+}
+
+// letters reads a text without digits.
+func (w *writing) letters(t []byte) {
+	lo := 0
+	for i, b := range t {
+		if is(b, isLetter) {
+			continue
+		}
+		if lo < i {
+			w.word(t[lo:i], false)
+		}
+		lo = i + 1
+	}
+	if lo < len(t) {
+		w.word(t[lo:], false)
+	}
 }
 
 func (w *writing) read(t []byte) {

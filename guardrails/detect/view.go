@@ -171,17 +171,20 @@ func (s *Scratch) overrun(leaf int, tr *trail, size int) {
 }
 
 // triggers are the bytes without which a text has no other reading.
-var triggers = func() (t [256]uint8) {
+var triggers = func() (t [256]uint16) {
 	for b := 0x80; b < 0x100; b++ {
 		t[b] = seesHigh
 	}
 	t['%'], t['&'], t['\\'], t['*'], t['_'], t['~'] = seesPercent, seesAmp, seesEscape, seesMarks, seesMarks, seesMarks
 	t['`'], t['\n'], t[0x1b], t['='], t['{'], t['['] = seesMarks, seesLine, seesRest, seesEqual, seesRest, seesRest
+	for b := '0'; b <= '9'; b++ {
+		t[b] = seesDigit
+	}
 	return t
 }()
 
 const (
-	seesHigh uint8 = 1 << iota
+	seesHigh uint16 = 1 << iota
 	seesPercent
 	seesAmp
 	seesEscape
@@ -189,6 +192,8 @@ const (
 	seesLine
 	seesRest // the escape of terminals, and what JSON begins with
 	seesEqual
+	seesDigit
+	seesView = seesDigit - 1
 )
 
 // views reads each leaf in every other way that its bytes allow, and scans what comes out.
@@ -198,27 +203,27 @@ func (e *Engine) views(s *Scratch, text []byte, pieces []piece, tr *trail, depth
 		pieces[0].sees = seen(text[pieces[0].lo:pieces[0].hi])
 	}
 	for i := range pieces {
-		if pieces[i].sees == 0 && pieces[i].hi-pieces[i].lo < oddMin {
+		if pieces[i].sees&seesView == 0 && pieces[i].hi-pieces[i].lo < oddMin {
 			continue
 		}
 		p := pieces[i]
 		tr.enter(&p)
 		t, sees := text[p.lo:p.hi], p.sees
-		if sees != 0 {
+		if sees&seesView != 0 {
 			e.viewsOf(s, t, p, tr, depth, sees)
 		}
 		if sees&seesRest != 0 && len(pieces) > 1 && depth < maxDepth && beginsJSON(t) {
 			_ = e.nested(s, t, &p, tr, depth) // the plain bytes were scanned
 		}
-		if len(t) >= oddMin && odd(t) {
+		if len(t) >= oddMin && odd(t, sees&seesDigit != 0) {
 			e.squeeze(s, t, int(p.leaf), tr, depth)
 		}
 	}
 }
 
 // seen returns which triggers occur.
-func seen(t []byte) uint8 {
-	var a, b uint8
+func seen(t []byte) uint16 {
+	var a, b uint16
 	for len(t) >= 4 {
 		a |= triggers[t[0]] | triggers[t[1]]
 		b |= triggers[t[2]] | triggers[t[3]]
@@ -238,7 +243,7 @@ func beginsJSON(t []byte) bool {
 	return i+1 < len(t) && (t[i] == '{' || t[i] == '[')
 }
 
-func (e *Engine) viewsOf(s *Scratch, t []byte, p piece, tr *trail, depth int, sees uint8) {
+func (e *Engine) viewsOf(s *Scratch, t []byte, p piece, tr *trail, depth int, sees uint16) {
 	leaf := int(p.leaf)
 	if sees&seesHigh != 0 {
 		e.hidden(s, t, leaf, tr)
