@@ -17,6 +17,7 @@ type cursor struct {
 	at   int // index of the open segment
 
 	file  *os.File
+	ahead window
 	off   int64 // of the frame to read next
 	known bool  // whether stream, chain and tree are known; the first header is taken at its word
 
@@ -58,7 +59,7 @@ func (c *cursor) enter() error {
 	if err != nil {
 		return err
 	}
-	c.file = f
+	c.file, c.ahead.len = f, 0
 	what := ""
 	switch {
 	case h.tree.size != seg.first:
@@ -128,27 +129,52 @@ func (c *cursor) refresh() error {
 }
 
 // read reads the bytes of a frame and reports whether they are a sound frame that follows from the chain.
-func (c *cursor) read() (bool, error) {
-	b := append(c.frame.buf[:0], c.chain[:]...)
-	b = slices.Grow(b, frameHeader)[:len(b)+frameHeader]
-	n, err := c.file.ReadAt(b[sha256.Size:], c.off)
-	if err != nil && !errors.Is(err, io.EOF) {
+func (c *cursor) read() (ok bool, err error) {
+	defer func() {
+		if !ok {
+			c.ahead.len = 0 // a writer may complete them
+		}
+	}()
+	head, err := c.ahead.at(c.file, c.off, frameHeader)
+	if err != nil {
 		return false, fmt.Errorf("reading a segment: %w", err)
 	}
-	length, first, records, ok := readFrameHeader(b[sha256.Size : sha256.Size+n])
-	if !ok || first != c.tree.size {
-		c.frame.buf = b
+	length, first, records, sound := readFrameHeader(head)
+	if !sound || first != c.tree.size {
 		return false, nil
 	}
-	body := length + sha256.Size
-	b = slices.Grow(b, body)[:len(b)+body]
-	c.frame = frame{buf: b, first: first, records: records}
-	n, err = c.file.ReadAt(b[len(b)-body:], c.off+frameHeader)
-	if err != nil && !errors.Is(err, io.EOF) {
+	size := frameHeader + length + sha256.Size
+	b, err := c.ahead.at(c.file, c.off, size)
+	if err != nil {
 		return false, fmt.Errorf("reading a segment: %w", err)
 	}
-	hashed := b[:len(b)-sha256.Size]
-	return n == body && sha256.Sum256(hashed) == hash(b[len(hashed):]), nil
+	c.frame = frame{buf: append(append(c.frame.buf[:0], c.chain[:]...), b...), first: first, records: records}
+	hashed, after := c.frame.buf[:sha256.Size+len(b)-min(len(b), sha256.Size)], b[len(b)-min(len(b), sha256.Size):]
+	return len(b) == size && sha256.Sum256(hashed) == hash(after), nil
+}
+
+// window is a part of a file, read in one go: most frames are far shorter than a read should be.
+type window struct {
+	buf []byte
+	off int64 // in the file
+	len int   // bytes of buf that were read
+}
+
+// readAhead is how many bytes a window has at least.
+const readAhead = 256 << 10
+
+// at returns the bytes at a place, fewer where the file ends. They are valid until the next call.
+func (w *window) at(f io.ReaderAt, off int64, n int) ([]byte, error) {
+	if off < w.off || off+int64(n) > w.off+int64(w.len) {
+		w.buf = slices.Grow(w.buf[:0], max(n, readAhead))
+		w.buf, w.off = w.buf[:cap(w.buf)], off
+		var err error
+		if w.len, err = f.ReadAt(w.buf, off); err != nil && !errors.Is(err, io.EOF) {
+			return nil, err
+		}
+	}
+	start := int(off - w.off)
+	return w.buf[start:min(start+n, w.len)], nil
 }
 
 // accept takes a sound frame into chain and tree.

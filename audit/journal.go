@@ -39,7 +39,7 @@ type Config struct {
 	// disk is full.
 	Ballast bool
 
-	SegmentSize int64         // bytes after which a segment ends; default 16 MiB
+	SegmentSize int64         // bytes behind the snapshot after which a segment ends; default 4 MiB
 	Keep        time.Duration // how long records are kept at least; 0 for ever
 	Reserve     uint64        // bytes of the disk that calls may not use; default 96 MiB
 

@@ -19,7 +19,7 @@ const (
 	folderName = "journal"
 	badgerName = "badger"
 
-	defaultSegment  = 16 << 20
+	defaultSegment  = 4 << 20  // what a start reads
 	defaultReserve  = 96 << 20 // four memtables of Badger, whose files are mapped, and room to end what is under way
 	defaultRecords  = 1000
 	defaultInterval = time.Minute

@@ -34,9 +34,10 @@ var prunedKey = []byte("journal/pruned")
 // prune removes the segments whose records have all been kept for long enough. It declares so first: the record holds
 // the chain with which the first remaining segment begins, and vouches for those that are missing.
 func (w *writer) prune(now time.Time) {
-	n := 0
-	for w.limits.keep > 0 && n < len(w.segs)-1 && now.Sub(w.segs[n+1].created) > w.limits.keep {
-		n++
+	n, err := w.over(now)
+	if err != nil {
+		_ = w.fail(fmt.Errorf("pruning the journal: %w", err))
+		return
 	}
 	if n == 0 {
 		return
@@ -59,6 +60,27 @@ func (w *writer) prune(now time.Time) {
 		w.applier.jobs <- job{prune: w.segs[:n:n], until: first}
 		w.segs = w.segs[n:]
 	}
+}
+
+// over returns how many segments hold nothing that must still be kept. A header is read when its time comes: there may be
+// thousands.
+func (w *writer) over(now time.Time) (n int, err error) {
+	for w.limits.keep > 0 && n < len(w.segs)-1 {
+		next := &w.segs[n+1]
+		if next.created.IsZero() {
+			f, h, _, err := openSegment(w.dir, *next)
+			if err != nil {
+				return 0, err
+			}
+			_ = f.Close() // read only
+			next.created = h.created
+		}
+		if now.Sub(next.created) <= w.limits.keep {
+			break
+		}
+		n++
+	}
+	return n, nil
 }
 
 // readPruned reads what a record of pruning vouches for.

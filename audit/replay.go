@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
+	"path/filepath"
 
 	"github.com/hopgate/hopgate/store"
 )
@@ -42,8 +44,11 @@ func (o *opening) agree() error {
 	if err != nil {
 		return err
 	}
-	// What a damaged log of Badger takes is younger than a whole segment.
-	next := max(o.segs[max(o.behind()-1, 0)].first, stay[0].first)
+	recent, err := o.recent()
+	if err != nil {
+		return err
+	}
+	next := max(o.segs[recent].first, stay[0].first)
 	if b, err := o.engine.Get(appendBodyKey(nil, stay[0].first)); err != nil || b == nil && pos > stay[0].first {
 		return fmt.Errorf("%w: record %d is missing", store.ErrDamaged, stay[0].first)
 	}
@@ -69,6 +74,21 @@ func (o *opening) agree() error {
 		return fmt.Errorf("%w: record %d is missing", store.ErrDamaged, next)
 	}
 	return nil
+}
+
+// recent returns the index of the segment from which on records may be in no more than a log of Badger. Of a segment at most a
+// fifth is its snapshot, which is not applied.
+func (o *opening) recent() (int, error) {
+	at := o.behind()
+	for size := int64(0); at > 0 && size < store.MostInLogs*5/4; {
+		at--
+		info, err := os.Stat(filepath.Join(o.dir, o.segs[at].name()))
+		if err != nil {
+			return 0, err
+		}
+		size += info.Size()
+	}
+	return at, nil
 }
 
 // replay applies the frames behind the store's position, or all of them to a store that was wiped.

@@ -18,7 +18,8 @@ type snapshot struct {
 	state  iter.Seq2[store.Item, error]
 	open   map[policy.Ref]openCall
 
-	chain hash // after write: behind the last frame
+	chain hash  // after write: behind the last frame
+	size  int64 // after write
 	frame frame
 	out   io.Writer
 }
@@ -35,7 +36,7 @@ func (s *snapshot) write() error {
 		if _, err := w.Write(raw); err != nil {
 			return err
 		}
-		s.chain = sha256.Sum256(raw)
+		s.chain, s.size = sha256.Sum256(raw), int64(len(raw))
 		s.frame.begin(s.chain, s.header.tree.size)
 		for item, err := range s.state {
 			if err != nil {
@@ -67,6 +68,7 @@ func (s *snapshot) flush(size int) error {
 		return nil
 	}
 	s.chain = s.frame.seal()
+	s.size += int64(len(s.frame.bytes()))
 	_, err := s.out.Write(s.frame.bytes())
 	s.frame.begin(s.chain, s.header.tree.size)
 	return err

@@ -19,14 +19,6 @@ func (o *opening) start() (*Journal, error) {
 	if err != nil {
 		return nil, err
 	}
-	for i := range segs {
-		f, h, _, err := openSegment(o.dir, segs[i])
-		if err != nil {
-			return nil, err
-		}
-		_ = f.Close() // read only
-		segs[i].created = h.created
-	}
 	k, rollback, err := o.anchor()
 	if err != nil {
 		return nil, err
@@ -61,7 +53,7 @@ func (o *opening) start() (*Journal, error) {
 		files: o.cfg.Files, dir: o.dir, clock: o.cfg.Clock, queue: queue, done: make(chan struct{}),
 		limits: limits{o.cfg.SegmentSize, o.cfg.Keep, o.cfg.CheckpointRecords, o.cfg.CheckpointInterval},
 		fail:   j.fail, err: j.Err, flood: j.flood, entries: &j.entries, frames: &j.frames, engine: o.engine,
-		applier: a, notary: n, ledgers: j.attached, stream: o.keys.stream, segs: segs, file: file, size: o.body,
+		applier: a, notary: n, ledgers: j.attached, stream: o.keys.stream, segs: segs, file: file, size: o.body, snapshot: o.end.off - o.body,
 		chain: o.end.chain, tree: o.end.tree, open: maps.Clone(o.open), signed: o.last.size, signedAt: now,
 	}
 	go n.run()

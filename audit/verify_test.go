@@ -284,7 +284,7 @@ func TestPruningIsVouchedFor(t *testing.T) {
 	write(t, p.file("key.pub"), key)
 	// The store is rebuilt from what is left.
 	want := state(t, reopened(t, p))
-	p.store = &store.Memory{}
+	p.store, p.config.Keep = &store.Memory{}, 0 // nor does more go
 	j := p.open(t)
 	if got := state(t, j.State()); !maps.Equal(got, want) || p.wiped != 1 {
 		t.Errorf("after a rebuild state is %v, want %v", got, want)

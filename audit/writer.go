@@ -38,10 +38,12 @@ type writer struct {
 	segs   []segment // the last is being written
 	file   File
 	size   int64 // of the last segment, behind its snapshot
-	chain  hash
-	tree   tree // its size is the next sequence number
-	open   map[policy.Ref]openCall
-	now    stamp
+
+	snapshot int64 // bytes of the last segment before that
+	chain    hash
+	tree     tree // its size is the next sequence number
+	open     map[policy.Ref]openCall
+	now      stamp
 
 	batch   []*entry
 	bytes   int
@@ -77,6 +79,7 @@ func (w *writer) run() {
 	defer tick.Stop()
 	late := time.NewTimer(linger)
 	defer late.Stop()
+	w.tick(false) // what came due while nobody ran
 	for more := true; more; {
 		fresh, due := len(w.batch) == 0, false
 		select {
@@ -260,7 +263,8 @@ func (w *writer) after() {
 	if w.tree.size-w.signed >= w.limits.signRecords {
 		w.sign(false)
 	}
-	if w.size >= w.limits.segment {
+	// Where there is much state, a snapshot does not cost more than a quarter of what it stands before.
+	if w.size >= max(w.limits.segment, 4*w.snapshot) {
 		w.rotate()
 	}
 }
@@ -357,7 +361,7 @@ func (w *writer) next() error {
 	if err := w.file.Close(); err != nil {
 		return err
 	}
-	w.file, w.size, w.chain = file, 0, s.chain
+	w.file, w.size, w.snapshot, w.chain = file, 0, s.size, s.chain
 	w.segs = append(w.segs, s.segment())
 	return nil
 }

@@ -29,6 +29,10 @@ const (
 // their size for each: with 2 MiB, Badger's own choice, that is 200 MB under load.
 const baseTable = 1 << 20 // bytes
 
+// MostInLogs is how many bytes may lie in Badger's write-ahead logs alone: of the memtable that is being filled, of the one
+// that is being flushed, and of those that wait. What a damaged log has lost is among what was applied last, and no more.
+const MostInLogs = 4 * memTable
+
 // positionKey holds what Position returns. It lies outside the keys that a Put may have.
 var positionKey = []byte("\x00position")
 

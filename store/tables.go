@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -32,17 +33,35 @@ func checkTables(dir string, opts badger.Options) error {
 	if err != nil {
 		return fmt.Errorf("reading the manifest: %w", err)
 	}
+	var buf bytes.Buffer // of one table after another
 	for id := range manifest.Tables {
 		name := table.NewFilename(id, dir)
-		b, err := os.ReadFile(name)
+		err := readTable(&buf, name)
 		if err == nil {
-			err = checkTable(b)
+			err = checkTable(buf.Bytes())
 		}
 		if err != nil {
 			return fmt.Errorf("table %s: %w", filepath.Base(name), err)
 		}
 	}
 	return nil
+}
+
+// readTable reads a file in place of what the buffer holds.
+func readTable(buf *bytes.Buffer, name string) error {
+	f, err := os.Open(name)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = f.Close() }() // read only
+	info, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	buf.Reset()
+	buf.Grow(int(info.Size()) + bytes.MinRead) // so that it is read in one go
+	_, err = buf.ReadFrom(f)
+	return err
 }
 
 // checkTable verifies one table: blocks, index, length of the index, checksum of the index, length of that checksum.
