@@ -177,6 +177,7 @@ func (c *compiler) assemble(path string, k *connection, set settings, a *policy.
 		if s, ok := config.(policy.Scoper); ok {
 			tools, tasks := s.Scopes()
 			out.Tools, out.Tasks = append(out.Tools, tools...), append(out.Tasks, tasks...)
+			out.Sampling = s.Asked()
 		}
 	}
 	for i := range c.gates {

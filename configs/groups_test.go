@@ -26,6 +26,8 @@ type job struct {
 	Gates policy.Settings `yaml:",inline" place:"tool"`
 }
 
+func (*lists) Asked() policy.Settings { return nil }
+
 func (l *lists) Scopes() (tools, tasks []policy.Scope) {
 	for _, j := range l.Jobs {
 		tools = append(tools, policy.Scope{Name: j.Name, Settings: j.Gates})
@@ -40,7 +42,7 @@ func levelled(seen *[]*policy.Connection) []policy.Spec {
 		*seen = append(*seen, c)
 		return nil, nil
 	})
-	for _, p := range []policy.Place{policy.OnFile, policy.OnAgent, policy.OnTeam, policy.OnOrg, policy.OnUpstream, policy.OnTool, policy.OnTask} {
+	for _, p := range []policy.Place{policy.OnFile, policy.OnAgent, policy.OnTeam, policy.OnOrg, policy.OnUpstream, policy.OnTool, policy.OnTask, policy.OnSampling} {
 		spec = spec.On(p, keys)
 	}
 	return []policy.Spec{spec, policy.NewSpec("lists", "which", nil, func(*policy.Connection, *lists) (policy.Gate, error) { return nil, nil })}

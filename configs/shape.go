@@ -267,7 +267,7 @@ func (b shaper) collect(s *shape, t reflect.Type, base []int, gate int) error {
 // places are what the tag place of a field of type policy.Settings may say.
 var places = map[string]policy.Place{
 	"file": policy.OnFile, "agent": policy.OnAgent, "team": policy.OnTeam, "org": policy.OnOrg,
-	"upstream": policy.OnUpstream, "tool": policy.OnTool, "task": policy.OnTask,
+	"upstream": policy.OnUpstream, "tool": policy.OnTool, "task": policy.OnTask, "sampling": policy.OnSampling,
 }
 
 // config makes an empty configuration of a gate for a struct of a shape, or nil where the gate has no keys there.

@@ -12,6 +12,7 @@ const (
 	OnUpstream              // an entry of upstreams
 	OnTool                  // an entry of a connection's tools
 	OnTask                  // an entry of a connection's tasks
+	OnSampling              // what a connection says of requests to the agent's model
 )
 
 // Settings are what the keys of gates say at one place: by the name of the gate, a pointer to the type that its Spec has
@@ -34,4 +35,6 @@ type Scope struct {
 type Scoper interface {
 	// Scopes returns the parts in the order of the file. A call belongs to all whose name fits.
 	Scopes() (tools, tasks []Scope)
+	// Asked returns the keys on the upstream's requests to the agent's model.
+	Asked() Settings
 }

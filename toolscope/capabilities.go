@@ -11,9 +11,6 @@ const tasksExtension = "io.modelcontextprotocol/tasks"
 // withheld returns the edits that cut from what the client says it can do what the upstream may not ask of it: in
 // initialize, and in every request of MCP 2026-07-28.
 func (s *scope) withheld(c *policy.Call) wire.Edits {
-	if s.sampling && s.elicitation && s.roots {
-		return nil
-	}
 	edits := s.withoutDenied(c.Frame, wire.MetaClientCapabilities)
 	if c.Method == "initialize" {
 		edits = append(edits, s.withoutDenied(c.Frame, wire.ParamsCapabilities)...)
@@ -22,18 +19,51 @@ func (s *scope) withheld(c *policy.Call) wire.Edits {
 }
 
 func (s *scope) withoutDenied(f *wire.Frame, m wire.Member) wire.Edits {
-	return without(f.Get(m), func(name string) bool {
-		switch name {
-		case "sampling":
-			return bool(s.sampling)
-		case "elicitation":
-			return bool(s.elicitation)
-		case "roots":
-			return bool(s.roots)
-		default:
-			return true
+	capabilities := f.Get(m)
+	var edits wire.Edits
+	for e := range wire.Entries(capabilities) {
+		name, _ := wire.Unquote(e.Name)
+		if !s.lends(string(name), e.Value) {
+			continue
 		}
-	}).Shift(f.Span(m).Lo)
+		part := without(e.Value, func(part string) bool { return s.lendsPart(string(name), part) })
+		edits = append(edits, part.Shift(e.ValueAt.Lo)...)
+	}
+	cut := lent(capabilities, s.lends)
+	return append(edits, cut...).Shift(f.Span(m).Lo)
+}
+
+// lends reports whether the upstream may make use of anything that a capability of the client declares.
+func (s *scope) lends(name string, value []byte) bool {
+	switch name {
+	case "sampling":
+		return s.sampling.allowed()
+	case "elicitation":
+		if _, only := wire.Lookup(value, "url"); only && s.elicitation.URLs == nil {
+			if _, form := wire.Lookup(value, "form"); !form {
+				return false // without a mode it would declare forms (2025-11-25, client/elicitation)
+			}
+		}
+		return s.elicitation.allowed()
+	case "roots":
+		return s.roots.allowed()
+	default:
+		return true
+	}
+}
+
+// lendsPart reports whether it may make use of one part of that.
+func (s *scope) lendsPart(name, part string) bool {
+	switch name + "." + part {
+	case "sampling.context":
+		return false
+	case "sampling.tools":
+		return s.anyTool
+	case "elicitation.url":
+		return s.elicitation.URLs != nil
+	default:
+		return true
+	}
 }
 
 // without returns the edits that leave out members of an object. Names are compared decoded. It allocates nothing where
@@ -51,6 +81,24 @@ func without(object []byte, keep func(name string) bool) wire.Edits {
 	for e := range wire.Entries(object) {
 		name, _ := wire.Unquote(e.Name)
 		cut.part(e.At, keep(string(name)))
+	}
+	return cut.done()
+}
+
+// lent is without for what depends on the value too.
+func lent(object []byte, keep func(name string, value []byte) bool) wire.Edits {
+	all := true
+	for e := range wire.Entries(object) {
+		name, _ := wire.Unquote(e.Name)
+		all = all && keep(string(name), e.Value)
+	}
+	if all {
+		return nil
+	}
+	var cut cutter
+	for e := range wire.Entries(object) {
+		name, _ := wire.Unquote(e.Name)
+		cut.part(e.At, keep(string(name), e.Value))
 	}
 	return cut.done()
 }

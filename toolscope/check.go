@@ -27,10 +27,18 @@ func (s *scope) Check(_ context.Context, c *policy.Call) (policy.Verdict, error)
 		return s.fromServer(c)
 	}
 	v, err := s.fromAgent(c)
-	if err == nil && v.Effect == policy.Allow {
-		v.Rewrite = append(v.Rewrite, s.withheld(c)...)
+	if err != nil || v.Effect != policy.Allow {
+		return v, err
 	}
-	return v, err
+	v.Rewrite = append(v.Rewrite, s.withheld(c)...)
+	if c.Frame.Has(wire.ParamsInputResponses) {
+		given := s.responses(c.Frame)
+		if given.Effect != policy.Allow {
+			return given, nil
+		}
+		v.Rewrite = append(v.Rewrite, given.Rewrite...)
+	}
+	return v, nil
 }
 
 // fromAgent judges a request or notification of the agent, whose method is admitted.
@@ -50,9 +58,9 @@ func (s *scope) fromAgent(c *policy.Call) (policy.Verdict, error) {
 		// Whose task a handle names is not for this gate to say.
 		return s.only(s.anyTool, reasonMethod, "no tool is granted that could have made a task"), nil
 	case "notifications/tasks/status":
-		return s.only(bool(s.sampling || s.elicitation), reasonMethod, "nothing is granted that could have made a task"), nil
+		return s.only(s.sampling.allowed() || s.elicitation.allowed(), reasonMethod, "nothing is granted that could have made a task"), nil
 	case "notifications/roots/list_changed":
-		return s.only(bool(s.roots), reasonRoots, ""), nil
+		return s.only(s.roots.allowed(), reasonRoots, ""), nil
 	default:
 		return policy.Pass, nil
 	}
@@ -62,21 +70,26 @@ func (s *scope) fromAgent(c *policy.Call) (policy.Verdict, error) {
 func (s *scope) fromServer(c *policy.Call) (policy.Verdict, error) {
 	switch c.Method {
 	case "sampling/createMessage", "elicitation/create", "roots/list":
-		return s.question(c.Method), nil
+		v := s.question(c.Method, c.Frame.Get(wire.Params))
+		v.Rewrite = v.Rewrite.Shift(c.Frame.Span(wire.Params).Lo)
+		return v, nil
 	case "notifications/elicitation/complete":
-		return s.only(bool(s.elicitation), reasonElicitation, ""), nil
+		return s.only(s.elicitation.allowed(), reasonElicitation, ""), nil
 	case "notifications/tools/list_changed", "notifications/prompts/list_changed", "notifications/resources/list_changed":
 		return s.only(s.tells(c.Method), reasonMethod, "nothing is granted of what has changed"), nil
 	case "notifications/resources/updated":
 		return s.resource(c)
 	case "tasks/get", "tasks/result", "tasks/list", "tasks/cancel":
-		return s.only(bool(s.sampling || s.elicitation), reasonMethod, "nothing is granted that could have made a task"), nil
+		return s.only(s.sampling.allowed() || s.elicitation.allowed(), reasonMethod, "nothing is granted that could have made a task"), nil
 	case "notifications/tasks/status", "notifications/tasks":
 		e, _ := wire.Lookup(c.Frame.Get(wire.Params), "inputRequests")
-		if v := s.questions(e.Value); v.Effect != policy.Allow {
-			return v, nil
+		asked := s.questions(e.Value)
+		if asked.Effect != policy.Allow {
+			return asked, nil
 		}
-		return s.only(s.anyTool, reasonMethod, "no tool is granted that could have made a task"), nil
+		v := s.only(s.anyTool, reasonMethod, "no tool is granted that could have made a task")
+		v.Rewrite = asked.Rewrite.Shift(c.Frame.Span(wire.Params).Lo + e.ValueAt.Lo)
+		return v, nil
 	default:
 		return policy.Pass, nil
 	}
@@ -97,47 +110,16 @@ func (s *scope) answer(c *policy.Call) policy.Verdict {
 		return policy.Refuse(reasonMethod, s.at, "not among the methods of the connection")
 	case c.Method == "ping":
 		return policy.Pass
-	case c.Method == "sampling/createMessage" || c.Method == "elicitation/create" || c.Method == "roots/list":
-		return s.question(c.Method)
-	default:
-		return s.only(bool(s.sampling || s.elicitation), reasonMethod, "nothing is granted that could have made a task")
-	}
-}
-
-// question judges a request by which an upstream wants something of the agent (MCP 2025-11-25, client features).
-func (s *scope) question(method string) policy.Verdict {
-	switch method {
-	case "sampling/createMessage":
-		return s.only(bool(s.sampling), reasonSampling, "")
-	case "elicitation/create":
-		return s.only(bool(s.elicitation), reasonElicitation, "")
-	case "roots/list":
-		return s.only(bool(s.roots), reasonRoots, "")
-	default:
-		return policy.Refuse(reasonInput, s.at, "a request of another method")
-	}
-}
-
-// questions judges the requests that a result, or a task, carries for the agent (MCP 2026-07-28, SEP-2322). The value is
-// raw JSON, or nil where there is none.
-func (s *scope) questions(raw []byte) policy.Verdict {
-	if len(raw) == 0 {
-		return policy.Pass
-	}
-	if raw[0] != '{' {
-		return policy.Refuse(reasonInput, s.at, "inputRequests is not an object")
-	}
-	for e := range wire.Entries(raw) {
-		m, _ := wire.Lookup(e.Value, "method")
-		name, ok := wire.Unquote(m.Value)
-		if !ok {
-			return policy.Refuse(reasonInput, s.at, "a request without a method")
+	case c.Method == askModel || c.Method == askUser || c.Method == askRoots:
+		if c.Frame.Kind == wire.KindError || c.Frame.Has(wire.ResultTask) {
+			return s.mayAsk(c.Method) // which tells nothing yet
 		}
-		if v := s.question(string(name)); v.Effect != policy.Allow {
-			return v
-		}
+		v := s.answered(c.Method, c.Frame.Get(wire.Result))
+		v.Rewrite = v.Rewrite.Shift(c.Frame.Span(wire.Result).Lo)
+		return v
+	default:
+		return s.only(s.sampling.allowed() || s.elicitation.allowed(), reasonMethod, "nothing is granted that could have made a task")
 	}
-	return policy.Pass
 }
 
 // tells reports whether changes of a list are any of the agent's business.

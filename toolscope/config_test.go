@@ -116,7 +116,7 @@ func TestSyntaxErrorsAreTold(t *testing.T) {
 
 func TestScalarsReadTheirText(t *testing.T) {
 	var p toolscope.Permission
-	for text, want := range map[string]toolscope.Permission{"allow": true, "deny": false} {
+	for text, want := range map[string]toolscope.Permission{"allow": toolscope.Allow, "deny": toolscope.Deny} {
 		if err := p.UnmarshalText([]byte(text)); err != nil || p != want {
 			t.Errorf("%s: got %v, %v", text, p, err)
 		}
@@ -126,7 +126,7 @@ func TestScalarsReadTheirText(t *testing.T) {
 			t.Errorf("%q is a permission", text)
 		}
 	}
-	if d := cmp.Diff([]string{"allow", "deny"}, p.SchemaEnum()); d != "" {
+	if d := cmp.Diff([]string{"allow", "deny"}, new(toolscope.Sampling).SchemaEnum()); d != "" {
 		t.Error(d)
 	}
 	var e toolscope.Expr

@@ -9,7 +9,7 @@ import (
 
 // everything is a connection that grants all that can be granted.
 var everything = toolscope.Config{
-	Tools: tools("*"), Resources: pats("*"), Prompts: pats("*"), Sampling: true, Elicitation: true, Roots: true,
+	Tools: tools("*"), Resources: pats("*"), Prompts: pats("*"), Sampling: toolscope.Sampling{Word: toolscope.Allow}, Elicitation: toolscope.Elicitation{Word: toolscope.Allow}, Roots: toolscope.Roots{Word: toolscope.Allow},
 }
 
 // form is how a message is sent.
@@ -158,13 +158,14 @@ func TestServersAskOnlyWhatIsAllowed(t *testing.T) {
 		"roots/list":             "ROOTS_NOT_ALLOWED",
 	}
 	allow := map[string]toolscope.Config{
-		"sampling/createMessage": {Sampling: true},
-		"elicitation/create":     {Elicitation: true},
-		"roots/list":             {Roots: true, Methods: pats("tools/*")}, // its own key decides, not methods
+		"sampling/createMessage": {Sampling: toolscope.Sampling{Word: toolscope.Allow}},
+		"elicitation/create":     {Elicitation: toolscope.Elicitation{Word: toolscope.Allow}},
+		"roots/list":             {Roots: toolscope.Roots{Word: toolscope.Allow}, Methods: pats("tools/*")}, // its own key decides, not methods
 	}
+	const form = `{"message":"m","requestedSchema":{}}`
 	none := connect(t, toolscope.Config{})
 	for method, reason := range denied {
-		if _, code := none.serverSends(t, request(method, "{}")); code != reason {
+		if _, code := none.serverSends(t, request(method, form)); code != reason {
 			t.Errorf("%s by default: got %q, want %q", method, code, reason)
 		}
 		l := connect(t, allow[method])
@@ -173,7 +174,7 @@ func TestServersAskOnlyWhatIsAllowed(t *testing.T) {
 			if other == method {
 				want = ""
 			}
-			if _, code := l.serverSends(t, request(other, "{}")); code != want {
+			if _, code := l.serverSends(t, request(other, form)); code != want {
 				t.Errorf("%s where %s is allowed: got %q, want %q", other, method, code, want)
 			}
 			c := l.message(t, answer("{}"), policy.ToUpstream)

@@ -91,6 +91,22 @@ var (
 		Code: "ROOTS_NOT_ALLOWED", Answer: policy.AnswerNotPermitted,
 		Hint: "root folders would go to the upstream; `roots: allow` on the connection permits it",
 	}
+	reasonModel = &policy.Reason{
+		Code: "MODEL_NOT_ALLOWED", Answer: answerArgument, Severity: policy.Low,
+		Hint: "the connection's `models` do not name the model: in an argument of `model_arguments`, in what the upstream prefers, or in the answer that it got",
+	}
+	reasonSamplingTool = &policy.Reason{
+		Code: "SAMPLING_TOOL_NOT_ALLOWED", Answer: policy.AnswerNotPermitted,
+		Hint: "the upstream offers the agent's model a tool that the connection does not grant",
+	}
+	reasonSecret = &policy.Reason{
+		Code: "ELICITATION_ASKS_SECRET", Answer: policy.AnswerNotPermitted,
+		Hint: "the upstream asks the user for a secret in a form, which the protocol forbids; `elicitation: {fields: [NAME]}` lets a field pass whose name only looks so",
+	}
+	reasonURLMode = &policy.Reason{
+		Code: "ELICITATION_URL_NOT_ALLOWED", Answer: policy.AnswerNotPermitted,
+		Hint: "the upstream sends the user to an address that is not https at a host of `elicitation: {urls: [HOST]}`",
+	}
 	reasonInput = &policy.Reason{
 		Code: "INPUT_REQUEST_INVALID", Answer: policy.AnswerNotPermitted, Always: true,
 		Hint: "a result asks the agent for input by a method that the protocol does not allow there",
@@ -104,5 +120,5 @@ var (
 var reasons = []*policy.Reason{
 	reasonMethod, reasonUndefined, reasonName, reasonURI, reasonParams, reasonTool, reasonDenied, reasonTask, reasonTwice, reasonMismatch,
 	reasonArgument, reasonCondition, reasonPrompt, reasonResource, reasonSampling, reasonElicitation, reasonRoots,
-	reasonInput, reasonResult,
+	reasonModel, reasonSamplingTool, reasonSecret, reasonURLMode, reasonInput, reasonResult,
 }

@@ -14,13 +14,18 @@ const maxTTL = 60_000
 
 // Screen says what is cut from a result; see [policy.Screen].
 func (s *scope) Screen(_ context.Context, c *policy.Call, result *wire.Frame) (policy.Verdict, error) {
-	if c.Direction != policy.ToUpstream || result.Kind != wire.KindResult {
+	switch {
+	case c.Direction != policy.ToUpstream:
 		return policy.Pass, nil
+	case result.Kind != wire.KindResult:
+		return s.needed(result), nil
 	}
-	if v := s.questions(result.Get(wire.ResultInputRequests)); v.Effect != policy.Allow {
+	v := s.questions(result.Get(wire.ResultInputRequests))
+	if v.Effect != policy.Allow {
 		return v, nil
 	}
-	v := policy.Pass
+	asked := v.Rewrite.Shift(result.Span(wire.ResultInputRequests).Lo)
+	v = policy.Pass
 	switch c.Method {
 	case "initialize":
 		v.Rewrite = s.offered(result)
@@ -32,7 +37,7 @@ func (s *scope) Screen(_ context.Context, c *policy.Call, result *wire.Frame) (p
 		}
 		v.Rewrite = append(v.Rewrite, ttl(result)...)
 	}
-	v.Rewrite = append(v.Rewrite, private(c, result)...)
+	v.Rewrite = append(append(v.Rewrite, asked...), private(c, result)...)
 	return v, nil
 }
 

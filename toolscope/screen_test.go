@@ -125,16 +125,16 @@ func TestMethodsThatAreLeftOutLeaveNothingToList(t *testing.T) {
 }
 
 func TestResultsAskOnlyWhatIsAllowed(t *testing.T) {
-	all := `{"a":{"method":"sampling/createMessage","params":{}},"b":{"method":"elicitation/create","params":{}},"c":{"method":"roots/list"}}`
+	all := `{"a":{"method":"sampling/createMessage","params":{}},"b":{"method":"elicitation/create","params":{"message":"m","requestedSchema":{}}},"c":{"method":"roots/list"}}`
 	cases := map[string]struct {
 		cfg  toolscope.Config
 		in   string
 		want string
 	}{
 		"all allowed":        {everything, all, ""},
-		"sampling denied":    {toolscope.Config{Elicitation: true, Roots: true}, all, "SAMPLING_NOT_ALLOWED"},
-		"elicitation denied": {toolscope.Config{Sampling: true, Roots: true}, all, "ELICITATION_NOT_ALLOWED"},
-		"roots denied":       {toolscope.Config{Sampling: true, Elicitation: true}, all, "ROOTS_NOT_ALLOWED"},
+		"sampling denied":    {toolscope.Config{Elicitation: toolscope.Elicitation{Word: toolscope.Allow}, Roots: toolscope.Roots{Word: toolscope.Allow}}, all, "SAMPLING_NOT_ALLOWED"},
+		"elicitation denied": {toolscope.Config{Sampling: toolscope.Sampling{Word: toolscope.Allow}, Roots: toolscope.Roots{Word: toolscope.Allow}}, all, "ELICITATION_NOT_ALLOWED"},
+		"roots denied":       {toolscope.Config{Sampling: toolscope.Sampling{Word: toolscope.Allow}, Elicitation: toolscope.Elicitation{Word: toolscope.Allow}}, all, "ROOTS_NOT_ALLOWED"},
 		"nothing asked":      {toolscope.Config{}, `{}`, ""},
 		"another method":     {everything, `{"a":{"method":"tools/call"}}`, "INPUT_REQUEST_INVALID"},
 		"no method":          {everything, `{"a":{}}`, "INPUT_REQUEST_INVALID"},
@@ -166,7 +166,7 @@ func TestClientsDeclareOnlyWhatIsAllowed(t *testing.T) {
 		in, want string
 	}{
 		"all denied":    {toolscope.Config{}, `{"roots":{"listChanged":true},"sampling":{},"elicitation":{"form":{}}}`, `{}`},
-		"one allowed":   {toolscope.Config{Elicitation: true}, `{"roots":{}, "elicitation":{"form":{}} ,"sampling":{}}`, `{"elicitation":{"form":{}}}`},
+		"one allowed":   {toolscope.Config{Elicitation: toolscope.Elicitation{Word: toolscope.Allow}}, `{"roots":{}, "elicitation":{"form":{}} ,"sampling":{}}`, `{"elicitation":{"form":{}}}`},
 		"others stay":   {toolscope.Config{}, `{ "experimental":{"x":1.0}, "sampling":{}, "extensions":{} }`, `{ "experimental":{"x":1.0}, "extensions":{} }`},
 		"escaped":       {toolscope.Config{}, `{"s\u0061mpling":{},"r\u006f\u006fts":{}}`, `{}`},
 		"all allowed":   {everything, `{"roots":{},"sampling":{},"elicitation":{}}`, `{"roots":{},"sampling":{},"elicitation":{}}`},

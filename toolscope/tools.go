@@ -132,6 +132,9 @@ func (s *scope) call(c *policy.Call) (policy.Verdict, error) {
 	if r := s.standing(c.Target, c.Task, def, c); !r.none() {
 		return policy.Refuse(r.why, r.at, r.detail), nil
 	}
+	if v := s.names(c); v.Effect != policy.Allow {
+		return v, nil
+	}
 	if v := s.holds(s.when, c); v.Effect != policy.Allow {
 		return v, nil
 	}

@@ -1,5 +1,5 @@
-// Package toolscope says which: which methods, tools, task types, prompts and resources a connection grants, under which
-// conditions on the arguments, and what a list shows of them.
+// Package toolscope says which: which methods, tools, task types, models, prompts and resources a connection grants, under
+// which conditions on the arguments, what a list shows of them, and what an upstream may ask of the agent.
 //
 // Nothing is granted that the connection does not name. One evaluator answers for calls and for lists, so that a name is
 // listed if and only if standing permission grants it, and a name that is not granted answers like one that does not
@@ -30,9 +30,12 @@ type Config struct {
 	Prompts   []policy.Pattern `yaml:"prompts" doc:"Prompts that may be used. Names with * for any run of characters."`
 	Methods   []policy.Pattern `yaml:"methods" doc:"Methods that may pass in either direction, besides those that every session needs. Default: all that the protocol defines. A method that it does not define passes only where a pattern matches it."`
 
-	Sampling    Permission `yaml:"sampling" doc:"Whether the upstream may ask the agent's model: allow or deny (default)."`
-	Elicitation Permission `yaml:"elicitation" doc:"Whether the upstream may ask the agent's user: allow or deny (default)."`
-	Roots       Permission `yaml:"roots" doc:"Whether the upstream may ask for the agent's root folders: allow or deny (default)."`
+	Models    []policy.Pattern `yaml:"models" doc:"Models that may be named: as a preference of an upstream that asks the agent's model, as the one that has answered it, and in arguments of tools. Names with * for any run of characters. Default: any."`
+	ModelArgs []string         `yaml:"model_arguments" doc:"Arguments of tool calls that name models. Default: model. They count where models are given."`
+
+	Sampling    Sampling    `yaml:"sampling" doc:"Whether the upstream may ask the agent's model: allow, deny (default), or a mapping that allows it within bounds. The tools that it offers the model must be granted, and it gets no context of other servers."`
+	Elicitation Elicitation `yaml:"elicitation" doc:"Whether the upstream may ask the agent's user: allow (by forms that ask for no secrets), deny (default), or a mapping that allows that and more."`
+	Roots       Roots       `yaml:"roots" doc:"Whether the upstream may learn the agent's root folders: allow, deny (default), or a mapping that says which."`
 }
 
 // Tool grants tools: all calls, or those whose arguments satisfy a condition.
@@ -64,6 +67,9 @@ func (c *Config) Scopes() (tools, tasks []policy.Scope) {
 	}
 	return tools, tasks
 }
+
+// Asked returns what other gates have keys on of the upstream's requests to the agent's model; see [policy.Scoper].
+func (c *Config) Asked() policy.Settings { return c.Sampling.Gates }
 
 var _ policy.Scoper = (*Config)(nil)
 
@@ -107,25 +113,6 @@ type errEmpty string
 
 func (e errEmpty) Error() string { return "a " + string(e) + " is empty" }
 
-// Permission is whether an upstream may ask something of the agent. The zero Permission denies.
-type Permission bool
-
-// UnmarshalText reads allow or deny.
-func (p *Permission) UnmarshalText(text []byte) error {
-	switch string(text) {
-	case "allow":
-		*p = true
-	case "deny":
-		*p = false
-	default:
-		return fmt.Errorf("%q is neither allow nor deny", text)
-	}
-	return nil
-}
-
-// SchemaEnum returns the values that there are.
-func (*Permission) SchemaEnum() []string { return []string{"allow", "deny"} }
-
 // Spec describes the gate. Its gates read the catalog, into which the caller puts what upstreams answer to tools/list.
 func Spec(cat *Catalog) policy.Spec {
 	lang := sync.OnceValues(newLanguage)
@@ -156,7 +143,13 @@ type scope struct {
 	prompts   []policy.Pattern
 	methods   []policy.Pattern // nil: all that the protocol defines
 
-	sampling, elicitation, roots Permission
+	models    []policy.Pattern // nil: any
+	modelArgs []string         // arguments that name models
+
+	sampling    Sampling
+	elicitation Elicitation
+	roots       Roots
+	onlyRoots   []uriRule // of roots
 
 	// What the connection leaves anything of, known when it is built.
 	anyTool, anyPrompt, anyResource bool
@@ -175,7 +168,10 @@ func build(l *language, cat *Catalog, c *policy.Connection, cfg *Config) (policy
 	s := &scope{
 		agent: c.Agent.Name, upstream: c.Upstream, at: c.At, maxName: c.Limits.Name, seen: cat.shelf(c.Upstream.Name),
 		deny: cfg.Deny, tasks: cfg.Tasks, prompts: cfg.Prompts, methods: cfg.Methods,
-		sampling: cfg.Sampling, elicitation: cfg.Elicitation, roots: cfg.Roots,
+		models: cfg.Models, modelArgs: cfg.ModelArgs, sampling: cfg.Sampling, elicitation: cfg.Elicitation, roots: cfg.Roots,
+	}
+	if s.modelArgs == nil {
+		s.modelArgs = []string{modelArgument}
 	}
 	var wrong policy.Complaints
 	for i := range cfg.Tasks {
@@ -185,6 +181,11 @@ func build(l *language, cat *Catalog, c *policy.Connection, cfg *Config) (policy
 		r, complaint := newURIRule(p)
 		wrong = append(wrong, complaint...)
 		s.resources = append(s.resources, r)
+	}
+	for _, p := range cfg.Roots.Only {
+		r, complaint := newURIRule(p)
+		wrong = append(wrong, complaint...)
+		s.onlyRoots = append(s.onlyRoots, r)
 	}
 	if cfg.Tools != nil {
 		s.tools = make([]rule, len(cfg.Tools))

@@ -80,7 +80,7 @@ func TestGuidesShowEveryKey(t *testing.T) {
 func keysOf(g policy.Spec) map[string]bool {
 	keys := map[string]bool{}
 	collect(reflect.TypeOf(g.Config()), keys)
-	for p := policy.OnFile; p <= policy.OnTask; p++ {
+	for p := policy.OnFile; p <= policy.OnSampling; p++ {
 		if c := g.ConfigOn(p); c != nil {
 			collect(reflect.TypeOf(c), keys)
 		}
