@@ -85,6 +85,7 @@ type setup struct {
 	spend                           quota.SpendKeys
 	tools                           []policy.Scope
 	agent, team, org, upstream, all policy.Settings
+	sampling                        policy.Settings
 	name, as, of, to                string // of the connection, its agent, team and upstream, where they are others
 }
 
@@ -103,7 +104,7 @@ func (s *setup) connect(b *quota.Book) (*link, error) {
 	team := &policy.Team{Name: cmp.Or(s.of, "crew"), Org: org, Settings: s.team}
 	c := &policy.Connection{
 		Name: cmp.Or(s.name, "c"), Agent: &policy.Agent{Name: cmp.Or(s.as, "bot"), Team: team, Settings: s.agent},
-		Upstream: &policy.Upstream{Name: cmp.Or(s.to, "up"), Settings: s.upstream}, Tools: s.tools, File: s.all,
+		Upstream: &policy.Upstream{Name: cmp.Or(s.to, "up"), Settings: s.upstream}, Tools: s.tools, File: s.all, Sampling: s.sampling,
 		Limits: wire.DefaultLimits, At: line(99),
 	}
 	c.Limits.Frame = 64 << 10

@@ -32,7 +32,8 @@ func Rate(b *Book) policy.Spec {
 	return policy.NewSpec(gateRate, "how often, how many at once, how many in a day or month",
 		[]*policy.Reason{reasonRate, reasonConcurrency, reasonQuota, reasonRounds},
 		func(c *policy.Connection, own *RateKeys) (policy.Gate, error) { return buildRate(b, c, own) },
-	).On(policy.OnTool, keys).On(policy.OnAgent, keys).On(policy.OnTeam, keys).On(policy.OnOrg, keys)
+	).On(policy.OnTool, keys).On(policy.OnAgent, keys).On(policy.OnTeam, keys).On(policy.OnOrg, keys).
+		On(policy.OnSampling, func() any { return new(SamplingRate) })
 }
 
 // rate is the gate of one connection.
@@ -42,6 +43,7 @@ type rate struct {
 	messages set // limits on whatever the agent sends
 	work     set // limits on calls
 	quotas   set // limits on calls that are charged
+	asked    set // limits on what the upstream asks of the agent's model
 }
 
 func buildRate(b *Book, c *policy.Connection, own *RateKeys) (policy.Gate, error) {
@@ -65,6 +67,12 @@ func buildRate(b *Book, c *policy.Connection, own *RateKeys) (policy.Gate, error
 			m.add(&g.quotas, &l.scope, m.window(&l.scope, windowKey{kind: KindQuota, per: q.Max.per}, zoneOf(c, q.Zone.Location), q.Max.N, text, q.At))
 		}
 	}
+	if keys := policy.Setting[SamplingRate](c.Sampling, gateRate); keys != nil {
+		at := samplingScope(c)
+		for i := range keys.Rate {
+			m.add(&g.asked, &at, m.rate(&at, keys.Rate[i].Unit, &keys.Rate[i]))
+		}
+	}
 	if len(m.wrong) > 0 {
 		return nil, m.wrong
 	}
@@ -73,6 +81,9 @@ func buildRate(b *Book, c *policy.Connection, own *RateKeys) (policy.Gate, error
 
 // Check takes from all limits of a call, or from none; see [policy.Gate].
 func (g *rate) Check(_ context.Context, c *policy.Call) (policy.Verdict, error) {
+	if asksModel(c) {
+		return g.sampling(c)
+	}
 	if !fromAgent(c) {
 		return policy.Pass, nil
 	}

@@ -78,6 +78,10 @@ var (
 		Code: "BUDGET_EXCEEDED", Answer: answerExhausted,
 		Hint: "what the call may cost at most does not fit into what `spend` has left; see `hopgate spend`",
 	}
+	reasonTokens = &policy.Reason{
+		Code: "SAMPLING_PRICE_UNKNOWN", Answer: policy.AnswerNotPermitted,
+		Hint: "the upstream asks the agent's model for no number of tokens, so nobody knows what that costs; give `sampling` a `max_tokens`",
+	}
 	reasonPrice = &policy.Reason{
 		Code: "PRICE_UNKNOWN", Answer: answerPrice, Severity: policy.Low,
 		Hint: "the argument that sets the price by `cost.argument` is missing, or is neither a plain number nor a list",

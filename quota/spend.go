@@ -30,25 +30,28 @@ type SpendOfFile struct {
 // Spend describes the gate of money.
 func Spend(b *Book) policy.Spec {
 	keys := func() any { return new(SpendKeys) }
-	return policy.NewSpec(gateSpend, "how much money", []*policy.Reason{reasonSpend, reasonPrice, reasonPayment, reasonOverrun, reasonShut},
+	return policy.NewSpec(gateSpend, "how much money", []*policy.Reason{reasonSpend, reasonPrice, reasonTokens, reasonPayment, reasonOverrun, reasonShut},
 		func(c *policy.Connection, own *SpendKeys) (policy.Gate, error) { return buildSpend(b, c, own) },
 	).On(policy.OnTool, keys).On(policy.OnAgent, keys).On(policy.OnTeam, keys).On(policy.OnOrg, keys).
 		On(policy.OnUpstream, func() any { return new(UpstreamKeys) }).
+		On(policy.OnSampling, func() any { return new(SamplingSpend) }).
 		On(policy.OnFile, func() any { return new(SpendOfFile) })
 }
 
 // spend is the gate of one connection. It is immutable.
 type spend struct {
-	book   *Book
-	at     policy.Pos
-	prices []pricing
+	book    *Book
+	at      policy.Pos
+	prices  []pricing
+	samples *samples // nil: questions to the agent's model cost nothing and have no bound
 }
 
 // pricing is what calls of some tools cost, and the caps that they fall under.
 type pricing struct {
-	tools *policy.Pattern // nil: all that come here
-	price *price          // nil: nothing
-	caps  set
+	tools   *policy.Pattern // nil: all that come here
+	price   *price          // nil: nothing
+	besides []level[SpendKeys]
+	caps    set
 }
 
 func buildSpend(b *Book, c *policy.Connection, own *SpendKeys) (policy.Gate, error) {
@@ -81,10 +84,13 @@ func buildSpend(b *Book, c *policy.Connection, own *SpendKeys) (policy.Gate, err
 		wrong = g.prices[i].cap(b, c, own, &r)
 		capped = capped || !g.prices[i].caps.empty()
 	}
+	if len(wrong) == 0 {
+		wrong = g.buildSampling(b, c, own, &r)
+	}
 	switch {
 	case len(wrong) > 0:
 		return nil, wrong
-	case !priced && !capped:
+	case !priced && !capped && g.samples == nil:
 		return nil, nil //nolint:nilnil // it is what a Spec returns where there is nothing to say
 	}
 	return g, nil
@@ -93,7 +99,7 @@ func buildSpend(b *Book, c *policy.Connection, own *SpendKeys) (policy.Gate, err
 // cap makes the caps that a price meets.
 func (p *pricing) cap(b *Book, c *policy.Connection, own *SpendKeys, r *rates) policy.Complaints {
 	m := newBuilder(b)
-	for _, l := range levels(c, gateSpend, own) {
+	for _, l := range append(levels(c, gateSpend, own), p.besides...) {
 		for i := range l.keys.Spend {
 			s := &l.keys.Spend[i]
 			key := windowKey{kind: KindSpend, per: s.Max.per, currency: s.Max.Currency}
@@ -128,6 +134,9 @@ func (g *spend) of(tool string) *pricing {
 
 // Check reserves the most that a call may cost; see [policy.Gate].
 func (g *spend) Check(_ context.Context, c *policy.Call) (policy.Verdict, error) {
+	if asksModel(c) {
+		return g.sample(c, c.Frame)
+	}
 	if !works(c) || c.Method != methodCall || c.Round > 0 {
 		return g.unpaid(c), nil
 	}

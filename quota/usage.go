@@ -1,6 +1,8 @@
 package quota
 
 import (
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/hopgate/hopgate/policy"
@@ -95,7 +97,7 @@ func (g *refusals) limits(*policy.Call) []*limit { return []*limit{g.limit} }
 
 func (g *rate) limits(c *policy.Call) []*limit {
 	if c == nil {
-		return append(append(g.messages.limits(nil), g.work.limits(nil)...), g.quotas.limits(nil)...)
+		return slices.Concat(g.messages.limits(nil), g.work.limits(nil), g.quotas.limits(nil), g.asked.limits(nil))
 	}
 	var h hold
 	g.of(&h, c)
@@ -106,7 +108,15 @@ func (g *size) limits(c *policy.Call) []*limit { return g.perDay.limits(c) }
 
 func (g *spend) limits(c *policy.Call) []*limit {
 	if c == nil {
-		return g.prices[len(g.prices)-1].caps.limits(nil) // all prices meet the same caps
+		all := g.prices[len(g.prices)-1].caps.limits(nil) // all prices meet the same caps
+		if g.samples != nil {
+			for _, l := range g.samples.caps.limits(nil) {
+				if strings.HasPrefix(l.place, samplingPlace) { // the others are among those above
+					all = append(all, l)
+				}
+			}
+		}
+		return all
 	}
 	return g.of(c.Target).caps.limits(c)
 }

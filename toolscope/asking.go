@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
-	"strconv"
 	"strings"
 
 	"github.com/hopgate/hopgate/policy"
@@ -13,10 +12,9 @@ import (
 // Sampling is whether, and how, the upstream may ask the agent's model. The zero Sampling denies; a mapping allows what it
 // says.
 type Sampling struct {
-	Word      Permission      // of the short form; unsaid where a mapping is written
-	MaxTokens Tokens          `yaml:"max_tokens" doc:"The most tokens that one answer may have. A request for more, or for no number of them, is sent on as one for this many."`
-	Gates     policy.Settings `yaml:",inline" place:"sampling"` // what other gates ask of such requests
-	At        policy.Pos
+	Word  Permission      // of the short form; unsaid where a mapping is written
+	Gates policy.Settings `yaml:",inline" place:"sampling"` // what other gates ask of such requests
+	At    policy.Pos
 }
 
 // UnmarshalText reads allow or deny.
@@ -94,33 +92,6 @@ func (p *Permission) UnmarshalText(text []byte) error {
 func (p Permission) grants(mapping policy.Pos) bool {
 	return p == Allow || p == Unsaid && mapping != policy.Pos{}
 }
-
-// Tokens is a number of tokens. The zero Tokens is no bound.
-type Tokens int64
-
-const maxTokens = 1 << 31
-
-// UnmarshalText reads a whole number from 1.
-func (t *Tokens) UnmarshalText(text []byte) error {
-	n, err := strconv.ParseInt(string(text), 10, 64)
-	if err != nil || !isDigits(text) {
-		return fmt.Errorf("%q is not a whole number", text)
-	}
-	if n < 1 || n > maxTokens {
-		return fmt.Errorf("%d is not between 1 and %d", n, int64(maxTokens))
-	}
-	*t = Tokens(n)
-	return nil
-}
-
-// SchemaPattern is the form of a number.
-func (*Tokens) SchemaPattern() string { return `^[0-9]+$` }
-
-// SchemaTypes says that it is a number.
-func (*Tokens) SchemaTypes() []string { return []string{"integer"} }
-
-// SchemaTitle says what messages call a value.
-func (*Tokens) SchemaTitle() string { return "a whole number" }
 
 // Host is a host that users may be sent to.
 type Host struct {

@@ -2,7 +2,6 @@ package toolscope
 
 import (
 	"slices"
-	"strconv"
 
 	"github.com/hopgate/hopgate/mcpproxy/wire"
 	"github.com/hopgate/hopgate/policy"
@@ -141,7 +140,6 @@ func (s *scope) samples(params []byte) policy.Verdict {
 	if e, ok := wire.Lookup(params, "includeContext"); ok && string(e.Value) != `"none"` {
 		v.Rewrite = append(v.Rewrite, wire.Edit{At: e.ValueAt, New: []byte(`"none"`)})
 	}
-	v.Rewrite = append(v.Rewrite, s.tokens(params)...)
 	if e, ok := wire.Lookup(params, "tools"); ok {
 		if r := s.offersTools(e.Value); !r.none() {
 			return policy.Refuse(r.why, r.at, r.detail)
@@ -153,23 +151,6 @@ func (s *scope) samples(params []byte) policy.Verdict {
 	}
 	v.Rewrite = append(v.Rewrite, edits...)
 	return v
-}
-
-// tokens returns the edit that bounds the tokens of an answer.
-func (s *scope) tokens(params []byte) wire.Edits {
-	most := int64(s.sampling.MaxTokens)
-	if most == 0 || len(params) == 0 || params[0] != '{' {
-		return nil
-	}
-	text := strconv.FormatInt(most, 10)
-	e, ok := wire.Lookup(params, "maxTokens")
-	if !ok {
-		return prepend(params, `"maxTokens":`+text)
-	}
-	if n, err := strconv.ParseInt(string(e.Value), 10, 64); err == nil && n > 0 && n <= most {
-		return nil
-	}
-	return wire.Edits{{At: e.ValueAt, New: []byte(text)}}
 }
 
 // offersTools says why a model may not be offered some of the tools in a request. They are run by the upstream, which

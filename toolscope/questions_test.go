@@ -14,7 +14,7 @@ func asking() toolscope.Config {
 	at := policy.Pos{File: "t.yaml", Line: 70, Col: 1}
 	return toolscope.Config{
 		Tools: tools("*"), Deny: pats("rm"), Models: pats("claude-*", "small"),
-		Sampling:    toolscope.Sampling{MaxTokens: 100, At: at},
+		Sampling:    toolscope.Sampling{At: at},
 		Elicitation: toolscope.Elicitation{Fields: pats("issue_key"), URLs: hosts("login.example.com", "*.corp.example", "alt.example:8443"), At: at},
 		Roots:       toolscope.Roots{Only: pats("file:///srv/*"), At: at},
 	}
@@ -40,17 +40,12 @@ func TestQuestionsOfServers(t *testing.T) {
 		"context": {
 			"sampling/createMessage", `{"includeContext":"allServers","maxTokens":1}`, `{"includeContext":"none","maxTokens":1}`, "",
 		},
-		"no context":          {"sampling/createMessage", `{"includeContext":"none","maxTokens":1}`, `{"includeContext":"none","maxTokens":1}`, ""},
-		"strange context":     {"sampling/createMessage", `{"maxTokens":1,"includeContext":{"a":1}}`, `{"maxTokens":1,"includeContext":"none"}`, ""},
-		"too many tokens":     {"sampling/createMessage", `{"maxTokens":101}`, `{"maxTokens":100}`, ""},
-		"tokens beyond count": {"sampling/createMessage", `{"maxTokens":1e3}`, `{"maxTokens":100}`, ""},
-		"no tokens":           {"sampling/createMessage", `{"maxTokens":-5}`, `{"maxTokens":100}`, ""},
-		"tokens unsaid":       {"sampling/createMessage", `{"messages":[]}`, `{"maxTokens":100,"messages":[]}`, ""},
-		"escaped tokens":      {"sampling/createMessage", `{"m\u0061xTokens":999}`, `{"m\u0061xTokens":100}`, ""},
-		"granted tool":        {"sampling/createMessage", `{"tools":[{"name":"get"}],"maxTokens":1}`, `{"tools":[{"name":"get"}],"maxTokens":1}`, ""},
-		"denied tool":         {"sampling/createMessage", `{"tools":[{"name":"get"},{"name":"rm"}],"maxTokens":1}`, "", "SAMPLING_TOOL_NOT_ALLOWED"},
-		"nameless tool":       {"sampling/createMessage", `{"tools":[{}],"maxTokens":1}`, "", "SAMPLING_TOOL_NOT_ALLOWED"},
-		"tools are no array":  {"sampling/createMessage", `{"tools":{"a":{"name":"rm"}},"maxTokens":1}`, "", "SAMPLING_TOOL_NOT_ALLOWED"},
+		"no context":         {"sampling/createMessage", `{"includeContext":"none","maxTokens":1}`, `{"includeContext":"none","maxTokens":1}`, ""},
+		"strange context":    {"sampling/createMessage", `{"maxTokens":1,"includeContext":{"a":1}}`, `{"maxTokens":1,"includeContext":"none"}`, ""},
+		"granted tool":       {"sampling/createMessage", `{"tools":[{"name":"get"}],"maxTokens":1}`, `{"tools":[{"name":"get"}],"maxTokens":1}`, ""},
+		"denied tool":        {"sampling/createMessage", `{"tools":[{"name":"get"},{"name":"rm"}],"maxTokens":1}`, "", "SAMPLING_TOOL_NOT_ALLOWED"},
+		"nameless tool":      {"sampling/createMessage", `{"tools":[{}],"maxTokens":1}`, "", "SAMPLING_TOOL_NOT_ALLOWED"},
+		"tools are no array": {"sampling/createMessage", `{"tools":{"a":{"name":"rm"}},"maxTokens":1}`, "", "SAMPLING_TOOL_NOT_ALLOWED"},
 		"hints": {
 			"sampling/createMessage", `{"maxTokens":1,"modelPreferences":{"hints":[{"name":"gpt"},{"name":"claude-3"},{"x":1}],"y":1.0}}`,
 			`{"maxTokens":1,"modelPreferences":{"hints":[{"name":"claude-3"},{"x":1}],"y":1.0}}`, "",
@@ -277,11 +272,6 @@ func TestQuestionsAreReadFromYAML(t *testing.T) {
 	} {
 		if err := new(toolscope.Host).UnmarshalText([]byte(text)); (err == nil) != want {
 			t.Errorf("host %q: %v", text, err)
-		}
-	}
-	for text, want := range map[string]bool{"1": true, "2000": true, "0": false, "-1": false, "1e3": false, "": false, "+1": false, "99999999999": false} {
-		if err := new(toolscope.Tokens).UnmarshalText([]byte(text)); (err == nil) != want {
-			t.Errorf("tokens %q: %v", text, err)
 		}
 	}
 	for text, want := range map[string]bool{"file:///srv": true, "file:///": true, "/srv": false, "file://host/a": false, "file:///a/../b": false, "https://a/": false} {

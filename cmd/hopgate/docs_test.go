@@ -18,6 +18,7 @@ import (
 var guides = map[string][]string{
 	"docs/limits.md": {"refusals", "hours", "size", "rate", "spend"},
 	"docs/trust.md":  {"trust"},
+	"docs/grants.md": {"scope"},
 }
 
 var example = regexp.MustCompile("(?s)```yaml\n(.*?)```")
