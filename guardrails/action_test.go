@@ -19,7 +19,9 @@ var hashForm = regexp.MustCompile(`\[email#[0-9a-hjkmnp-tv-z]{16}\]`)
 // text is the text of the first block of a result.
 func text(t *testing.T, raw string) string {
 	t.Helper()
-	var m struct{ Result struct{ Content []struct{ Text string } } }
+	var m struct {
+		Result struct{ Content []struct{ Text string } }
+	}
 	if err := json.Unmarshal([]byte(raw), &m); err != nil || len(m.Result.Content) == 0 {
 		t.Fatalf("no result: %v: %s", err, raw)
 	}

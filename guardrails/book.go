@@ -9,9 +9,10 @@ import (
 
 // Book is what the gates of all connections share and outlive a configuration with. It may be used by many goroutines.
 type Book struct {
-	engine atomic.Pointer[detect.Engine] // of the configuration that was compiled last; nil before the first
-	seed   maphash.Seed
-	plain  [256]atomic.Pointer[plain] // by hash: calls name the same tools again and again
+	engine  atomic.Pointer[detect.Engine] // of the configuration that was compiled last; nil before the first
+	streams streams
+	seed    maphash.Seed
+	plain   [256]atomic.Pointer[plain] // by hash: calls name the same tools again and again
 }
 
 // plain is a text in which an engine finds nothing.

@@ -6,8 +6,8 @@
 // says otherwise. Redaction replaces bytes where they stand and leaves all others as they are; where it would break what
 // it is made in, the message is blocked.
 //
-// The package does not say who may call what, sends nothing, and keeps nothing between messages but the output schemas
-// that results must satisfy. What was found leaves it as kind, rule, place and number, never as value.
+// The package does not say who may call what, sends nothing, and keeps little between messages: the output schemas that
+// results must satisfy, the ends of texts that are told in pieces, and what a vault holds. What was found leaves it as kind, rule, place and number, never as value.
 package guardrails
 
 import (
@@ -58,6 +58,7 @@ type gate struct {
 	engine *detect.Engine
 	seen   *schemas
 	vault  *Vault
+	book   *Book
 	guards []guard
 }
 
@@ -74,7 +75,7 @@ func build(s *shelf, seen *schemas, v *Vault, c *policy.Connection, own *Keys) (
 	if err != nil {
 		return nil, err
 	}
-	g := &gate{engine: all.engine, seen: seen, vault: v}
+	g := &gate{engine: all.engine, seen: seen, vault: v, book: s.book}
 	var wrong policy.Complaints
 	add := func(n *ProfileName, tool *policy.Pattern) {
 		name := lightName
@@ -126,6 +127,19 @@ func (g *gate) inspect(c *policy.Call, f *wire.Frame, way policy.Direction, why 
 	s := newScan(g.vault)
 	defer s.free()
 	s.look(g.engine, f.Raw)
+	part, streams := g.chunk(c, s)
+	if streams {
+		s.join(g.engine, &part)
+	}
+	v, err := g.judge(s, c, f, way, why)
+	if streams && err == nil && v.Effect == policy.Allow {
+		part.keep(g.book, s, c.Time)
+	}
+	return v, err
+}
+
+// judge says what becomes of a message that has been looked at.
+func (g *gate) judge(s *scan, c *policy.Call, f *wire.Frame, way policy.Direction, why *causes) (policy.Verdict, error) {
 	if len(s.found) == 0 {
 		if c.Trace != nil {
 			c.Passed("content", g.guards[0].profile.at, g.guards[0].profile.name+": nothing found")

@@ -28,6 +28,7 @@ type sighting struct {
 	do      Action
 	rule    *rule      // that says so
 	at      policy.Pos // where it is written
+	goesOn  bool       // it begins in the piece before, of a text that is told in pieces
 	dropped bool       // the member or element goes as a whole
 }
 

@@ -116,6 +116,9 @@ func (s *scan) describe(x *sighting) string {
 		b.WriteString(", in a number")
 	default:
 	}
+	if x.goesOn {
+		b.WriteString(", begun in the message before")
+	}
 	if x.Via != 0 {
 		b.WriteString(", in " + x.Via.String())
 	}
