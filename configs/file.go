@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/json"
+	"fmt"
 	"net/netip"
 	"slices"
 	"time"
@@ -110,6 +111,9 @@ type Upstream struct {
 	Command []string   // program and arguments
 	Env     []Variable // in the order of the file, each name once
 	Dir     string     // working directory, absolute or empty
+	SHA256  string     // of the program, in lower-case hex; empty: any program
+	Sandbox *Sandbox   // nil: the program may do what its user may
+	Rlimits Rlimits
 	URL     string
 	Headers []Header // in the order of the file, each name once, whatever its case
 }
@@ -128,8 +132,8 @@ type Header struct {
 	At    policy.Pos
 }
 
-// Digest tells whether two upstreams are reached alike: it covers name, command, environment, directory, url and headers,
-// with references resolved. It does not cover tasks, which concern policy and not the server. It is for comparing and not
+// Digest tells whether two upstreams are reached alike: it covers name, command, what confines it, environment, directory,
+// url and headers, with references resolved. It does not cover tasks, which concern policy and not the server. It is for comparing and not
 // for showing: who sees it can try guesses of a short secret.
 func (u *Upstream) Digest() [sha256.Size]byte {
 	h := sha256.New()
@@ -145,6 +149,7 @@ func (u *Upstream) Digest() [sha256.Size]byte {
 	}
 	put(u.Name, u.Dir, u.URL)
 	put(u.Command...)
+	put("confined", u.SHA256, fmt.Sprintf("%+v %+v", u.Sandbox, u.Rlimits))
 	for _, v := range u.Env {
 		put("env", v.Name, v.Value.Reveal())
 	}

@@ -31,9 +31,10 @@ var arrows = map[string][]string{
 	"audit":             {"mcpproxy/wire", "policy", "store"},
 	"audit/stats":       {"policy"},
 
-	"mcpproxy/ingress":  {"mcpproxy/wire", "policy"},
-	"mcpproxy/upstream": {"mcpproxy/wire"},
-	"mcpproxy":          {"guardrails", "mcpproxy/ingress", "mcpproxy/upstream", "mcpproxy/wire", "policy", "quota", "toolscope", "trust"},
+	"mcpproxy/ingress":          {"mcpproxy/wire", "policy"},
+	"mcpproxy/upstream":         {"mcpproxy/upstream/sandbox", "mcpproxy/wire"},
+	"mcpproxy/upstream/sandbox": {},
+	"mcpproxy":                  {"guardrails", "mcpproxy/ingress", "mcpproxy/upstream", "mcpproxy/wire", "policy", "quota", "toolscope", "trust"},
 
 	"configs": {"mcpproxy/wire", "policy"},
 	"admin":   {},

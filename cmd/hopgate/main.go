@@ -9,10 +9,16 @@ import (
 	"os/signal"
 	"syscall"
 
+	"github.com/hopgate/hopgate/mcpproxy/upstream/sandbox"
 	"github.com/hopgate/hopgate/toolscope"
 )
 
-func main() { os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) }
+func main() {
+	if sandbox.Enter() != nil { // this process was to become a server's program
+		os.Exit(126)
+	}
+	os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+}
 
 // run is main with its surroundings passed in.
 func run(args []string, in io.Reader, out, words io.Writer) int {

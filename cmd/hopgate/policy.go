@@ -9,6 +9,7 @@ import (
 	"github.com/hopgate/hopgate/configs"
 	"github.com/hopgate/hopgate/mcpproxy"
 	"github.com/hopgate/hopgate/mcpproxy/upstream"
+	"github.com/hopgate/hopgate/mcpproxy/upstream/sandbox"
 	"github.com/hopgate/hopgate/mcpproxy/wire"
 )
 
@@ -49,7 +50,10 @@ func (e *engine) compile(file *configs.File) (map[string]*server, *mcpproxy.Poli
 func (e *engine) upstream(u *configs.Upstream, file *configs.File) upstream.Config {
 	c := upstream.Config{
 		Name: u.Name, URL: u.URL, Header: http.Header{}, Command: u.Command, Environ: os.Environ(), Dir: u.Dir,
-		Limits: file.Limits, Log: e.log, Clock: time.Now,
+		Limits: file.Limits, Log: e.log, Clock: time.Now, Rules: sandbox.Rules{Digest: u.SHA256, Limits: sandbox.Limits(u.Rlimits)},
+	}
+	if s := u.Sandbox; s != nil {
+		c.Rules.Files = &sandbox.Files{Read: s.Read, Write: s.Write, Net: s.Net}
 	}
 	for _, h := range u.Headers {
 		c.Header.Set(h.Name, h.Value.Reveal())

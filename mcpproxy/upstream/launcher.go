@@ -38,6 +38,9 @@ func newLauncher(c *Config, n *counts) (*launcher, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := c.Rules.Check(); err != nil {
+		return nil, err
+	}
 	return &launcher{Config: *c, env: env, counts: n, children: map[*child]struct{}{}}, nil
 }
 
@@ -66,7 +69,7 @@ func (l *launcher) open(ctx context.Context, stateless bool, dir string) (Link, 
 	if err := l.admit(); err != nil {
 		return nil, err
 	}
-	proc, err := startProcess(l.Command, l.env, cmp.Or(l.Dir, dir))
+	proc, err := startProcess(l.Command, l.env, cmp.Or(l.Dir, dir), &l.Rules)
 	if err != nil {
 		l.failed(0, false)
 		return nil, fmt.Errorf("%w: starting the child: %w", ErrUnavailable, err)

@@ -21,6 +21,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/hopgate/hopgate/mcpproxy/upstream"
+	"github.com/hopgate/hopgate/mcpproxy/upstream/sandbox"
 	"github.com/hopgate/hopgate/mcpproxy/wire"
 )
 
@@ -28,6 +29,9 @@ import (
 const modeVar = "HOPGATE_TEST_CHILD"
 
 func TestMain(m *testing.M) {
+	if sandbox.Enter() != nil {
+		os.Exit(126)
+	}
 	if mode := os.Getenv(modeVar); mode != "" {
 		act(mode)
 		os.Exit(0)

@@ -2,9 +2,13 @@
 
 package upstream
 
-import "errors"
+import (
+	"errors"
 
-func startProcess([]string, []string, string) (*process, error) {
+	"github.com/hopgate/hopgate/mcpproxy/upstream/sandbox"
+)
+
+func startProcess([]string, []string, string, *sandbox.Rules) (*process, error) {
 	return nil, errors.New("children cannot be started on this system")
 }
 

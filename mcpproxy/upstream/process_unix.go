@@ -6,15 +6,18 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"runtime"
 	"strconv"
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/hopgate/hopgate/mcpproxy/upstream/sandbox"
 )
 
 // startProcess starts a program in a group of its own. It inherits its three streams and no other file.
-func startProcess(argv, env []string, dir string) (*process, error) {
+func startProcess(argv, env []string, dir string, rules *sandbox.Rules) (*process, error) {
 	if err := sealFiles(); err != nil {
 		return nil, err
 	}
@@ -23,13 +26,55 @@ func startProcess(argv, env []string, dir string) (*process, error) {
 		return nil, err
 	}
 	cmd.SysProcAttr = groupAttr()
-	started := make(chan error)
-	go p.live(cmd, started)
-	if err := <-started; err != nil {
+	if rules.None() {
+		err = p.start(cmd)
+	} else {
+		err = p.confine(cmd, rules)
+	}
+	if err != nil {
 		p.close()
 		return nil, err
 	}
 	return p, nil
+}
+
+// start starts the command and watches over it.
+func (p *process) start(cmd *exec.Cmd) error {
+	started := make(chan error)
+	go p.live(cmd, started)
+	return <-started
+}
+
+// confine starts the command under rules. It returns when the program itself runs.
+func (p *process) confine(cmd *exec.Cmd, rules *sandbox.Rules) error {
+	if !filepath.IsAbs(cmd.Path) {
+		cmd.Path = filepath.Join(cmd.Dir, cmd.Path)
+	}
+	stage, err := rules.Wrap(cmd.Path, cmd.Args)
+	if err != nil {
+		closeStreams(cmd)
+		return err
+	}
+	defer stage.Close()
+	cmd.Path, cmd.Args, cmd.ExtraFiles = stage.Path, stage.Args, stage.Files
+	if err := p.start(cmd); err != nil {
+		return err
+	}
+	if err := stage.Wait(); err != nil {
+		p.kill() // it ends by itself, and sooner so
+		<-p.exited
+		return err
+	}
+	return nil
+}
+
+// closeStreams closes the child's ends of its streams: a child that was started has its own.
+func closeStreams(cmd *exec.Cmd) {
+	for _, theirs := range []any{cmd.Stdin, cmd.Stdout, cmd.Stderr} {
+		if f, ok := theirs.(*os.File); ok {
+			_ = f.Close() // nothing was written to it here
+		}
+	}
 }
 
 // sealFiles keeps files from our children that are not ours: Go marks those that it opens, and hands on what we have been
@@ -56,11 +101,7 @@ func (p *process) live(cmd *exec.Cmd, started chan<- error) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	err := cmd.Start()
-	for _, theirs := range []any{cmd.Stdin, cmd.Stdout, cmd.Stderr} {
-		if f, ok := theirs.(*os.File); ok {
-			_ = f.Close() // the child has its own
-		}
-	}
+	closeStreams(cmd)
 	if err == nil {
 		p.pid = cmd.Process.Pid
 	}

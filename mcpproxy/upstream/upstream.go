@@ -20,6 +20,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"github.com/hopgate/hopgate/mcpproxy/upstream/sandbox"
 	"github.com/hopgate/hopgate/mcpproxy/wire"
 )
 
@@ -34,10 +35,11 @@ type Config struct {
 	MaxIdle int            // connections that wait for the next call; 0: 16
 	Dial    DialFunc       // nil: TCP
 
-	Command []string // program and arguments of a child that speaks over its standard streams; no shell reads them
-	Env     []string // KEY=VALUE, for the child, on top of what it gets of Environ
-	Environ []string // our own environment, of which a child gets PATH, HOME and LANG and nothing else
-	Dir     string   // working directory of the child; empty: that of In, else ours
+	Command []string      // program and arguments of a child that speaks over its standard streams; no shell reads them
+	Env     []string      // KEY=VALUE, for the child, on top of what it gets of Environ
+	Environ []string      // our own environment, of which a child gets PATH, HOME and LANG and nothing else
+	Dir     string        // working directory of the child; empty: that of In, else ours
+	Rules   sandbox.Rules // what the child may do to this machine
 
 	Limits   wire.Limits // of every message that comes back; required
 	Timeouts Timeouts
