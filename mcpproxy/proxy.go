@@ -102,6 +102,7 @@ type Proxy struct {
 	policy   atomic.Pointer[Policy]
 	sessions sessions
 	seals    *sealer
+	started  time.Time
 	rounds   rounds
 	ctx      context.Context //nolint:containedctx // the proxy's own life, which sessions outlive a request by
 	stop     context.CancelFunc
@@ -125,7 +126,7 @@ func New(ctx context.Context, c Config) (*Proxy, error) {
 	}
 	p := &Proxy{
 		Config: c, stateless: map[place]*shared{}, staying: map[place]int{}, opening: newKey(), listeners: map[*listener]struct{}{},
-		seals: seals, rounds: rounds{open: map[string][]round{}},
+		seals: seals, started: c.Clock(), rounds: rounds{open: map[string][]round{}},
 		sessions: sessions{live: map[*session]struct{}{}, byID: map[string]*session{}, perAgent: map[string]int{}, children: map[string]int{}, backlogs: map[string]*backlog{}},
 	}
 	p.ctx, p.stop = context.WithCancel(ctx)

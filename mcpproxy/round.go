@@ -90,7 +90,11 @@ func (x *exchange) openState() *policy.Reason {
 		return nil
 	}
 	text, id, ok := x.g.p.seals.open(sealed, statePurpose(&x.call, x.arguments))
-	if !ok {
+	switch recent := x.call.Time.Before(x.g.p.started.Add(roundTime)); {
+	case ok:
+	case recent && x.g.p.seals.other(sealed): // of the process before: the agent cannot know that it has ended
+		return reasonStateOver
+	default:
 		return reasonState
 	}
 	r, ok := x.g.p.rounds.take(x.call.Agent.Name, id, x.call.Time)

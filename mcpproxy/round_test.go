@@ -2,6 +2,7 @@ package mcpproxy_test
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"strings"
@@ -258,7 +259,36 @@ func TestServersAskOnlyWhatClientsHaveDeclared(t *testing.T) {
 	}
 }
 
-// TestStateThatIsNoString is a server's error.
+// TestAStateOfTheProcessBeforeIsNobodysFault brings a state back that was sealed before a restart. Nothing is known of the
+// call, so it is refused; later than any answer may come, such a state is made up.
+func TestAStateOfTheProcessBeforeIsNobodysFault(t *testing.T) {
+	seal, _, err := mcpproxy.Sealer(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	old, err := seal([]byte(`"own"`), "state")
+	if err != nil {
+		t.Fatal(err)
+	}
+	bubble(t, func(w *world) {
+		t := w.t
+		converse(w, `"own"`)
+		c := w.agent("alice")
+		for _, want := range []string{"STATE_OVER", "STATE_FOREIGN"} {
+			if _, got := c.say("t", "{}", withState(string(old))); !strings.Contains(got, errorCode(-32602)) {
+				t.Errorf("got %s", got)
+			}
+			if e := w.last("tools/call"); e.code != want || e.allowed {
+				t.Errorf("on record is %+v, want %s", e, want)
+			}
+			time.Sleep(time.Hour)
+		}
+		if got := w.server.messages("tools/call"); len(got) > 0 {
+			t.Errorf("the server got %s", got)
+		}
+	})
+}
+
 // TestStatesInASessionAreSealedToo is a server that asks by results although the session is of the earlier era.
 func TestStatesInASessionAreSealedToo(t *testing.T) {
 	bubble(t, func(w *world) {
@@ -280,6 +310,7 @@ func TestStatesInASessionAreSealedToo(t *testing.T) {
 	})
 }
 
+// TestStateThatIsNoString is a server's error.
 func TestStateThatIsNoString(t *testing.T) {
 	bubble(t, func(w *world) {
 		w.answering("tools/call", func(*wire.Frame) string { return fmt.Sprintf(asking, `,"requestState":7`) })

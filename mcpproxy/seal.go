@@ -1,6 +1,7 @@
 package mcpproxy
 
 import (
+	"bytes"
 	"crypto/aes"
 	"crypto/cipher"
 	"encoding/base64"
@@ -13,9 +14,11 @@ import (
 
 // sealer makes opaque strings of what servers give agents to carry and to bring back. A string says nothing, and can be
 // opened only where it is brought back by the one whom it was made for, for the purpose that it was made for. Its key is
-// drawn when the process starts, so that what was sealed before is worth nothing after.
+// drawn when the process starts, so that what was sealed before is worth nothing after. A mark in front tells strings of
+// other keys apart: to bring one back that was good until a restart is nobody's fault.
 type sealer struct {
 	aead   cipher.AEAD
+	mark   [4]byte
 	random io.Reader
 }
 
@@ -33,7 +36,11 @@ func newSealer(random io.Reader) (*sealer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("making a sealer: %w", err)
 	}
-	return &sealer{aead, random}, nil
+	s := &sealer{aead: aead, random: random}
+	if _, err := io.ReadFull(random, s.mark[:]); err != nil {
+		return nil, fmt.Errorf("drawing a mark: %w", err)
+	}
+	return s, nil
 }
 
 // serial names one sealed string. It is random: a count would tell agents of each other.
@@ -44,7 +51,7 @@ func (s *sealer) seal(text, purpose []byte) (sealed []byte, id serial, err error
 	if _, err := io.ReadFull(s.random, id[:]); err != nil {
 		return nil, id, fmt.Errorf("drawing a nonce: %w", err)
 	}
-	box := s.aead.Seal(id[:], id[:], text, purpose)
+	box := s.aead.Seal(append(s.mark[:len(s.mark):len(s.mark)], id[:]...), id[:], text, purpose)
 	sealed = make([]byte, 0, base64.RawURLEncoding.EncodedLen(len(box))+2)
 	sealed = append(sealed, '"')
 	sealed = base64.RawURLEncoding.AppendEncode(sealed, box)
@@ -53,18 +60,33 @@ func (s *sealer) seal(text, purpose []byte) (sealed []byte, id serial, err error
 
 // open returns what seal has sealed for the same purpose; false for any other JSON value.
 func (s *sealer) open(sealed, purpose []byte) (text []byte, id serial, ok bool) {
-	quoted, ok := wire.Unquote(sealed)
-	if !ok {
-		return nil, id, false
-	}
-	// Without Strict the last character could be another one, and one seal would have several names.
-	box, err := base64.RawURLEncoding.Strict().DecodeString(string(quoted))
-	if err != nil || len(box) < len(id) {
+	box, ours := s.unpack(sealed)
+	if !ours {
 		return nil, id, false
 	}
 	copy(id[:], box)
-	text, err = s.aead.Open(nil, id[:], box[len(id):], purpose)
+	text, err := s.aead.Open(nil, id[:], box[len(id):], purpose)
 	return text, id, err == nil
+}
+
+// other reports whether a JSON value looks like what a sealer of another process has sealed.
+func (s *sealer) other(sealed []byte) bool {
+	box, ours := s.unpack(sealed)
+	return box != nil && !ours
+}
+
+// unpack returns what stands behind the mark, or nil for what no sealer makes, and whether the mark is this one's.
+func (s *sealer) unpack(sealed []byte) (box []byte, ours bool) {
+	quoted, ok := wire.Unquote(sealed)
+	if !ok {
+		return nil, false
+	}
+	// Without Strict the last character could be another one, and one seal would have several names.
+	box, err := base64.RawURLEncoding.Strict().DecodeString(string(quoted))
+	if least := len(s.mark) + len(serial{}) + s.aead.Overhead(); err != nil || len(box) < least {
+		return nil, false
+	}
+	return box[len(s.mark):], bytes.Equal(box[:len(s.mark)], s.mark[:])
 }
 
 // purpose joins what a seal is bound to, so that no two lists of fields are joined to the same.

@@ -23,6 +23,8 @@ type Book struct {
 	mu       sync.Mutex // guards all below, and all that accounts hold; nothing else is locked under it
 	accounts map[string]*account
 	changed  []*account
+	waiting  map[string][]waiting // by agent
+	swept    int64                // when all that waits was last looked through
 	buf      []byte
 }
 
@@ -32,7 +34,7 @@ type Book struct {
 //
 // The Book is never nil. Where the error is not, all its gates refuse: counters that cannot be read are not taken for zero.
 func Open(state store.Reader, clock func() time.Time, tell func(Event)) (*Book, error) {
-	b := &Book{clock: clock, tell: tell, accounts: map[string]*account{}}
+	b := &Book{clock: clock, tell: tell, accounts: map[string]*account{}, waiting: map[string][]waiting{}}
 	if state == nil {
 		return b, nil
 	}

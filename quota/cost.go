@@ -181,16 +181,28 @@ func (p *price) bound(fixed int64, frame int) int64 {
 	return min(sum, p.max)
 }
 
+// goOn takes in a result that is not the last of its call. What the upstream reports in it counts besides what it will
+// report at the end.
+func (p *price) goOn(h *hold, result *wire.Frame) {
+	h.fixed = add(h.fixed, scale(p.resultKB, kilobytes(len(answered(result))), 1))
+	if p.reported == nil {
+		return
+	}
+	if n, ok := decimal(p.reported.find(result.Get(wire.ResultMeta))); ok {
+		h.told = add(h.told, p.claim.apply(n))
+	}
+}
+
 // actual is what a call that was answered has cost, before the bound. What the upstream reports is believed between the
 // least and the most; more than that is an overrun. Where it reports nothing that can be read, it is the most.
-func (p *price) actual(fixed int64, result *wire.Frame) (sum int64, overrun string) {
-	sum = add(fixed, scale(p.resultKB, kilobytes(len(answered(result))), 1))
+func (p *price) actual(h *hold, result *wire.Frame) (sum int64, overrun string) {
+	sum = add(h.fixed, scale(p.resultKB, kilobytes(len(answered(result))), 1))
 	if p.reported == nil {
 		return sum, ""
 	}
 	claimed := p.most
 	if n, ok := decimal(p.reported.find(result.Get(wire.ResultMeta))); ok {
-		claimed = max(p.claim.apply(n), p.least)
+		claimed = max(add(h.told, p.claim.apply(n)), p.least)
 	}
 	if claimed > p.most {
 		overrun = fmt.Sprintf("reported %s %s, of which %s count", formatNanos(claimed), p.currency, formatNanos(p.most))

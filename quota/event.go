@@ -65,9 +65,8 @@ func (h *hold) note(l *limit, reached int) {
 }
 
 // announce tells what was noted. The mutex is not held.
-func (h *hold) announce() {
-	for _, e := range h.events {
-		h.book.tell(e)
+func (b *Book) announce(events []Event) {
+	for i := range events {
+		b.tell(events[i])
 	}
-	h.events = h.events[:0]
 }

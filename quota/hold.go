@@ -20,9 +20,13 @@ type taken struct {
 type hold struct {
 	book   *Book
 	of     settler
-	now    int64 // of the call
-	units  int64 // that the call may cost at most
-	fixed  int64 // of units: what is known before the call is sent
+	now    int64 // of the call, or of its last round
+	agent  string
+	first  policy.Ref // of the call; the same in all rounds
+	begun  bool       // a round of the call was sent
+	units  int64      // that the call may cost at most
+	fixed  int64      // of units: what is known before the call is sent
+	told   int64      // what the upstream has reported in earlier rounds
 	price  *price
 	taken  []taken
 	events []Event
@@ -31,8 +35,9 @@ type hold struct {
 
 // settler is a gate that reserves.
 type settler interface {
-	// actual returns how many units a call that was sent has cost. Where nobody knows, that is all of them.
-	actual(h *hold, o *policy.Outcome, r *policy.Report) int64
+	// actual returns how many units a call that was sent has cost. Where nobody knows, that is all of them. more says that
+	// another round will tell, because the call goes on.
+	actual(h *hold, o *policy.Outcome, r *policy.Report) (units int64, more bool)
 }
 
 // begin returns an empty hold for a call.
@@ -49,7 +54,7 @@ func (b *Book) begin(c *policy.Call, of settler) (*hold, error) {
 		h = &hold{book: b}
 		h.settle = h.end
 	}
-	h.of, h.now = of, now
+	h.of, h.now, h.agent, h.first = of, now, c.Agent.Name, c.Ref
 	return h, nil
 }
 
@@ -90,7 +95,8 @@ func (h *hold) reserve(c *policy.Call) policy.Verdict {
 		h.exhausted(&refused[i])
 	}
 	b.mu.Unlock()
-	h.announce()
+	b.announce(h.events)
+	h.events = h.events[:0]
 	if refused != nil {
 		h.drop()
 		return verdict(refused)
@@ -173,28 +179,53 @@ func (h *hold) end(_ context.Context, o *policy.Outcome, r *policy.Report) error
 		return errors.New("a reservation was settled twice")
 	}
 	sent := r != nil && !r.Unsent
-	keep := int64(0)
+	keep, more := int64(0), h.begun // a retry that was not sent may come again
 	if sent {
-		keep = min(max(h.of.actual(h, o, r), 0), h.units)
-	}
-	if h.price != nil {
-		o.Facts.Charged = keep
+		keep, more = h.of.actual(h, o, r)
+		keep, h.begun = min(max(keep, 0), h.units), true
 	}
 	b := h.book
 	b.mu.Lock()
-	for i := range h.taken {
-		t := &h.taken[i]
-		n := int64(0)
-		if sent {
-			n = min(t.amount(keep), t.n)
-		}
-		if t.settle(t.id, t.n, n) {
-			b.touch(t.account())
-		}
-		h.crossed(t)
+	if more {
+		o.Facts.Currency = "" // nothing is charged yet, and what is reserved is on record
+		events := b.wait(h)
+		b.mu.Unlock()
+		b.announce(events)
+		return nil
+	}
+	if h.price != nil {
+		o.Facts.Charged, o.Facts.Currency = keep, string(h.price.currency)
+	}
+	if sent {
+		h.keep(keep)
+	} else {
+		h.giveBack()
 	}
 	b.mu.Unlock()
-	h.announce()
+	b.announce(h.events)
 	h.drop()
 	return nil
+}
+
+// keep settles a hold of which so many units were used. The mutex is held.
+func (h *hold) keep(units int64) {
+	for i := range h.taken {
+		t := &h.taken[i]
+		h.settleOne(t, min(t.amount(units), t.n))
+	}
+}
+
+// giveBack settles a hold of which nothing was used. The mutex is held.
+func (h *hold) giveBack() {
+	for i := range h.taken {
+		h.settleOne(&h.taken[i], 0)
+	}
+}
+
+// settleOne settles what was taken from one limit. The mutex is held.
+func (h *hold) settleOne(t *taken, keep int64) {
+	if t.settle(t.id, t.n, keep) {
+		h.book.touch(t.account())
+	}
+	h.crossed(t)
 }

@@ -29,6 +29,9 @@ type attempt struct {
 	bound      int64
 	windows    []string
 	dispatched bool
+	ref        policy.Ref
+	reported   int64 // in rounds that have ended
+	round      int
 }
 
 // machine runs a book and a naive model side by side. The journal's part is played by frames: a call is dispatched when
@@ -44,6 +47,7 @@ type machine struct {
 	truth   counted // what upstreams have really taken
 	open    []*attempt
 	setup   setup
+	calls   policy.Ref
 }
 
 func newMachine(tb testing.TB) *machine {
@@ -72,8 +76,11 @@ func (m *machine) windows() []string {
 
 func (m *machine) reserve(t *rapid.T) {
 	n := rapid.Int64Range(0, 40).Draw(t, "n")
-	a := &attempt{bound: (n + 5) * unit, windows: m.windows()}
-	a.decision = m.link.decide(m.tb, m.link.toolCall(m.tb, "x", fmt.Sprintf(`{"n":%d}`, n), m.now))
+	m.calls++
+	a := &attempt{bound: (n + 5) * unit, windows: m.windows(), ref: m.calls}
+	c := m.link.toolCall(m.tb, "x", fmt.Sprintf(`{"n":%d}`, n), m.now)
+	c.Ref = a.ref
+	a.decision = m.link.decide(m.tb, c)
 	fits := m.used[a.windows[0]]+a.bound <= dayCap && m.used[a.windows[1]]+a.bound <= monthCap
 	if a.Allowed != fits {
 		t.Fatalf("a call of %d: allowed %v, the model says %v (%s, fault %v)", a.bound, a.Allowed, fits, a.code(), a.Fault)
@@ -108,13 +115,17 @@ func (m *machine) settle(t *rapid.T) {
 	i := rapid.IntRange(0, len(m.open)-1).Draw(t, "which")
 	a := m.open[i]
 	m.open = append(m.open[:i], m.open[i+1:]...)
-	reported := rapid.Int64Range(0, 5).Draw(t, "reported")
-	price := a.bound - 5*unit + reported*unit
 	if !a.dispatched {
 		a.end(m.tb, nil)
 		m.charge(a, -a.bound)
 		return
 	}
+	reported := rapid.Int64Range(0, 5-a.reported).Draw(t, "reported")
+	if a.round < 3 && rapid.Bool().Draw(t, "asks") {
+		m.ask(a, reported)
+		return
+	}
+	price := a.bound - 5*unit + (a.reported+reported)*unit
 	for _, w := range a.windows {
 		m.truth[w] += price
 	}
@@ -125,6 +136,25 @@ func (m *machine) settle(t *rapid.T) {
 		a.end(m.tb, answered(m.tb, fmt.Sprintf(`{"_meta":{"c":%d}}`, reported)))
 		m.charge(a, price-a.bound)
 	}
+}
+
+// ask ends a round with a question, and begins the next one, now and then after one that did not reach the upstream.
+func (m *machine) ask(a *attempt, reported int64) {
+	a.end(m.tb, answered(m.tb, fmt.Sprintf(`{"requestState":"s","_meta":{"c":%d}}`, reported)))
+	a.reported += reported
+	a.round++
+	again := func() {
+		c := m.link.toolCall(m.tb, "x", `{}`, m.now)
+		c.First, c.Round = a.ref, a.round
+		if a.decision = m.link.decide(m.tb, c); !a.Allowed {
+			m.tb.Fatalf("a retry is refused: %s", a.code())
+		}
+	}
+	if again(); a.round%2 == 0 {
+		a.end(m.tb, &policy.Report{Status: policy.StatusFailed, Unsent: true})
+		again()
+	}
+	m.open = append(m.open, a)
 }
 
 // crash loses what no frame holds. What was sent has cost what it has cost.

@@ -112,7 +112,7 @@ func (g *rate) of(h *hold, c *policy.Call) {
 }
 
 // actual is one call.
-func (g *rate) actual(*hold, *policy.Outcome, *policy.Report) int64 { return 1 }
+func (g *rate) actual(*hold, *policy.Outcome, *policy.Report) (int64, bool) { return 1, false }
 
 // concurrency makes the limit of calls at once. No call gives its place back before it ends, however long that takes: to
 // believe that it has ended would let more run at once than the limit says. Policy settles every call, and the proxy ends

@@ -119,11 +119,11 @@ func (g *size) Check(_ context.Context, c *policy.Call) (policy.Verdict, error) 
 
 // actual is the bytes that came back, and those that were sent. What is withheld for its size counts up to the largest
 // result, because no more than that ever reaches an agent.
-func (g *size) actual(h *hold, _ *policy.Outcome, r *policy.Report) int64 {
+func (g *size) actual(h *hold, _ *policy.Outcome, r *policy.Report) (int64, bool) {
 	if r.Result == nil {
-		return h.units
+		return h.units, false
 	}
-	return h.fixed + int64(len(answered(r.Result)))
+	return h.fixed + int64(len(answered(r.Result))), false
 }
 
 // Screen judges the size of a result; see [policy.Screen].

@@ -137,8 +137,11 @@ func (g *spend) Check(_ context.Context, c *policy.Call) (policy.Verdict, error)
 	if asksModel(c) {
 		return g.sample(c, c.Frame)
 	}
-	if !works(c) || c.Method != methodCall || c.Round > 0 {
+	switch {
+	case !works(c) || c.Method != methodCall:
 		return g.unpaid(c), nil
+	case c.Round > 0:
+		return g.goOn(c)
 	}
 	p := g.of(c.Target)
 	if p.price == nil {
@@ -177,24 +180,47 @@ func (g *spend) unpaid(c *policy.Call) policy.Verdict {
 	return policy.Pass
 }
 
-// goesOn reports whether a result is not the last of its call: it asks for input, or begins a task. What comes of that is
-// charged with this call, so nothing of its bound can be given back.
-func goesOn(result *wire.Frame) bool {
-	return result.Has(wire.ResultInputRequests) || result.Has(wire.ResultRequestState) || result.Has(wire.ResultTask)
+// goOn judges a later round of a call, which was charged with the first. Where nothing waits for it there is nothing to
+// give back.
+func (g *spend) goOn(c *policy.Call) (policy.Verdict, error) {
+	v := g.unpaid(c)
+	if v.Effect != policy.Allow {
+		return v, nil
+	}
+	now, err := instant(c)
+	if err != nil {
+		return policy.Verdict{}, err
+	}
+	if h := g.book.goOn(c, now); h != nil {
+		v.Settle = h.settle
+	}
+	return v, nil
 }
 
-// actual is what a call has cost. What goes beyond the reservation is not charged, because no cap has room for it, but is a
-// finding on record.
-func (g *spend) actual(h *hold, o *policy.Outcome, r *policy.Report) int64 {
-	if r.Result == nil || goesOn(r.Result) {
-		return h.units
+// asks reports whether a result is not the last of its call.
+func asks(result *wire.Frame) bool {
+	return result.Has(wire.ResultInputRequests) || result.Has(wire.ResultRequestState)
+}
+
+// actual is what a call has cost, in all its rounds. What goes beyond the reservation is not charged, because no cap has
+// room for it, but is a finding on record. A result that begins a task gives nothing back: what comes of it is charged with
+// this call. Nor does a question that does not reach the agent, who cannot answer it then.
+func (g *spend) actual(h *hold, o *policy.Outcome, r *policy.Report) (units int64, more bool) {
+	switch {
+	case r.Result == nil || r.Result.Has(wire.ResultTask):
+		return h.units, false
+	case asks(r.Result) && o.Allowed:
+		h.price.goOn(h, r.Result)
+		return h.units, true
+	case asks(r.Result):
+		return h.units, false
 	}
-	sum, overrun := h.price.actual(h.fixed, r.Result)
+	sum, overrun := h.price.actual(h, r.Result)
 	if overrun == "" && sum > h.units {
 		overrun = fmt.Sprintf("came to %s %s, of which %s were reserved", formatNanos(sum), h.price.currency, formatNanos(h.units))
 	}
 	if overrun != "" {
 		o.Findings = append(o.Findings, policy.Finding{Gate: gateSpend, Reason: reasonOverrun, Detail: overrun, At: h.price.at})
 	}
-	return sum
+	return sum, false
 }
