@@ -102,6 +102,16 @@ type Named struct {
 	Observe bool // record refusals, do not act on them; faults still refuse
 }
 
+// Observes reports whether the connection does not act on refusals of a gate.
+func (c *Connection) Observes(gate string) bool {
+	for i := range c.Gates {
+		if g := &c.Gates[i]; g.Name == gate {
+			return g.Observe
+		}
+	}
+	return false
+}
+
 // Direction is the way a call goes.
 type Direction uint8
 

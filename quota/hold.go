@@ -20,9 +20,11 @@ type taken struct {
 type hold struct {
 	book   *Book
 	of     settler
+	gate   string
 	now    int64 // of the call, or of its last round
 	agent  string
 	first  policy.Ref // of the call; the same in all rounds
+	rounds bool       // the call may go on in further rounds
 	begun  bool       // a round of the call was sent
 	units  int64      // that the call may cost at most
 	fixed  int64      // of units: what is known before the call is sent
@@ -41,7 +43,7 @@ type settler interface {
 }
 
 // begin returns an empty hold for a call.
-func (b *Book) begin(c *policy.Call, of settler) (*hold, error) {
+func (b *Book) begin(c *policy.Call, gate string, of settler) (*hold, error) {
 	if b.fault != nil {
 		return nil, b.fault
 	}
@@ -54,7 +56,7 @@ func (b *Book) begin(c *policy.Call, of settler) (*hold, error) {
 		h = &hold{book: b}
 		h.settle = h.end
 	}
-	h.of, h.now, h.agent, h.first = of, now, c.Agent.Name, c.Ref
+	h.of, h.gate, h.now, h.agent, h.first = of, gate, now, c.Agent.Name, c.Ref
 	return h, nil
 }
 
@@ -77,7 +79,8 @@ type refusal struct {
 	wait int64
 }
 
-// reserve takes from all limits that the hold wants, or from none.
+// reserve takes from all limits that the hold wants, or from none. Where nobody acts on refusals it takes all the same, so
+// that usage tells what would have been too much; but no rate goes into debt.
 func (h *hold) reserve(c *policy.Call) policy.Verdict {
 	b := h.book
 	if c.Trace != nil {
@@ -88,7 +91,8 @@ func (h *hold) reserve(c *policy.Call) policy.Verdict {
 		h.taken[i].advance(h.now)
 	}
 	refused := h.full()
-	if refused == nil {
+	passes := refused == nil || c.Connection.Observes(h.gate)
+	if passes {
 		h.take()
 	}
 	for i := range refused {
@@ -97,12 +101,15 @@ func (h *hold) reserve(c *policy.Call) policy.Verdict {
 	b.mu.Unlock()
 	b.announce(h.events)
 	h.events = h.events[:0]
-	if refused != nil {
-		h.drop()
-		return verdict(refused)
-	}
 	v := policy.Pass
-	if h.price != nil {
+	if refused != nil {
+		v = verdict(refused)
+	}
+	switch {
+	case !passes:
+		h.drop()
+		return v
+	case h.price != nil:
 		v.Facts = policy.Facts{Reserved: h.units, Currency: string(h.price.currency)}
 	}
 	if h.binds() {
@@ -142,6 +149,7 @@ func (h *hold) full() (refused []refusal) {
 func (h *hold) take() {
 	for i := range h.taken {
 		t := &h.taken[i]
+		t.n = min(t.n, t.most())
 		t.id = t.take(h.now, t.n)
 		h.book.touch(t.account())
 	}

@@ -91,17 +91,27 @@ func (l *limit) room(now, n int64) (wait int64, ok bool) {
 	}
 }
 
-// take takes n and returns the window that they are of.
+// most is what can be counted at all.
+func (l *limit) most() int64 {
+	if l.window == nil {
+		return math.MaxInt64
+	}
+	return math.MaxInt64 - l.window.used
+}
+
+// take takes n, at most what can be counted, and returns the window that they are of. A rate without room takes none.
 func (l *limit) take(now, n int64) (window int64) {
 	switch l.kind {
 	case KindRate:
-		l.meter.take(now, l.step, l.depth)
+		if l.meter.room(now, l.step, l.depth) <= 0 {
+			l.meter.take(now, l.step, l.depth)
+		}
 		return 0
 	case KindConcurrency:
 		l.gauge.busy++
 		return 0
 	default:
-		l.window.used += n // fits: room has compared it with the limit
+		l.window.used += n
 		l.window.held += n
 		l.window.passOn(now, n)
 		return l.window.id

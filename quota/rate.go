@@ -90,7 +90,7 @@ func (g *rate) Check(_ context.Context, c *policy.Call) (policy.Verdict, error) 
 	if c.Round > maxRounds {
 		return policy.Refuse(reasonRounds, g.at, ""), nil
 	}
-	h, err := g.book.begin(c, g)
+	h, err := g.book.begin(c, gateRate, g)
 	if err != nil {
 		return policy.Verdict{}, err
 	}

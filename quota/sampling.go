@@ -71,7 +71,7 @@ func asksModel(c *policy.Call) bool {
 
 // sampling counts one question; see [policy.Gate].
 func (g *rate) sampling(c *policy.Call) (policy.Verdict, error) {
-	h, err := g.book.begin(c, g)
+	h, err := g.book.begin(c, gateRate, g)
 	if err != nil {
 		return policy.Verdict{}, err
 	}
@@ -145,7 +145,7 @@ func (g *spend) sample(c *policy.Call, f *wire.Frame) (policy.Verdict, error) {
 	if units == 0 {
 		return policy.Verdict{Effect: policy.Allow, At: s.at, Rewrite: edits}, nil
 	}
-	h, err := g.book.begin(c, g)
+	h, err := g.book.begin(c, gateSpend, g)
 	if err != nil {
 		return policy.Verdict{}, err
 	}

@@ -97,7 +97,7 @@ func (g *size) Check(_ context.Context, c *policy.Call) (policy.Verdict, error) 
 	if !carries(c) {
 		return policy.Pass, nil
 	}
-	h, err := g.book.begin(c, g)
+	h, err := g.book.begin(c, gateSize, g)
 	if err != nil {
 		return policy.Verdict{}, err
 	}

@@ -147,7 +147,7 @@ func (g *spend) Check(_ context.Context, c *policy.Call) (policy.Verdict, error)
 	if p.price == nil {
 		return g.unpaid(c), nil
 	}
-	h, err := g.book.begin(c, g)
+	h, err := g.book.begin(c, gateSpend, g)
 	if err != nil {
 		return policy.Verdict{}, err
 	}
@@ -156,6 +156,7 @@ func (g *spend) Check(_ context.Context, c *policy.Call) (policy.Verdict, error)
 		h.drop()
 		return policy.Refuse(reason, p.price.at, ""), nil
 	}
+	h.rounds = true
 	h.price, h.fixed, h.units = p.price, fixed, p.price.bound(fixed, c.Connection.Limits.Frame)
 	if h.units == 0 {
 		h.drop()
@@ -209,10 +210,10 @@ func (g *spend) actual(h *hold, o *policy.Outcome, r *policy.Report) (units int6
 	switch {
 	case r.Result == nil || r.Result.Has(wire.ResultTask):
 		return h.units, false
-	case asks(r.Result) && o.Allowed:
+	case h.rounds && asks(r.Result) && o.Allowed:
 		h.price.goOn(h, r.Result)
 		return h.units, true
-	case asks(r.Result):
+	case h.rounds && asks(r.Result):
 		return h.units, false
 	}
 	sum, overrun := h.price.actual(h, r.Result)

@@ -6,6 +6,7 @@
 package stats
 
 import (
+	"slices"
 	"sync"
 	"time"
 
@@ -59,7 +60,7 @@ func (m *Meter) Observe(c *policy.Call, o *policy.Outcome, r *policy.Report) {
 	switch {
 	case !o.Allowed && o.Reason != nil:
 		t.refuse(o.Reason.Code)
-	case len(o.Findings) > 0:
+	case slices.ContainsFunc(o.Findings, func(f policy.Finding) bool { return f.Reason != nil && c.Connection.Observes(f.Gate) }):
 		t.count(func(n *counts) { n.observed++ })
 	}
 }

@@ -25,7 +25,23 @@ func newDesk() *desk {
 }
 
 func way(name string) *policy.Connection {
-	return &policy.Connection{Name: name, Agent: &policy.Agent{Name: "bot"}, Upstream: &policy.Upstream{Name: "up"}}
+	return &policy.Connection{
+		Name: name, Agent: &policy.Agent{Name: "bot"}, Upstream: &policy.Upstream{Name: "up"},
+		Gates: []policy.Named{{Name: "enforced"}, {Name: "observed", Observe: true}, {Name: "notes", Observe: true}},
+	}
+}
+
+// found is the outcome of a call that passed, in which gates have found something. That of "notes" would refuse nothing.
+func found(gates ...string) *policy.Outcome {
+	o := &policy.Outcome{Allowed: true}
+	for _, g := range gates {
+		f := policy.Finding{Gate: g}
+		if g != "notes" {
+			f.Reason = policy.ReasonFault
+		}
+		o.Findings = append(o.Findings, f)
+	}
+	return o
 }
 
 func (d *desk) answered(c *policy.Connection, took time.Duration) {
@@ -60,7 +76,9 @@ func TestMeterCountsWhatBecameOfCalls(t *testing.T) {
 		"refused":           {policy.Call{}, low, nil, stats.Window{Denied: 1, Reasons: map[string]uint64{"LOW": 1}}},
 		"server is refused": {policy.Call{Direction: policy.ToAgent}, low, nil, stats.Window{Denied: 1, Reasons: map[string]uint64{"LOW": 1}}},
 		"result withheld":   {policy.Call{}, low, sent, stats.Window{Calls: 1, Denied: 1, Reasons: map[string]uint64{"LOW": 1}, P50: 1, P95: 1}},
-		"observed":          {policy.Call{}, &policy.Outcome{Allowed: true, Findings: make([]policy.Finding, 2)}, sent, stats.Window{Calls: 1, Observed: 1, P50: 1, P95: 1}},
+		"observed":          {policy.Call{}, found("notes", "notes", "observed"), sent, stats.Window{Calls: 1, Observed: 1, P50: 1, P95: 1}},
+		"notes":             {policy.Call{}, found("notes"), sent, stats.Window{Calls: 1, P50: 1, P95: 1}},
+		"an overrun":        {policy.Call{}, found("enforced"), sent, stats.Window{Calls: 1, P50: 1, P95: 1}},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
