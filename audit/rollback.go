@@ -36,7 +36,7 @@ func (j *Journal) RolledBack() *Rollback { return j.rollback.Load() }
 func (j *Journal) AttachMarks(source func() (json.RawMessage, error)) { j.keeper.source.Store(&source) }
 
 // AcceptRollback ends the state of a rollback. raise is handed the marks of the anchor, where they could be read, and
-// brings the counters up to them; then the reason is put on record together with what that has changed, and the anchor is
+// brings the state up to them; then the reason is put on record together with what that has changed, and the anchor is
 // written anew. Where any of it fails, the rollback stands.
 func (j *Journal) AcceptRollback(ctx context.Context, reason string, raise func(json.RawMessage) error) error {
 	j.accepting.Lock()
@@ -52,7 +52,7 @@ func (j *Journal) AcceptRollback(ctx context.Context, reason string, raise func(
 	}
 	if len(r.Marks) > 0 {
 		if err := raise(r.Marks); err != nil {
-			return fmt.Errorf("accepting a rollback: raising the counters: %w", err)
+			return fmt.Errorf("accepting a rollback: by the marks of the anchor: %w", err)
 		}
 	}
 	fields := r.fields()

@@ -29,6 +29,7 @@ const (
 	codeAdjusted    = "OPERATOR_ADJUSTED" // these three: by an operator
 	codeQuarantined = "OPERATOR_QUARANTINED"
 	codeReleased    = "OPERATOR_RELEASED"
+	codeRolledBack  = "ROLLBACK_ACCEPTED" // what an older copy of the state had forgotten
 )
 
 // JSON-RPC error codes that blame the request: JSON-RPC 2.0 section 5.1, and -32002 of MCP for a resource that there is

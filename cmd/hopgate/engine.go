@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -106,7 +105,7 @@ func (e *engine) remember() (err error) {
 	e.memory.Limits.Shut(old)
 	e.memory.Scores.Doubt(old)
 	e.journal.Attach(e.memory.Scores, e.memory.Limits)
-	e.journal.AttachMarks(func() (json.RawMessage, error) { return json.Marshal(e.memory.Limits.Snapshot()) })
+	e.journal.AttachMarks(e.marks)
 	return nil
 }
 

@@ -12,7 +12,6 @@ import (
 
 	"github.com/hopgate/hopgate/admin"
 	"github.com/hopgate/hopgate/audit"
-	"github.com/hopgate/hopgate/quota"
 	"github.com/hopgate/hopgate/store"
 )
 
@@ -208,13 +207,7 @@ func (a *app) stateAccept() *cobra.Command {
 
 // AcceptRollback implements admin.API.
 func (d desk) AcceptRollback(ctx context.Context, reason string) error {
-	err := d.journal.AcceptRollback(ctx, reason, func(raw json.RawMessage) error {
-		var marks []quota.Mark
-		if err := json.Unmarshal(raw, &marks); err != nil {
-			return fmt.Errorf("reading the marks of the anchor: %w", err)
-		}
-		return d.memory.Limits.Raise(marks)
-	})
+	err := d.journal.AcceptRollback(ctx, reason, d.remind)
 	if errors.Is(err, audit.ErrNoRollback) {
 		return &because{err.Error(), admin.ErrInvalid}
 	}
