@@ -108,14 +108,15 @@ type Agent struct {
 // Upstream is a declared MCP server, and how to reach it: either Command or URL is set.
 type Upstream struct {
 	*policy.Upstream
-	Command []string   // program and arguments
-	Env     []Variable // in the order of the file, each name once
-	Dir     string     // working directory, absolute or empty
-	SHA256  string     // of the program, in lower-case hex; empty: any program
-	Sandbox *Sandbox   // nil: the program may do what its user may
-	Rlimits Rlimits
-	URL     string
-	Headers []Header // in the order of the file, each name once, whatever its case
+	Command  []string   // program and arguments
+	Env      []Variable // in the order of the file, each name once
+	Dir      string     // working directory, absolute or empty
+	SHA256   string     // of the program, in lower-case hex; empty: any program
+	Sandbox  *Sandbox   // nil: the program may do what its user may
+	Rlimits  Rlimits
+	URL      string
+	Networks []netip.Prefix // that the host of URL may have an address in
+	Headers  []Header       // in the order of the file, each name once, whatever its case
 }
 
 // Variable is one variable of a server's environment.
@@ -133,7 +134,7 @@ type Header struct {
 }
 
 // Digest tells whether two upstreams are reached alike: it covers name, command, what confines it, environment, directory,
-// url and headers, with references resolved. It does not cover tasks, which concern policy and not the server. It is for comparing and not
+// url, networks and headers, with references resolved. It does not cover tasks, which concern policy and not the server. It is for comparing and not
 // for showing: who sees it can try guesses of a short secret.
 func (u *Upstream) Digest() [sha256.Size]byte {
 	h := sha256.New()
@@ -149,6 +150,7 @@ func (u *Upstream) Digest() [sha256.Size]byte {
 	}
 	put(u.Name, u.Dir, u.URL)
 	put(u.Command...)
+	put("networks", fmt.Sprint(u.Networks))
 	put("confined", u.SHA256, fmt.Sprintf("%+v %+v", u.Sandbox, u.Rlimits))
 	for _, v := range u.Env {
 		put("env", v.Name, v.Value.Reveal())

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"net/netip"
 	"regexp"
 	"strconv"
 	"strings"
@@ -170,6 +171,17 @@ func (c *count) UnmarshalText(b []byte) (err error) {
 }
 
 func (count) SchemaTypes() []string { return []string{"integer"} }
+
+// cidr is a network of IP addresses.
+type cidr struct{ netip.Prefix }
+
+func (c *cidr) UnmarshalText(b []byte) (err error) {
+	c.Prefix, err = netip.ParsePrefix(string(b))
+	if err != nil || c.Prefix != c.Masked() {
+		return hinted{fmt.Sprintf("%q is not a network", b), "write the first address and the length of the prefix: 10.0.0.0/8, fd00::/8, 10.1.2.3/32"}
+	}
+	return nil
+}
 
 // instant is a moment, in the notation of RFC 3339.
 type instant struct {

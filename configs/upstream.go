@@ -64,6 +64,9 @@ func (c *compiler) url(path string, u *upstream, out *Upstream) {
 		return
 	}
 	out.URL = u.URL.Text
+	for _, n := range u.Networks {
+		out.Networks = append(out.Networks, n.Prefix)
+	}
 	parsed, err := webURL(u.URL.Text)
 	switch {
 	case err != nil:

@@ -57,7 +57,7 @@ func newEndpoint(c *Config, n *counts) (*endpoint, error) {
 		return nil, err
 	}
 	p := &pool{
-		addr: u.Host, dial: c.Dial, dialing: c.Timeouts.Dial, keep: c.Timeouts.Idle, maxIdle: c.MaxIdle, clock: c.Clock,
+		addr: u.Host, dial: c.dialer(u.Hostname()), dialing: c.Timeouts.Dial, keep: c.Timeouts.Idle, maxIdle: c.MaxIdle, clock: c.Clock,
 		all: map[*conn]struct{}{},
 	}
 	port := u.Port()
@@ -68,9 +68,6 @@ func newEndpoint(c *Config, n *counts) (*endpoint, error) {
 		port = map[string]string{"http": "80", "https": "443"}[u.Scheme]
 	}
 	p.addr = net.JoinHostPort(u.Hostname(), port)
-	if p.dial == nil {
-		p.dial = new(net.Dialer).DialContext
-	}
 	return &endpoint{
 		pool: p, target: u.RequestURI(), fixed: fixed, limits: c.Limits, counts: n, links: map[*httpLink]struct{}{},
 	}, nil

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"io"
+	"net/netip"
 	"time"
 
 	"github.com/hopgate/hopgate/mcpproxy/wire"
@@ -114,4 +115,12 @@ var TestOnlyDispatch = func(shared bool, requests, lines []string) (got [][]stri
 		got = append(got, texts)
 	}
 	return got
+}
+
+// TestOnlyDialer opens connections for the host of a URL.
+var TestOnlyDialer = (*Config).dialer
+
+// TestOnlyReaches reports whether a host may have an address.
+var TestOnlyReaches = func(host string, listed []netip.Prefix, a netip.Addr) bool {
+	return (&reach{host: host, listed: listed}).allows(a)
 }

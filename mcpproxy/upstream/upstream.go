@@ -15,6 +15,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/netip"
 	"sync/atomic"
 	"time"
 
@@ -29,11 +30,12 @@ import (
 type Config struct {
 	Name string // in logs and errors; required
 
-	URL     string         // endpoint of streamable HTTP, http or https, without user and fragment
-	Header  http.Header    // sent with every request; credentials are resolved already, and never logged
-	Roots   *x509.CertPool // authorities that certify the server; nil: those of the system
-	MaxIdle int            // connections that wait for the next call; 0: 16
-	Dial    DialFunc       // nil: TCP
+	URL      string         // endpoint of streamable HTTP, http or https, without user and fragment
+	Header   http.Header    // sent with every request; credentials are resolved already, and never logged
+	Roots    *x509.CertPool // authorities that certify the server; nil: those of the system
+	MaxIdle  int            // connections that wait for the next call; 0: 16
+	Dial     DialFunc       // nil: TCP to addresses that the host may have
+	Networks []netip.Prefix // that the host may have an address in, beside public ones and one that the URL itself says
 
 	Command []string      // program and arguments of a child that speaks over its standard streams; no shell reads them
 	Env     []string      // KEY=VALUE, for the child, on top of what it gets of Environ
