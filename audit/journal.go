@@ -172,9 +172,10 @@ func sourceOf(c *policy.Call) source {
 }
 
 // End records what came of a call that Begin has recorded as allowed. Of a call that went well it does not wait for the
-// disk, only for a place. Where the journal has failed the record is lost, Err says so, and after the restart the call
-// counts as one whose end is unknown. End keeps none of its arguments.
-func (j *Journal) End(c *policy.Call, o *policy.Outcome, r *policy.Report) {
+// disk, only for a place, unless the outcome says that the record must be durable. Where the journal has failed the record
+// is lost, and after the restart the call counts as one whose end is unknown; the error is then that of Err. End keeps
+// none of its arguments.
+func (j *Journal) End(c *policy.Call, o *policy.Outcome, r *policy.Report) error {
 	rec := outcome(c, o, r)
 	if r.Result != nil {
 		rec.Result = j.sealer.seal(labelResult, c.Ref, content(r.Result))
@@ -182,13 +183,14 @@ func (j *Journal) End(c *policy.Call, o *policy.Outcome, r *policy.Report) {
 	e := newEntry(&j.entries)
 	e.encode(&rec)
 	e.ref, e.closes = c.Ref, true
-	// The call is over, so nothing bounds the wait; the writer takes records as long as there are senders. An error
-	// means that the journal has failed or was closed, which Err says.
-	if o.Allowed && (r.Status == policy.StatusOK || r.Status == policy.StatusSent) {
-		_ = j.put(request{entry: e}, nil)
-		return
+	// The call is over, so nothing bounds the wait; the writer takes records as long as there are senders.
+	if o.Allowed && !o.Durable && (r.Status == policy.StatusOK || r.Status == policy.StatusSent) {
+		if !j.put(request{entry: e}, nil) {
+			return j.Err()
+		}
+		return nil
 	}
-	_ = j.wait(context.Background(), e) //nolint:forbidigo // nothing may cut it short: what it costs in trust must not be lost
+	return j.wait(context.Background(), e) //nolint:forbidigo // nothing may cut it short: what it costs in trust must not be lost
 }
 
 // Event records that something happened besides calls, together with the changes of state that it means, and returns

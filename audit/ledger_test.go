@@ -60,6 +60,10 @@ func TestChangesOfALedgerAreDurableWithTheRecordThatFollows(t *testing.T) {
 			j.End(aCall(t, 1), &policy.Outcome{Allowed: true}, &policy.Report{Status: policy.StatusError})
 			return nil
 		},
+		"the end of a call that must be durable": func(t *testing.T, j *audit.Journal) error {
+			t.Helper()
+			return j.End(aCall(t, 1), &policy.Outcome{Allowed: true, Durable: true}, &policy.Report{Status: policy.StatusOK})
+		},
 		"an event": func(t *testing.T, j *audit.Journal) error {
 			t.Helper()
 			return j.Event(t.Context(), "adjusted", nil, nil)

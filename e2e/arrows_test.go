@@ -26,7 +26,7 @@ var arrows = map[string][]string{
 	"trust/identity": {"store"},
 	"quota":          {"mcpproxy/wire", "policy", "store"},
 
-	"guardrails":        {"guardrails/detect", "mcpproxy/wire", "policy"},
+	"guardrails":        {"guardrails/detect", "mcpproxy/wire", "policy", "store"},
 	"guardrails/detect": {},
 	"audit":             {"mcpproxy/wire", "policy", "store"},
 	"audit/stats":       {"policy"},

@@ -103,11 +103,22 @@ func build(s *shelf, seen *schemas, v *Vault, c *policy.Connection, own *Keys) (
 
 // Check judges what an agent sends, and what a server sends without being asked; see [policy.Gate].
 func (g *gate) Check(_ context.Context, c *policy.Call) (policy.Verdict, error) {
-	v, err := g.inspect(c, c.Frame, c.Direction, &sent)
+	v, err := g.sent(c)
 	if err != nil || v.Effect != policy.Allow || len(c.Headers) == 0 {
 		return v, err
 	}
 	return g.beside(c, v), nil
+}
+
+// sent judges a message as it goes out: with values in the place of tokens, where a rule puts them back.
+func (g *gate) sent(c *policy.Call) (policy.Verdict, error) {
+	switch r, err := g.restore(c); {
+	case err != nil:
+		return policy.Verdict{}, err
+	case r != nil:
+		return r.judge(g, c)
+	}
+	return g.inspect(c, c.Frame, c.Direction, &sent, nil)
 }
 
 // Screen judges what a server answers; see [policy.Screen].
@@ -119,12 +130,13 @@ func (g *gate) Screen(_ context.Context, c *policy.Call, result *wire.Frame) (po
 	if c.Direction == policy.ToAgent {
 		way = policy.ToUpstream
 	}
-	return g.inspect(c, result, way, &shown)
+	return g.inspect(c, result, way, &shown, nil)
 }
 
-// inspect looks at a message and says what becomes of it.
-func (g *gate) inspect(c *policy.Call, f *wire.Frame, way policy.Direction, why *causes) (policy.Verdict, error) {
+// inspect looks at a message and says what becomes of it. spared are values that tokens were put back as.
+func (g *gate) inspect(c *policy.Call, f *wire.Frame, way policy.Direction, why *causes, spared [][]byte) (policy.Verdict, error) {
 	s := newScan(g.vault)
+	s.spared = spared
 	defer s.free()
 	s.look(g.engine, f.Raw)
 	part, streams := g.chunk(c, s)

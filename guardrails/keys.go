@@ -2,6 +2,7 @@ package guardrails
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/hopgate/hopgate/policy"
 )
@@ -65,7 +66,9 @@ type Rule struct {
 	Find        []Find           `yaml:"find" doc:"What the rule is for: secret, pii, injection, hidden (a kind), a finding by name like email, card, us-ssn or github-token, or a mapping that describes one of your own."`
 	Unscannable *Unscannable     `yaml:"on_unscannable" doc:"What is done about what could not be looked at: block or log. Without this, text that could not be read to its end is blocked, and pictures, sound and archives pass and are logged."`
 	In          Way              `yaml:"in" doc:"Where: args (what goes to the server), result (what goes to the agent) or both (default)."`
-	Do          Action           `yaml:"do" doc:"What is done: log, block, redact (a placeholder), mask (a placeholder with the last characters), hash (a placeholder that is the same for the same value, without a way back), surrogate (a value of the same shape that belongs to nobody) or drop (the member or element is left out where it may be, else redacted)."`
+	Do          Action           `yaml:"do" doc:"What is done: log, block, redact (a placeholder), mask (a placeholder with the last characters), hash (a placeholder that is the same for the same value, without a way back), tokenize (a placeholder that is put back where restore says), surrogate (a value of the same shape that belongs to nobody) or drop (the member or element is left out where it may be, else redacted)."`
+	Keep        time.Duration    `yaml:"keep" doc:"How long a token can be put back, from the last time that it was given (default 24h; 1m to 90d)."`
+	Restore     []Restore        `yaml:"restore" doc:"Where tokens of this rule are put back, on the way to the server: TOOL:POINTER or UPSTREAM/TOOL:POINTER, with the JSON pointer into the arguments and * for any run of characters, like crm/send_mail:/to. Nowhere without this."`
 	Scope       HashScope        `yaml:"scope" doc:"Within what equal values get equal hashes: connection (default), agent, upstream or all."`
 	Sure        Level            `yaml:"at" doc:"From which certainty on: low, medium (default) or high."`
 	Tools       []policy.Pattern `yaml:"tools" doc:"Only calls of these tools: TOOL or UPSTREAM/TOOL, with * for any run of characters."`
@@ -79,7 +82,7 @@ func (*Rule) SchemaOneOf() []string { return []string{"find", "on_unscannable"} 
 
 // SchemaNeeds returns the keys that may only stand where others do.
 func (*Rule) SchemaNeeds() map[string][]string {
-	return map[string][]string{"do": {"find"}, "at": {"find"}, "paths": {"find"}, "scope": {"do"}}
+	return map[string][]string{"do": {"find"}, "at": {"find"}, "paths": {"find"}, "scope": {"do"}, "keep": {"do"}, "restore": {"do"}}
 }
 
 // Find is what a rule looks for: something that is known, or a rule of the operator's own.

@@ -18,8 +18,13 @@ func (t *trim) replacement(c *cut) ([]byte, error) {
 	switch c.do {
 	case Hash:
 		return k.hash(nil, t.c, c.rule.scope, name, value), nil
+	case Tokenize:
+		if !t.dry {
+			return t.tokenize(k, c, name, value)
+		}
 	case Surrogate:
 		return t.surrogate(k, c, value)
+	default:
 	}
 	if t.numbers == nil {
 		t.numbers = t.g.vault.numbers.of(callOf(t.c))

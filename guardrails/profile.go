@@ -1,11 +1,13 @@
 package guardrails
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/hopgate/hopgate/guardrails/detect"
 	"github.com/hopgate/hopgate/policy"
@@ -38,6 +40,8 @@ type rule struct {
 	least         uint8
 	do            Action
 	scope         HashScope
+	keep          time.Duration
+	restore       []Restore
 	tools, except []policy.Pattern
 	paths         []policy.Pattern
 	at            policy.Pos
@@ -183,7 +187,7 @@ func compile(p *Profile, rules map[string]own) (*profile, policy.Complaints) {
 	}
 	for i := range p.Rules {
 		r := &p.Rules[i]
-		c := rule{way: r.In, least: r.Sure.least(), do: r.Do, scope: r.Scope, tools: r.Tools, except: r.Except, paths: r.Paths, at: r.At}
+		c := rule{way: r.In, least: r.Sure.least(), do: r.Do, scope: r.Scope, keep: cmp.Or(r.Keep, keepDefault), restore: r.Restore, tools: r.Tools, except: r.Except, paths: r.Paths, at: r.At}
 		switch {
 		case r.Unscannable != nil:
 			c.kinds, c.do, c.least = []detect.Kind{detect.Unread}, r.Unscannable.Do, 0

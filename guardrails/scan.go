@@ -16,6 +16,7 @@ type scan struct {
 	found   []sighting
 	own     int                              // of found: those in single leaves, in order of leaf
 	emit    func(leaf int, f detect.Finding) // take, bound once
+	spared  [][]byte                         // values that no token is to be made of
 	vault   *Vault                           // whose placeholders are no findings; nil for none
 	head    bool                             // the leaves are headers beside a message
 	names   map[int32]string                 // names of members in which something was found, by where they begin
@@ -53,7 +54,7 @@ func (s *scan) free() {
 		return
 	}
 	s.forget()
-	s.found, s.names, s.vault = s.found[:0], nil, nil
+	s.found, s.names, s.vault, s.spared = s.found[:0], nil, nil, nil
 	scans.Put(s)
 }
 
@@ -132,6 +133,9 @@ func (s *scan) decide(guards []guard, c *policy.Call, way policy.Direction) {
 			if g := &guards[j]; g.tool == nil || c.Method == "tools/call" && g.tool.Match(c.Target) {
 				g.profile.decide(x, c, way, pointer)
 			}
+		}
+		if x.do == Tokenize && s.spares(x) {
+			x.do = Log
 		}
 	}
 }

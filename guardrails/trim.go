@@ -28,6 +28,8 @@ type trim struct {
 	out     map[int32]*parts // of boxes of which something is left out
 	numbers *numbers         // of the call, once one is needed
 	given   map[string]bool  // names of which a numbered placeholder was given
+	dry     bool             // nothing may be kept of the message, because the edits will not be made
+	kept    bool             // something is kept of it
 }
 
 func newTrim(g *gate, s *scan, c *policy.Call, f *wire.Frame) *trim {

@@ -13,6 +13,14 @@ func unfit(p *Profile) (wrong policy.Complaints) {
 		if r.Scope != 0 && r.Do != Hash {
 			wrong = append(wrong, policy.Complaint{At: r.At, Text: fmt.Sprintf("scope is for do: hash, and the rule says do: %s", r.Do), Hint: "remove scope"})
 		}
+		if r.Restore != nil && r.Do != Tokenize {
+			wrong = append(wrong, policy.Complaint{At: r.At, Text: fmt.Sprintf("restore is for do: tokenize, and the rule says do: %s", r.Do), Hint: "remove restore"})
+		}
+		if r.Keep != 0 && r.Do != Tokenize {
+			wrong = append(wrong, policy.Complaint{At: r.At, Text: fmt.Sprintf("keep is for do: tokenize, and the rule says do: %s", r.Do), Hint: "remove keep"})
+		} else if r.Keep != 0 && (r.Keep < keepLeast || r.Keep > keepMost) {
+			wrong = append(wrong, policy.Complaint{At: r.At, Text: "keep is 1m to 90d"})
+		}
 		if r.Do == Surrogate {
 			wrong = append(wrong, noImitation(r)...)
 		}

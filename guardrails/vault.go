@@ -14,12 +14,19 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"time"
+
+	"github.com/hopgate/hopgate/store"
 )
+
+// prefix begins the keys of the vault in the store.
+const prefix = "v/"
 
 // VaultConfig is what a [Vault] needs.
 type VaultConfig struct {
+	State  store.Reader     // what was kept before; nil for nothing
 	Clock  func() time.Time // wall clock; called from many goroutines
 	Random io.Reader        // for keys and tokens; read from many goroutines
 	// Dir is a directory for the vault alone, made with mode 0700 at first use. What lies in it is not in the journal and in
@@ -27,23 +34,81 @@ type VaultConfig struct {
 	Dir string
 }
 
-// Vault is what guardrails keep between messages: the key that hashes and seals, and the numbers of placeholders. It is
-// safe for concurrent use.
+// Vault is what guardrails keep between messages: the key that hashes and seals, the numbers of placeholders, and the
+// values that tokens stand for. Values are sealed, in memory as in the store. It is durable as far as what Changes returned
+// is, and safe for concurrent use.
 type Vault struct {
 	VaultConfig
 
 	numbers numbering
 
-	mu   sync.Mutex // guards keys
-	keys *keys      // nil until they are needed
+	drawing sync.Mutex // held while keys are made; taken before mu
+	mu      sync.Mutex // guards what follows
+	keys    *keys      // nil until they are needed
+	tokens  map[string]*token
+	same    map[digest]string   // the token of a value
+	links   map[link][]string   // tokens, the oldest first
+	changed map[string]struct{} // keys of the store whose values have changed
 }
 
-// OpenVault makes a vault. It reads and makes no key until one is needed.
+// OpenVault makes a vault of what the state holds. What makes no sense there is gone: a token of it stays text. No key is
+// read or made until one is needed. An error means that the state cannot be read.
 func OpenVault(c VaultConfig) (*Vault, error) {
 	if c.Clock == nil || c.Random == nil {
 		return nil, errors.New("opening the vault: clock and randomness are required")
 	}
-	return &Vault{VaultConfig: c, numbers: numbering{calls: map[callKey]*numbers{}}}, nil
+	v := &Vault{
+		VaultConfig: c, numbers: numbering{calls: map[callKey]*numbers{}},
+		tokens: map[string]*token{}, same: map[digest]string{}, links: map[link][]string{}, changed: map[string]struct{}{},
+	}
+	if c.State == nil {
+		return v, nil
+	}
+	for item, err := range c.State.Scan([]byte(prefix), nil, false) {
+		if err != nil {
+			return nil, fmt.Errorf("reading the vault: %w", err)
+		}
+		if !v.load(string(item.Key), item.Value) {
+			v.changed[string(item.Key)] = struct{}{}
+		}
+	}
+	v.arrange()
+	return v, nil
+}
+
+// load takes one entry of the state in. It reports whether the entry makes sense.
+func (v *Vault) load(key string, value []byte) bool {
+	if id, ok := strings.CutPrefix(key, tokenPrefix); ok {
+		return v.loadToken(id, value)
+	}
+	return false
+}
+
+// Changes calls put with the new value of each key that has changed since the last call; see audit.Ledger. What it puts is
+// valid until put returns; put must not call the vault.
+func (v *Vault) Changes(put func(store.Put)) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	for key := range v.changed {
+		p := store.Put{Key: []byte(key)}
+		if t := v.tokens[strings.TrimPrefix(key, tokenPrefix)]; t != nil {
+			p.Value = t.encode()
+		}
+		put(p)
+	}
+	clear(v.changed)
+}
+
+// Sweep forgets what has expired. It is to be called now and then.
+func (v *Vault) Sweep() {
+	now := v.Clock().Unix()
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	for id, t := range v.tokens {
+		if t.Until <= now {
+			v.forget(id)
+		}
+	}
 }
 
 // keys are made from the one key of the vault, each for one purpose.
@@ -58,10 +123,10 @@ const keyFile = "key"
 
 // need returns the keys. It draws them where there are none yet.
 func (v *Vault) need() (*keys, error) {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	if v.keys != nil {
-		return v.keys, nil
+	v.drawing.Lock() // the disk is waited for, and mu not held meanwhile
+	defer v.drawing.Unlock()
+	if k := v.known(); k != nil {
+		return k, nil
 	}
 	master, err := v.master()
 	if err != nil {
@@ -81,8 +146,16 @@ func (v *Vault) need() (*keys, error) {
 	if k.sealing, err = cipher.NewGCMWithRandomNonce(block); err != nil {
 		return nil, fmt.Errorf("making a cipher: %w", err)
 	}
+	v.mu.Lock()
 	v.keys = k
+	v.mu.Unlock()
 	return k, nil
+}
+
+func (v *Vault) known() *keys {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.keys
 }
 
 // made returns the keys, or nil where none were ever needed: then there is nothing that they have made.
@@ -90,9 +163,7 @@ func (v *Vault) made() (*keys, error) {
 	if v == nil {
 		return nil, nil
 	}
-	v.mu.Lock()
-	k := v.keys
-	v.mu.Unlock()
+	k := v.known()
 	if k != nil || v.Dir == "" {
 		return k, nil
 	}

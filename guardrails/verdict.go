@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/hopgate/hopgate/mcpproxy/wire"
@@ -22,6 +23,8 @@ func (s *scan) verdict(g *gate, c *policy.Call, f *wire.Frame, way policy.Direct
 	if !s.any(acts) {
 		return v, nil
 	}
+	refused := s.refuse(why, "", acts)
+	t.dry = c.Trace != nil || !refused.Reason.Always && observed(c)
 	edits, err := t.edits()
 	switch {
 	case errors.Is(err, errUncuttable):
@@ -38,9 +41,14 @@ func (s *scan) verdict(g *gate, c *policy.Call, f *wire.Frame, way policy.Direct
 	case !g.fits(c, f, edits):
 		return s.refuse(why, "cutting it out breaks the tool's output schema: ", acts), nil
 	}
-	refused := s.refuse(why, "", acts)
 	v.Rewrite, v.Reason, v.Detail, v.At = edits, refused.Reason, refused.Detail, refused.At
+	v.Durable = t.kept
 	return v, nil
+}
+
+// observed reports whether only secrets and faults count on the connection of a call.
+func observed(c *policy.Call) bool {
+	return slices.ContainsFunc(c.Connection.Gates, func(n policy.Named) bool { return n.Name == Name && n.Observe })
 }
 
 // fits reports whether the structured result of a tool satisfies the tool's schema when the edits are made.
@@ -65,6 +73,7 @@ func (g *gate) clean(c *policy.Call, f *wire.Frame, way policy.Direction, t *tri
 		return false, errors.New("cutting out what was found breaks the message")
 	}
 	s := newScan(g.vault)
+	s.spared = t.s.spared
 	defer s.free()
 	s.look(g.engine, raw)
 	s.decide(g.guards, c, way)

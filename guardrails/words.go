@@ -18,13 +18,14 @@ const (
 	Log
 	Mask
 	Hash
+	Tokenize
 	Surrogate
 	Redact
 	Drop
 	Block
 )
 
-var actionNames = []string{"", "log", "mask", "hash", "surrogate", "redact", "drop", "block"}
+var actionNames = []string{"", "log", "mask", "hash", "tokenize", "surrogate", "redact", "drop", "block"}
 
 func (a Action) String() string { return actionNames[a] }
 

@@ -70,15 +70,19 @@ func (p *Proxy) begin(ctx context.Context, c *policy.Call, o *policy.Outcome) (e
 	return p.Journal.Begin(ctx, c, o)
 }
 
-// end records what came of a call.
+// end records what came of a call. An error means that it may not go on: the record of one that does not have to be durable
+// may be lost, and is then one of a call whose end is unknown.
 func (p *Proxy) end(c *policy.Call, o *policy.Outcome, r *policy.Report) (err error) {
 	defer func() {
 		if v := recover(); v != nil {
 			err = p.broke(v, c.Ref)
 		}
 	}()
-	p.Journal.End(c, o, r)
-	return nil
+	if err = p.Journal.End(c, o, r); err == nil || !o.Durable {
+		return nil
+	}
+	p.Log.Error().Err(err).Stringer("ref", c.Ref).Msg("what must be durable is not on record")
+	return err
 }
 
 // observe tells the observers. One that panics has no veto either.

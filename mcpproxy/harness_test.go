@@ -267,13 +267,13 @@ func (j *journal) Begin(_ context.Context, c *policy.Call, o *policy.Outcome) er
 	return nil
 }
 
-func (j *journal) End(c *policy.Call, o *policy.Outcome, r *policy.Report) {
+func (j *journal) End(c *policy.Call, o *policy.Outcome, r *policy.Report) error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	e := j.begun[c.Ref]
 	if e == nil || !e.allowed {
 		j.problems = append(j.problems, "the end of a call that has not begun: "+c.Method)
-		return
+		return nil
 	}
 	e.ends++
 	if j.failEnd != nil {
@@ -283,6 +283,7 @@ func (j *journal) End(c *policy.Call, o *policy.Outcome, r *policy.Report) {
 	if o.Reason != nil {
 		e.code = o.Reason.Code
 	}
+	return nil
 }
 
 // permits reports whether a message may go to a server: it is on record as allowed.

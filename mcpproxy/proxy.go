@@ -34,8 +34,9 @@ type Journal interface {
 	// Begin records a decision. It returns when the record of an allowed call is durable; after an error the call must not
 	// be sent. It keeps nothing of its arguments.
 	Begin(ctx context.Context, c *policy.Call, o *policy.Outcome) error
-	// End records what came of a call that Begin has recorded as allowed. It keeps nothing of its arguments.
-	End(c *policy.Call, o *policy.Outcome, r *policy.Report)
+	// End records what came of a call that Begin has recorded as allowed. Where o.Durable is set it returns when the record
+	// is durable; after an error nothing of the answer must reach the agent then. It keeps nothing of its arguments.
+	End(c *policy.Call, o *policy.Outcome, r *policy.Report) error
 }
 
 // Observer learns what became of calls, before the record of it is written, so that what it remembers becomes durable

@@ -95,7 +95,7 @@ func (t *transit) judge(ctx context.Context, f *wire.Frame) {
 	switch {
 	case !t.out.Allowed:
 		t.p.record(ctx, c, &t.out)
-	case f.Kind == wire.KindRequest:
+	case f.Kind == wire.KindRequest, t.out.Durable:
 		err := t.p.begin(ctx, t.send, &t.out)
 		if t.begun = err == nil; !t.begun {
 			t.out = policy.Denied("audit", reasonRecord, "")

@@ -43,6 +43,7 @@ type Verdict struct {
 	Facts   Facts         // for the record
 	Rewrite wire.Edits    // what to replace in the message before it goes on
 	Settle  Settle        // what to do when the outcome is known; nil for nothing
+	Durable bool          // what the gate keeps of the message must not be lost once it has gone on: the record comes first
 
 	// Findings are for the record, besides the answer: what a gate saw and let pass, or cut out. Gate is filled in.
 	Findings []Finding
@@ -84,6 +85,7 @@ type Outcome struct {
 	Wait     time.Duration
 	Findings []Finding // what gates saw and let pass, among it the refusals that mode observe did not act on
 	Facts    Facts
+	Durable  bool  // the message goes on when its record is durable, and not before
 	Fault    error // for the log; neither the agent nor the record sees it
 }
 
@@ -186,6 +188,7 @@ func ask(ctx context.Context, name string, call func() (Verdict, error)) (v Verd
 // apply takes a verdict into the outcome and returns the call to go on with.
 func (o *Outcome) apply(g *Named, v Verdict, err error, c *Call) (*Call, error) {
 	o.Facts.add(&v.Facts)
+	o.Durable = o.Durable || v.Durable
 	if err != nil {
 		return c, err
 	}
@@ -210,7 +213,7 @@ func (o *Outcome) apply(g *Named, v Verdict, err error, c *Call) (*Call, error) 
 
 // become makes the outcome a refusal and keeps the findings and the facts.
 func (o *Outcome) become(refusal Outcome) {
-	refusal.Findings, refusal.Facts = o.Findings, o.Facts
+	refusal.Findings, refusal.Facts, refusal.Durable = o.Findings, o.Facts, o.Durable
 	*o = refusal
 }
 

@@ -98,13 +98,13 @@ func (e *engine) remember() (err error) {
 	if e.memory.Limits, err = quota.Open(e.journal.State(), time.Now, e.threshold); err != nil {
 		return err
 	}
-	if e.memory.Vault, err = guardrails.OpenVault(guardrails.VaultConfig{Dir: filepath.Join(e.dir, "vault"), Clock: time.Now, Random: rand.Reader}); err != nil {
+	if e.memory.Vault, err = guardrails.OpenVault(guardrails.VaultConfig{State: e.journal.State(), Dir: filepath.Join(e.dir, "vault"), Clock: time.Now, Random: rand.Reader}); err != nil {
 		return err
 	}
 	old := func() bool { return e.journal.RolledBack() != nil }
 	e.memory.Limits.Shut(old)
 	e.memory.Scores.Doubt(old)
-	e.journal.Attach(e.memory.Scores, e.memory.Limits)
+	e.journal.Attach(e.memory.Scores, e.memory.Limits, e.memory.Vault)
 	e.journal.AttachMarks(e.marks)
 	return nil
 }
@@ -216,6 +216,7 @@ func (e *engine) serve(ctx context.Context, file *configs.File, problem error) e
 	e.stop = func() { stop(); before() }
 	e.work.Go(func() { e.expel(ctx) })
 	e.work.Go(func() { e.saveUse(ctx) })
+	e.work.Go(func() { e.sweep(ctx) })
 	e.work.Go(func() { relax(ctx) })
 	return nil
 }
@@ -409,6 +410,20 @@ func (e *engine) saveUse(ctx context.Context) {
 			if err := e.keys.Save(ctx); err != nil {
 				e.log.Warn().Err(err).Msg("when keys were last used is not on record")
 			}
+		}
+	}
+}
+
+// sweep lets go of what the vault has kept for long enough. The next record takes it out of the state.
+func (e *engine) sweep(ctx context.Context) {
+	tick := time.NewTicker(time.Minute)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			e.memory.Vault.Sweep()
 		}
 	}
 }
