@@ -3,7 +3,7 @@ GO    ?= go
 FUZZ  ?= 10s
 
 .DEFAULT_GOAL := help
-.PHONY: help build test race fuzz fault bench lint vuln fmt generate e2e conformance
+.PHONY: help build test race fuzz fault bench lint vuln fmt generate e2e parity conformance
 
 help: ## show this
 	@sed -n 's/^\([a-z0-9]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -25,6 +25,7 @@ fault: ## kill processes 200 times in each of many ways, spoil and fill what the
 
 bench: ## run the benchmarks
 	$(GO) test -run '^$$' -bench . -benchmem ./...
+	$(GO) -C tools/parity test -run '^$$' -bench . .
 
 # go tool ends with 0 when the tool is killed, for want of memory say. So tools are built, and run as they are.
 bin/golangci-lint bin/govulncheck: tools/go.mod
@@ -37,6 +38,7 @@ lint: bin/golangci-lint ## vet and lint, for other systems and in the modules of
 	GOOS=windows $(GO) vet -tags e2e ./...
 	$(GO) -C tools vet ./...
 	$(GO) -C e2e/peers vet ./...
+	$(GO) -C tools/parity vet ./...
 
 vuln: bin/govulncheck ## look for known vulnerabilities; needs their database
 	@bin/govulncheck ./...
@@ -49,6 +51,9 @@ generate: ## rewrite generated files: schema, reasons, commands, golden tests
 
 e2e: ## real clients and servers from npm; needs Node 20
 	$(GO) test -count=1 -tags e2e -timeout 20m ./e2e/...
+
+parity: ## is a secret missed that gitleaks finds in its own texts?
+	$(GO) -C tools/parity test -count=1 -v -run NothingIsMissed .
 
 conformance: ## the official suite, five times, direct and through Hopgate
 	HOPGATE_CONFORMANCE_RUNS=5 $(GO) test -count=1 -tags e2e -timeout 60m -run Conformance -v ./e2e/...

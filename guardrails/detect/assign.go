@@ -7,17 +7,20 @@ import (
 
 // lexicon is what the assignment rules know: the words of names, and where one stands in the automaton's numbering.
 type lexicon struct {
-	grades       map[string]grade
-	tails, heads map[string]bool
+	grades               map[string]grade
+	tails, heads, begins map[string]bool
 }
 
 func newLexicon() *lexicon {
-	l := &lexicon{grades: secretWords(), tails: map[string]bool{}, heads: map[string]bool{}}
+	l := &lexicon{grades: secretWords(), tails: map[string]bool{}, heads: map[string]bool{}, begins: map[string]bool{}}
 	for _, w := range tails() {
 		l.tails[w] = true
 	}
 	for _, w := range heads() {
 		l.heads[w] = true
+	}
+	for _, w := range begins() {
+		l.begins[w] = true
 	}
 	for v := range strings.FieldsSeq(vendors) {
 		if _, taken := l.grades[v]; !taken {
@@ -118,12 +121,16 @@ func (l *lexicon) headSaysNot(head []byte, g grade) bool {
 	if g == gradePass || g == gradeVendor {
 		if len(head) > 0 && is(head[len(head)-1], isLower) && g == gradePass {
 			i := runBack(head, len(head), isLower)
-			return l.heads[string(head[i:])] && len(head)-i < 7
+			return (l.heads[string(head[i:])] || l.begins[string(head[i:])]) && len(head)-i < 7
 		}
 		return false
 	}
-	head = bytes.TrimRight(head, "_-.")
-	return len(head) > 0 && isIn(l.heads, lastWord(head))
+	apart := bytes.TrimRight(head, "_-.")
+	if len(apart) == 0 {
+		return false
+	}
+	word := lastWord(apart)
+	return isIn(l.heads, word) || len(apart) == len(head) && isIn(l.begins, word)
 }
 
 // link is what stands between a name and its value.

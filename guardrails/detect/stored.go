@@ -115,3 +115,19 @@ func manifestValue(line []byte) int {
 	}
 	return len(v)
 }
+
+// vendorUUID is for services whose keys are UUIDs, and where the name before the value only says that it is an id.
+func vendorUUID(t []byte, _, e int) (lo, hi int) {
+	name := run(t, e, isAlnum)
+	for name < len(t) && (t[name] == '_' || t[name] == '-' || t[name] == '.') {
+		name = run(t, name+1, isAlnum)
+	}
+	if name-e > 32 || !foldContains(t[e:name], "id") {
+		return 0, -1
+	}
+	lo, hi, via, _ := valueAfter(t, name)
+	if via == linkNone || !isUUID(t[lo:hi]) {
+		return 0, -1
+	}
+	return lo, hi
+}

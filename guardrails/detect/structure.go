@@ -45,6 +45,7 @@ func structures() []structure {
 		{"signed-url", "signed-url", "sig=", signedURL},
 		{"signed-url", "signed-url", "x-amz-signature=", signedURL},
 		{"extended-private-key", "wallet-key", "xprv", extendedKey},
+		{"vendor-uuid", "vendor-uuid", "messagebird", vendorUUID},
 		{"filezilla-password", "password", "<pass", xmlPass},
 		{"kubernetes-secret", "kubernetes-secret", "kind: secret", kubernetesSecret},
 		{"kubernetes-secret", "kubernetes-secret", "kind: \"secret", kubernetesSecret},
@@ -115,7 +116,8 @@ func puttyKey(t []byte, s, e int) (lo, hi int) {
 	return 0, -1
 }
 
-// jwt wants a header that decodes to an object and a second part; "alg": "none" signs nothing.
+// jwt wants a header that names an algorithm, or much that looks like a token's three parts. A token that "none" signs is
+// one as well: there are servers that take it.
 func jwt(t []byte, s, _ int) (lo, hi int) {
 	if s > 0 && is(t[s-1], isAlnum) || !bytes.HasPrefix(t[s:], []byte("ey")) {
 		return 0, -1
@@ -132,10 +134,16 @@ func jwt(t []byte, s, _ int) (lo, hi int) {
 	if hi < len(t) && t[hi] == '.' {
 		hi = runSet(t, hi+1, &base64Set)
 	}
-	if hi-s < 60 {
+	if hi-s < 60 && (hi-s < 40 || !namesAlgorithm(t[s:first])) {
 		return 0, -1
 	}
 	return s, hi
+}
+
+func namesAlgorithm(header []byte) bool {
+	var room [128]byte
+	plain, ok := unbase64(room[:0], header)
+	return ok && bytes.HasPrefix(plain, []byte(`{"`)) && bytes.Contains(plain, []byte(`"alg":`))
 }
 
 // urlCredentials finds user:password@ after a scheme.
@@ -209,6 +217,12 @@ func userPass(line []byte, j int) (lo, hi int) {
 	for e < len(line) && line[e] != stop && line[e] != '\n' && (stop != ' ' || line[e] != '"' && line[e] != '\'') {
 		e++
 	}
+	if stop != ' ' && e+1 < len(line) && line[e+1] == ':' { // each of the two has quotes of its own
+		if lo, hi = valueIn(line, e+2); hi-lo < 8 || line[lo] == '$' || !mixedWord(line[lo:hi]) {
+			return 0, -1
+		}
+		return j, hi
+	}
 	v := line[j:e]
 	c := bytes.IndexByte(v, ':')
 	if c < 0 || len(v)-c-1 < 3 && (c < 4 || stop == ' ' && len(v)-c-1 > 0) {
@@ -222,6 +236,28 @@ func userPass(line []byte, j int) (lo, hi int) {
 		return 0, -1
 	}
 	return j, e
+}
+
+// valueIn returns what stands at i, in quotes or up to the next blank.
+func valueIn(line []byte, i int) (lo, hi int) {
+	if i >= len(line) {
+		return i, i
+	}
+	stop := byte(' ')
+	if q := line[i]; q == '"' || q == '\'' {
+		stop = q
+		i++
+	}
+	for hi = i; hi < len(line) && line[hi] != stop && line[hi] != '\n'; {
+		hi++
+	}
+	return i, hi
+}
+
+// mixedWord holds for small and capital letters with digits among them.
+func mixedWord(v []byte) bool {
+	s := shapeOf(v)
+	return s.lower > 0 && s.upper > 0 && s.digit > 0
 }
 
 // flagPassword is the -p of psexec, mysql and docker login; it needs the user beside it.

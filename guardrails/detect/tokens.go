@@ -238,7 +238,7 @@ func serviceTokens() []token {
 		{name: "onepassword-secret-key", pattern: `A3-[0-9A-Z]{6,7}-(?:[0-9A-Z]{11}|[0-9A-Z]{6}-[0-9A-Z]{5}|[0-9A-Z]{5,12})(?:-[0-9A-Z]{5}){2,3}`},
 		{name: "onepassword-service-token", pattern: `ops_ey[0-9A-Za-z+/]{100,}={0,3}`},
 		{name: "authress-key", pattern: `(?:sc|ext|scauth|authress)_[0-9A-Za-z]{5,30}\.[0-9A-Za-z]{4,6}\.acc[_-][0-9A-Za-z-]{10,32}\.[0-9A-Za-z+/_=-]{30,}`},
-		{name: "sidekiq-credentials", pattern: `BUNDLE_(?:ENTERPRISE|GEMS)__CONTRIBSYS__COM[ =:"']+[0-9a-f]{8}:[0-9a-f]{8}`},
+		{name: "sidekiq-credentials", pattern: `BUNDLE_(?:ENTERPRISE|GEMS)__CONTRIBSYS__COM[A-Za-z_]{0,12}[^0-9A-Za-z]{1,24}(?:string[^0-9A-Za-z]{1,8})?[0-9a-f]{8}:[0-9a-f]{8}`},
 		{name: "sidekiq-url", pattern: `://[0-9a-f]{8}:[0-9a-f]{8}@(?:gems|enterprise)\.contribsys\.com`, open: true},
 	}
 }

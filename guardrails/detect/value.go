@@ -81,6 +81,8 @@ func (s *shape) random(v []byte) strength {
 		return passLike
 	case isUUID(v):
 		return tokenLike
+	case hexPair(v):
+		return randomLike
 	case s.digit == 0 && s.changes*4 < n && s.mark*6 < n && !pureHex:
 		return passLike // words, however joined
 	case h < 2.2:
@@ -95,6 +97,11 @@ func (s *shape) random(v []byte) strength {
 		return tokenLike
 	}
 	return passLike
+}
+
+// hexPair holds for two hexadecimal numbers of eight digits, as registries of packages give out.
+func hexPair(v []byte) bool {
+	return len(v) == 17 && v[8] == ':' && hexRun(v[:8]) && hexRun(v[9:])
 }
 
 func isUUID(v []byte) bool {

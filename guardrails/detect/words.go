@@ -49,8 +49,13 @@ func heads() []string {
 	return []string{
 		"public", "primary", "foreign", "sort", "partition", "progress", "cache", "composite", "unique", "page", "next", "cursor", "continuation", "csrf", "xsrf", "hot", "short", "sequence", "schema", "row", "hash", "candidate",
 		"max", "min", "num", "total", "input", "output", "prompt", "completion", "prompts", "object", "map", "dict", "idempotency", "no", "bypass", "message", "routing", "group", "dedup", "translation", "i18n", "arrow", "shift", "surrogate", "natural", "valid",
-		"hop", "tab", "mon", "tur", "jo", "don", "hoc", "whis", "com", "ran", "non", "by", "tres", "over", "under", "sur", "encom", "des", "key_id",
+		"non", "by", "over", "under", "key_id",
 	}
+}
+
+// begins are what other words begin with that end like a secret's: "compass", "monkey".
+func begins() []string {
+	return []string{"hop", "tab", "mon", "tur", "jo", "don", "hoc", "whis", "com", "ran", "tres", "sur", "encom", "des"}
 }
 
 // vendors are names of services whose keys are given away beside the name alone, in lower case.
