@@ -50,7 +50,7 @@ func (j *Journal) decision(c *policy.Call, o *policy.Outcome) Record {
 	r.decide(o)
 	if o.Facts.Scored {
 		score := int64(o.Facts.Score)
-		r.Score = &score
+		r.Score, r.ScoreParams = &score, o.Facts.ScoreParams
 	}
 	if o.Facts.Currency != "" && o.Allowed {
 		r.Reserved = amount(o.Facts.Reserved, o.Facts.Currency)
@@ -129,6 +129,8 @@ func event(name string, fields map[string]string) (Record, error) {
 			r.Connection = v
 		case "upstream":
 			r.Upstream = v
+		case "ref":
+			r.Ref = v
 		case "revision":
 			r.Revision = v
 		case "detail":

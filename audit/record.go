@@ -57,9 +57,10 @@ type Record struct {
 	Findings []Finding `json:"findings,omitempty"`
 	Count    int64     `json:"count,omitempty"` // of refusals, for KindCounted
 
-	Score    *int64 `json:"score,omitempty"`    // of the agent's trust when it was judged
-	Reserved string `json:"reserved,omitempty"` // that the call may cost at most, as 0.25 USD
-	Charged  string `json:"charged,omitempty"`  // that it did cost
+	Score       *int64 `json:"score,omitempty"`        // of the agent's trust when it was judged
+	ScoreParams string `json:"score_params,omitempty"` // version of the parameters that it is made by
+	Reserved    string `json:"reserved,omitempty"`     // that the call may cost at most, as 0.25 USD
+	Charged     string `json:"charged,omitempty"`      // that it did cost
 
 	Transport string `json:"transport,omitempty"`
 	Protocol  string `json:"protocol,omitempty"`
@@ -139,6 +140,7 @@ func (e *entry) encode(r *Record) {
 		o.name("score")
 		o.buf = strconv.AppendInt(o.buf, *r.Score, 10)
 	}
+	o.text("score_params", r.ScoreParams)
 	o.name("seq")
 	e.seqAt = len(o.buf)
 	o.text("session", r.Session)

@@ -54,17 +54,18 @@ var Pass = Verdict{Effect: Allow}
 
 // Facts are figures of a decision, for the record.
 type Facts struct {
-	Score    int    // of the agent's trust, where Scored
-	Scored   bool   // a gate has looked at it
-	Reserved int64  // billionths of Currency that the call may cost at most
-	Charged  int64  // that it did cost, once it is settled
-	Currency string // ISO 4217; empty where the call costs nothing
+	Score       int    // of the agent's trust, where Scored
+	Scored      bool   // a gate has looked at it
+	ScoreParams string // version of the parameters that the score is made by; empty where it is assumed
+	Reserved    int64  // billionths of Currency that the call may cost at most
+	Charged     int64  // that it did cost, once it is settled
+	Currency    string // ISO 4217; empty where the call costs nothing
 }
 
 // add takes what a gate knows into the facts.
 func (f *Facts) add(more *Facts) {
 	if more.Scored {
-		f.Score, f.Scored = more.Score, true
+		f.Score, f.Scored, f.ScoreParams = more.Score, true, more.ScoreParams
 	}
 	if more.Currency != "" {
 		f.Reserved, f.Charged, f.Currency = more.Reserved, more.Charged, more.Currency

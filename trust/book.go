@@ -72,7 +72,7 @@ func (b *Book) load(key string, value []byte) error {
 		if err != nil {
 			return err
 		}
-		b.params, b.tuned = &Params{rules: r, classes: defaultClasses()}, true
+		b.params, b.tuned = &Params{rules: r, classes: defaultClasses(), version: r.version()}, true
 		return nil
 	}
 	if p, ok := partyOf(key, markPrefix); ok {
@@ -191,11 +191,11 @@ func (b *Book) look(p Party, now int64) (s Standing, blocked bool) {
 	t, params, c, blocked := b.peek(p)
 	switch {
 	case c != Sound:
-		return Standing{Condition: c}, blocked
+		return Standing{Condition: c, Params: params.name()}, blocked
 	case now < t.at-late && b.clock().Unix() < t.at-late: // a call may be older than what others have done since
-		return Standing{Condition: Stale}, blocked
+		return Standing{Condition: Stale, Params: params.version}, blocked
 	}
-	return Standing{Score: t.scoreAt(now, &params.rules), Condition: Sound}, blocked
+	return Standing{Score: t.scoreAt(now, &params.rules), Condition: Sound, Params: params.version}, blocked
 }
 
 // peek copies what a standing is made of. The condition leaves open whether the clock is right.

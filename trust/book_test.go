@@ -53,10 +53,10 @@ func TestALostRecordIsNotMadeAgain(t *testing.T) {
 				t.Errorf("the standing is %v, want %v", got, want)
 			}
 			w.succeed("write", 5)
-			if err := w.Release(agent); !errors.Is(err, trust.ErrDamaged) {
+			if err := w.Release(agent, orders); !errors.Is(err, trust.ErrDamaged) {
 				t.Errorf("releasing it: %v", err)
 			}
-			if _, after, err := w.Adjust(agent, 300); err != nil || after != 300 {
+			if _, after, err := w.Adjust(agent, 300, orders); err != nil || after != 300 {
 				t.Errorf("adjusting it gives %d, error %v", after, err)
 			}
 			w.save(t)
@@ -169,7 +169,7 @@ func TestOperatorsBringAScoreWhereTheyWant(t *testing.T) {
 			w := newWorld(t)
 			history(w)
 			before := w.score()
-			b, after, err := w.Adjust(agent, want)
+			b, after, err := w.Adjust(agent, want, orders)
 			if b != before || after != want || err != nil || w.score() != want {
 				t.Errorf("from %d to %d: %d, %d, now %d, error %v", before, want, b, after, w.score(), err)
 			}
@@ -177,16 +177,16 @@ func TestOperatorsBringAScoreWhereTheyWant(t *testing.T) {
 	}
 	w := newWorld(t)
 	for _, step := range []struct{ by, want int }{{-100, 400}, {50, 450}, {-2000, 0}, {5000, 999}} {
-		if _, after, err := w.AdjustBy(agent, step.by); err != nil || after != step.want {
+		if _, after, err := w.AdjustBy(agent, step.by, orders); err != nil || after != step.want {
 			t.Errorf("by %d: %d, error %v", step.by, after, err)
 		}
 	}
 	for _, score := range []int{-1, 1000} {
-		if _, _, err := w.Adjust(agent, score); !errors.Is(err, trust.ErrScore) {
+		if _, _, err := w.Adjust(agent, score, orders); !errors.Is(err, trust.ErrScore) {
 			t.Errorf("to %d: %v", score, err)
 		}
 	}
-	if _, _, err := w.Adjust(trust.Agent("nobody"), 5); !errors.Is(err, trust.ErrUnknown) {
+	if _, _, err := w.Adjust(trust.Agent("nobody"), 5, orders); !errors.Is(err, trust.ErrUnknown) {
 		t.Errorf("of nobody: %v", err)
 	}
 }
@@ -195,13 +195,13 @@ func TestAnAdjustmentEndsNoQuarantine(t *testing.T) {
 	w := newWorld(t)
 	agent := trust.Agent(bot)
 	w.violate(policy.Critical, 1)
-	if _, _, err := w.Adjust(agent, 800); err != nil {
+	if _, _, err := w.Adjust(agent, 800, orders); err != nil {
 		t.Fatal(err)
 	}
 	if got := w.score(); got != 0 {
 		t.Errorf("in quarantine the score is %d", got)
 	}
-	if err := w.Release(agent); err != nil {
+	if err := w.Release(agent, orders); err != nil {
 		t.Fatal(err)
 	}
 	if got := w.score(); got != 800 {
@@ -218,10 +218,10 @@ func TestAnOperatorSetsARecordBackIntoThePresent(t *testing.T) {
 	if got := w.Standing(agent).Condition; got != trust.Stale {
 		t.Fatalf("the agent is %v", got)
 	}
-	if _, _, err := w.Adjust(agent, 500); err != nil {
+	if _, _, err := w.Adjust(agent, 500, orders); err != nil {
 		t.Fatal(err)
 	}
-	if got, want := w.Standing(agent), (trust.Standing{Score: 500, Condition: trust.Sound}); got != want {
+	if got, want := w.Standing(agent), (trust.Standing{Score: 500, Condition: trust.Sound, Params: trust.ParamsOf(nil).Version()}); got != want {
 		t.Errorf("the standing is %v, want %v", got, want)
 	}
 }

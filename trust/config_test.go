@@ -85,7 +85,7 @@ func TestEachParameterCounts(t *testing.T) {
 				w.violate(policy.Medium, 1)
 				w.violate(policy.High, 1)
 				w.violate(policy.Critical, 1)
-				if err := w.Release(trust.Agent(bot)); err != nil {
+				if err := w.Release(trust.Agent(bot), orders); err != nil {
 					t.Fatal(err)
 				}
 			}, 22, // 500 * 2^-4.5

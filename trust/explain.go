@@ -25,7 +25,7 @@ type Cause struct {
 	Times  int       `json:"times"`
 	Effect int       `json:"effect"` // points, as they were when it happened
 	Last   time.Time `json:"last"`
-	Ref    string    `json:"ref,omitempty"` // of the call that was the last; empty where it was no call
+	Ref    string    `json:"ref,omitempty"` // of the record of the last
 }
 
 // Prospect is what would bring a score to a minimum.

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
 
 	"github.com/hopgate/hopgate/policy"
 	"github.com/hopgate/hopgate/trust"
@@ -45,13 +46,13 @@ bot  289
 
 func TestExplainOfQuarantineNamesTheWayOut(t *testing.T) {
 	w := newWorld(t)
-	if err := w.Quarantine(trust.Agent(bot)); err != nil {
+	if err := w.Quarantine(trust.Agent(bot), orders); err != nil {
 		t.Fatal(err)
 	}
 	want := strings.TrimLeft(`
 bot  0  (quarantined)
   500 base + 0 earned -> 500 x reliability 1.000 x leniency 1.000 (penalty 0.000)
-   -500  OPERATOR_QUARANTINED 2026-11-23T09:00:00Z
+   -500  OPERATOR_QUARANTINED 2026-11-23T09:00:00Z 0000-0000-0QQD
   400 is reached only through an operator
 `, "\n")
 	x := w.explain(t, 400)
@@ -75,7 +76,7 @@ func TestExplainOfALostRecordSaysSo(t *testing.T) {
 func TestExplanationsAreReadByPrograms(t *testing.T) {
 	w := newWorld(t)
 	b, err := json.Marshal(w.explain(t, 400))
-	want := `{"agent":"bot","score":500,"condition":"sound","base":500,"earned":0,"reliability":1000,"leniency":1000,"penalty":0,` +
+	want := `{"agent":"bot","score":500,"condition":"sound","params":"1-1f0943a1","base":500,"earned":0,"reliability":1000,"leniency":1000,"penalty":0,` +
 		`"causes":[],"prospects":[{"min":400,"reached":true}]}`
 	if err != nil || string(b) != want {
 		t.Errorf("the JSON is %s, want %s (error %v)", b, want, err)
@@ -113,6 +114,65 @@ func TestProspectsComeTrue(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestProspectsOfAnyHistoryComeTrue does what a prospect names, after any history: waits that long while the credit is kept
+// up, works for that many days, or works for a year where only an operator can help.
+func TestProspectsOfAnyHistoryComeTrue(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		w := lived(t)
+		minimum := rapid.IntRange(1, 999).Draw(t, "minimum")
+		x, err := w.Explain(trust.Agent(bot), minimum)
+		if err != nil {
+			t.Fatal(err)
+		}
+		switch p := x.Prospects[0]; {
+		case p.Reached:
+			if got := w.score(); got < minimum {
+				t.Fatalf("%d is reached, and the score is %d", minimum, got)
+			}
+		case p.After > 0:
+			// Keeping the credit up takes work, which adds to it and to the successes: so the time is the longest it takes.
+			// A clock of whole seconds hides up to one.
+			w.pass(p.After + time.Second)
+			if got := w.score() + w.faded(t, x); got < minimum {
+				t.Fatalf("after %v the score is %d, less than %d", p.After, got, minimum)
+			}
+		case p.Operator:
+			if days := w.workUntil(minimum, 365); days >= 0 {
+				t.Fatalf("%d takes an operator, and is reached after %d days of work", minimum, days)
+			}
+		default:
+			if days := w.workUntil(minimum, 2000); days < p.Days {
+				t.Fatalf("%d takes %d days at least, and is reached after %d", minimum, p.Days, days)
+			}
+		}
+	})
+}
+
+// faded is an upper bound of the points that are lost with the credit that has faded since an explanation.
+func (w *world) faded(t fataler, before trust.Explanation) int {
+	t.Helper()
+	x, err := w.Explain(trust.Agent(bot))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return before.Earned - x.Earned + 2
+}
+
+// workUntil works as much as counts, a day after another, and returns after how many days a score is there; -1 where it
+// never is.
+func (w *world) workUntil(score, days int) int {
+	for n := range days {
+		w.pass(day)
+		w.succeed("delete", 20)
+		w.succeed("read", 100)
+		w.succeed("write", 100)
+		if w.score() >= score {
+			return n + 1
+		}
+	}
+	return -1
 }
 
 func TestTheLastReasonsAreKept(t *testing.T) {

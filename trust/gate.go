@@ -170,7 +170,7 @@ func (g *gate) Check(_ context.Context, c *policy.Call) (policy.Verdict, error) 
 			v = policy.Refuse(r, g.at, g.upstream.String())
 		}
 	}
-	v.Facts.Score, v.Facts.Scored = s.Score, true
+	v.Facts.Score, v.Facts.Scored, v.Facts.ScoreParams = s.Score, true, s.Params
 	return v, nil
 }
 

@@ -60,7 +60,7 @@ func TestGateLetsPassWhatIsTrustedEnough(t *testing.T) {
 	w := newWorld(t)
 	w.build(t, need(500, 3))
 	v, err := w.conn.Gates[0].Gate.Check(t.Context(), w.call("write"))
-	want := policy.Verdict{Effect: policy.Allow, At: policy.Pos{File: "t.yaml", Line: 3, Col: 1}, Facts: policy.Facts{Score: 500, Scored: true}}
+	want := policy.Verdict{Effect: policy.Allow, At: policy.Pos{File: "t.yaml", Line: 3, Col: 1}, Facts: policy.Facts{Score: 500, Scored: true, ScoreParams: "1-1f0943a1"}}
 	if diff := cmp.Diff(want, v); diff != "" || err != nil {
 		t.Errorf("the verdict is another, error %v: %s", err, diff)
 	}
@@ -99,7 +99,7 @@ func TestGateTakesAScoreForKnownWhereNobodyCalls(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
 			w.build(t, need(500, 3))
-			if _, _, err := w.Adjust(trust.Agent(bot), c.score); err != nil {
+			if _, _, err := w.Adjust(trust.Agent(bot), c.score, orders); err != nil {
 				t.Fatal(err)
 			}
 			call := w.call("write")
@@ -118,7 +118,7 @@ func TestGateWithoutAMinimumStillStopsQuarantine(t *testing.T) {
 	if got := w.ask(t, w.call("write")); got != "" || w.score() != 0 {
 		t.Errorf("without a minimum a score of %d is refused with %q", w.score(), got)
 	}
-	if err := w.Quarantine(trust.Agent(bot)); err != nil {
+	if err := w.Quarantine(trust.Agent(bot), orders); err != nil {
 		t.Fatal(err)
 	}
 	if got := w.ask(t, w.call("write")); got != "AGENT_QUARANTINED" {
@@ -129,7 +129,7 @@ func TestGateWithoutAMinimumStillStopsQuarantine(t *testing.T) {
 	if got := w.ask(t, c); got != "" {
 		t.Errorf("a cancellation is refused with %q", got)
 	}
-	if err := w.Release(trust.Agent(bot)); err != nil {
+	if err := w.Release(trust.Agent(bot), orders); err != nil {
 		t.Fatal(err)
 	}
 	if got := w.ask(t, w.call("write")); got != "" {
@@ -140,7 +140,7 @@ func TestGateWithoutAMinimumStillStopsQuarantine(t *testing.T) {
 func TestGateStopsAnUpstreamInQuarantine(t *testing.T) {
 	w := newWorld(t)
 	w.build(t, nil)
-	if err := w.Quarantine(trust.Upstream(hub)); err != nil {
+	if err := w.Quarantine(trust.Upstream(hub), orders); err != nil {
 		t.Fatal(err)
 	}
 	if got := w.ask(t, w.call("write")); got != "UPSTREAM_QUARANTINED" {
@@ -184,7 +184,7 @@ func TestGateTrustsNobodyWithoutASoundRecord(t *testing.T) {
 		"quarantine in an older state": {func(t *testing.T, w *world) {
 			t.Helper()
 			w.Doubt(func() bool { return true })
-			if err := w.Quarantine(trust.Agent(bot)); err != nil {
+			if err := w.Quarantine(trust.Agent(bot), orders); err != nil {
 				t.Fatal(err)
 			}
 		}, "AGENT_QUARANTINED", "AGENT_QUARANTINED"},
@@ -271,7 +271,7 @@ func TestWhoHasBeenBelowIsLetInAgain25PointsAbove(t *testing.T) {
 			w.reopen(t)
 			w.build(t, need(480, 3))
 		}
-		if _, _, err := w.Adjust(agent, step.score); err != nil {
+		if _, _, err := w.Adjust(agent, step.score, orders); err != nil {
 			t.Fatal(err)
 		}
 		if got := w.ask(t, w.call("write")); got != step.want {
@@ -283,14 +283,14 @@ func TestWhoHasBeenBelowIsLetInAgain25PointsAbove(t *testing.T) {
 		score int
 		want  string
 	}{{989, "TRUST_TOO_LOW"}, {998, "TRUST_TOO_LOW"}, {999, ""}} { // there is no room for 25 points
-		if _, _, err := w.Adjust(agent, step.score); err != nil {
+		if _, _, err := w.Adjust(agent, step.score, orders); err != nil {
 			t.Fatal(err)
 		}
 		if got := w.ask(t, w.call("write")); got != step.want {
 			t.Errorf("with a minimum of 990, at %d the answer is %q, want %q", step.score, got, step.want)
 		}
 	}
-	if _, _, err := w.Adjust(agent, 479); err != nil {
+	if _, _, err := w.Adjust(agent, 479, orders); err != nil {
 		t.Fatal(err)
 	}
 	w.build(t, need(470, 3))
@@ -377,17 +377,17 @@ func TestOperatorsSeeWhatAConnectionNeeds(t *testing.T) {
 	if diff := cmp.Diff(want(true, false, false), w.Needs(w.conn)); diff != "" {
 		t.Errorf("at 500: %s", diff)
 	}
-	if _, _, err := w.Adjust(trust.Agent(bot), 449); err != nil {
+	if _, _, err := w.Adjust(trust.Agent(bot), 449, orders); err != nil {
 		t.Fatal(err)
 	}
 	w.ask(t, w.call("delete"))
-	if _, _, err := w.Adjust(trust.Agent(bot), 460); err != nil {
+	if _, _, err := w.Adjust(trust.Agent(bot), 460, orders); err != nil {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(want(true, true, false), w.Needs(w.conn)); diff != "" {
 		t.Errorf("at 460, after having been below 450: %s", diff)
 	}
-	if err := w.Quarantine(trust.Agent(bot)); err != nil {
+	if err := w.Quarantine(trust.Agent(bot), orders); err != nil {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(want(true, true, true), w.Needs(w.conn)); diff != "" {

@@ -14,6 +14,8 @@ const (
 	day = 24 * time.Hour
 	bot = "bot"
 	hub = "hub"
+
+	orders policy.Ref = 0x5eed // of the record of what operators do
 )
 
 // world is a book, the state that it is kept in, and the time.

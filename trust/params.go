@@ -73,14 +73,33 @@ type (
 type Params struct {
 	rules   rules
 	classes Classes
+	version string
+}
+
+// Version names the formula and its parameters: equal ones have equal names. With it and the records of what was done,
+// anybody can compute a score again.
+func (p *Params) Version() string { return p.version }
+
+// name is the version, or nothing where no parameters are known.
+func (p *Params) name() string {
+	if p == nil {
+		return ""
+	}
+	return p.version
 }
 
 // ParamsOf returns what the settings of a file say, with defaults for what they leave out.
 func ParamsOf(file policy.Settings) *Params {
 	p := &Params{rules: defaultRules(), classes: defaultClasses()}
+	p.set(file)
+	p.version = p.rules.version()
+	return p
+}
+
+func (p *Params) set(file policy.Settings) {
 	c := policy.Setting[FileConfig](file, gateName)
 	if c == nil || c.Trust == nil {
-		return p
+		return
 	}
 	s, r := c.Trust, &p.rules
 	set(&r.start, s.Start.value())
@@ -104,7 +123,6 @@ func ParamsOf(file policy.Settings) *Params {
 	if s.Classes != nil {
 		p.classes.override(s.Classes)
 	}
-	return p
 }
 
 // set puts a value in where there is one.

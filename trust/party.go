@@ -90,4 +90,5 @@ func (c *Condition) UnmarshalText(text []byte) error {
 type Standing struct {
 	Score     int       `json:"score"` // 0 to 1000
 	Condition Condition `json:"condition"`
+	Params    string    `json:"params,omitempty"` // version of the parameters that the score is made by
 }

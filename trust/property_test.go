@@ -114,7 +114,7 @@ func TestNoNumberOfSuccessesWashesAViolationOut(t *testing.T) {
 		w := lived(t)
 		s := rapid.SampledFrom([]policy.Severity{policy.Low, policy.Medium, policy.High, policy.Critical}).Draw(t, "severity")
 		w.violate(s, 1)
-		if err := w.Release(trust.Agent(bot)); err != nil {
+		if err := w.Release(trust.Agent(bot), orders); err != nil {
 			t.Fatal(err)
 		}
 		then := w.now

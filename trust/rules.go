@@ -2,8 +2,10 @@ package trust
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"encoding/binary"
 	"errors"
+	"fmt"
 
 	"github.com/hopgate/hopgate/policy"
 )
@@ -44,6 +46,12 @@ func (r *rules) append(dst []byte) []byte {
 		dst = binary.AppendUvarint(dst, *x)
 	}
 	return seal(dst, start, []byte(rulesKey))
+}
+
+// version is that of the formula, and a digest of the parameters.
+func (r *rules) version() string {
+	digest := sha256.Sum256(r.append(nil))
+	return fmt.Sprintf("%d-%x", rulesVersion, digest[:4])
 }
 
 // numbers are the parameters in the order of their encoding.

@@ -127,7 +127,7 @@ func TestKnownScores(t *testing.T) {
 		"critical, released": {func(tb testing.TB) *world {
 			tb.Helper()
 			w := after(policy.Critical, 0)(tb)
-			if err := w.Release(trust.Agent(bot)); err != nil {
+			if err := w.Release(trust.Agent(bot), orders); err != nil {
 				tb.Fatal(err)
 			}
 			return w
@@ -159,7 +159,7 @@ func TestACriticalViolationQuarantines(t *testing.T) {
 	w := worked(t, 90)
 	w.violate(policy.Critical, 1)
 	w.pass(365 * day)
-	if got, want := w.Standing(trust.Agent(bot)), (trust.Standing{Condition: trust.Quarantined}); got != want {
+	if got, want := w.Standing(trust.Agent(bot)), (trust.Standing{Condition: trust.Quarantined, Params: trust.ParamsOf(nil).Version()}); got != want {
 		t.Errorf("a year later the standing is %v, want %v", got, want)
 	}
 }

@@ -269,7 +269,7 @@ func (e *engine) announce(ctx context.Context, file *configs.File) error {
 	}
 	register(e.memory.Scores, file) // durable with the event, as is what limits carry over
 	e.memory.Limits.Register(file.Connections...)
-	facts := map[string]string{"revision": configs.ShortRevision(file.Revision), "path": path}
+	facts := map[string]string{"revision": configs.ShortRevision(file.Revision), "path": path, "score_params": trust.ParamsOf(file.Settings).Version()}
 	return e.journal.Event(ctx, "configuration in force", facts, []store.Put{{Key: []byte(keyConfig), Value: []byte(path)}})
 }
 

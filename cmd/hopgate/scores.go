@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 	"unicode"
 
 	"github.com/hopgate/hopgate/admin"
+	"github.com/hopgate/hopgate/policy"
 	"github.com/hopgate/hopgate/trust"
 )
 
@@ -94,15 +96,19 @@ func (d desk) Adjust(ctx context.Context, p admin.Party, a admin.Adjustment, o a
 	if err := sensible(o); err != nil {
 		return done, err
 	}
-	if a.To != nil {
-		done.Before, done.After, err = d.memory.Scores.Adjust(party(p), *a.To)
-	} else {
-		done.Before, done.After, err = d.memory.Scores.AdjustBy(party(p), a.By)
+	ref, err := policy.NewRef(rand.Reader)
+	switch {
+	case err != nil:
+		return done, err
+	case a.To != nil:
+		done.Before, done.After, err = d.memory.Scores.Adjust(party(p), *a.To, ref)
+	default:
+		done.Before, done.After, err = d.memory.Scores.AdjustBy(party(p), a.By, ref)
 	}
 	if err != nil {
 		return done, unknown(p, err)
 	}
-	return done, d.record(ctx, "trust adjusted", p, o, map[string]string{"before": strconv.Itoa(done.Before), "after": strconv.Itoa(done.After)})
+	return done, d.record(ctx, ref, "trust adjusted", p, o, map[string]string{"before": strconv.Itoa(done.Before), "after": strconv.Itoa(done.After)})
 }
 
 // Quarantine implements admin.API.
@@ -110,10 +116,14 @@ func (d desk) Quarantine(ctx context.Context, p admin.Party, o admin.Order) erro
 	if err := sensible(o); err != nil {
 		return err
 	}
-	if err := d.memory.Scores.Quarantine(party(p)); err != nil {
+	ref, err := policy.NewRef(rand.Reader)
+	if err != nil {
+		return err
+	}
+	if err := d.memory.Scores.Quarantine(party(p), ref); err != nil {
 		return unknown(p, err)
 	}
-	return d.record(ctx, "trust quarantined", p, o, map[string]string{})
+	return d.record(ctx, ref, "trust quarantined", p, o, map[string]string{})
 }
 
 // Release implements admin.API.
@@ -121,16 +131,20 @@ func (d desk) Release(ctx context.Context, p admin.Party, o admin.Order) error {
 	if err := sensible(o); err != nil {
 		return err
 	}
-	if err := d.memory.Scores.Release(party(p)); err != nil {
+	ref, err := policy.NewRef(rand.Reader)
+	if err != nil {
+		return err
+	}
+	if err := d.memory.Scores.Release(party(p), ref); err != nil {
 		return unknown(p, err)
 	}
-	return d.record(ctx, "trust released", p, o, map[string]string{})
+	return d.record(ctx, ref, "trust released", p, o, map[string]string{})
 }
 
 // record writes an order down, and with it the change of the score. It returns when both are durable, whether or not the
 // operator still waits.
-func (d desk) record(ctx context.Context, event string, p admin.Party, o admin.Order, facts map[string]string) error {
-	facts["detail"], facts["by"] = o.Reason, o.By
+func (d desk) record(ctx context.Context, ref policy.Ref, event string, p admin.Party, o admin.Order, facts map[string]string) error {
+	facts["ref"], facts["detail"], facts["by"] = ref.String(), o.Reason, o.By
 	if p.Upstream {
 		facts["upstream"] = p.Name
 	} else {
