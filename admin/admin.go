@@ -98,7 +98,18 @@ type Status struct {
 	Journal  string    `json:"journal,omitempty"`   // why it lets no call through; empty where it does
 	Rollback string    `json:"rollback,omitempty"`  // why the state is taken for an older one; empty where it is not
 
-	Quarantined []Party `json:"quarantined,omitempty"`
+	Quarantined  []Party       `json:"quarantined,omitempty"`
+	Suppressions []Suppression `json:"suppressions,omitempty"` // in the order of the file
+}
+
+// Suppression is a finding that the configuration calls none.
+type Suppression struct {
+	At    string    `json:"at"` // place in the file
+	Rule  string    `json:"rule"`
+	Owner string    `json:"owner"`
+	Until time.Time `json:"until"` // its last day
+	Ended bool      `json:"ended,omitempty"`
+	Used  int64     `json:"used"` // findings that it was for, since the configuration is in force
 }
 
 // Errors that callers tell apart. They keep their meaning across the socket.

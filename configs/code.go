@@ -30,6 +30,7 @@ const (
 	CodePlainHTTP Code = "HG2002"
 	CodeUnused    Code = "HG2003"
 	CodeSuspect   Code = "HG2004"
+	CodeLapsed    Code = "HG2005"
 )
 
 // Stage is the step of reading a file at which a kind of diagnostic arises.
@@ -74,6 +75,7 @@ func Codes() []CodeInfo {
 		{CodePlainHTTP, StageMeaning, "an upstream that is reached over a network without encryption"},
 		{CodeUnused, StageMeaning, "an agent or an upstream that no connection names"},
 		{CodeSuspect, StageMeaning, "something that is allowed and is probably not meant"},
+		{CodeLapsed, StageMeaning, "something whose time has passed"},
 	}
 }
 

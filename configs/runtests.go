@@ -79,6 +79,15 @@ func setOf(names []string) string {
 	return "[" + strings.Join(names, ", ") + "]"
 }
 
+// Warn makes warnings of what is odd about a configuration that is sound, with its lines.
+func (f *File) Warn(found policy.Complaints) Diagnostics {
+	r := newReport(f.src)
+	for _, x := range found {
+		r.warn(CodeLapsed, x.At, "", x.Text, x.Hint)
+	}
+	return r.finish()
+}
+
 // Diagnostics shows failed tests as diagnostics of the file.
 func (f *File) Diagnostics(failures []TestFailure) Diagnostics {
 	r := newReport(f.src)

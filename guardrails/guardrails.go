@@ -55,11 +55,12 @@ func (s *shelf) of(keys *FileKeys) (*Profiles, error) {
 
 // gate is the gate of one connection. It is immutable but for what it has seen of output schemas.
 type gate struct {
-	engine *detect.Engine
-	seen   *schemas
-	vault  *Vault
-	book   *Book
-	guards []guard
+	engine     *detect.Engine
+	seen       *schemas
+	vault      *Vault
+	book       *Book
+	guards     []guard
+	suppressed []*suppression
 }
 
 // guard is a profile and the calls that it is for.
@@ -95,7 +96,9 @@ func build(s *shelf, seen *schemas, v *Vault, c *policy.Connection, own *Keys) (
 			add(t.Guard, &c.Tools[i].Name)
 		}
 	}
-	if len(wrong) > 0 {
+	list, complaints := suppressions(own.Suppress, all)
+	g.suppressed = list
+	if wrong = append(wrong, complaints...); len(wrong) > 0 {
 		return nil, wrong
 	}
 	return g, nil
@@ -158,6 +161,9 @@ func (g *gate) judge(s *scan, c *policy.Call, f *wire.Frame, way policy.Directio
 		}
 		return policy.Pass, nil
 	}
-	s.decide(g.guards, c, way)
+	s.decide(g, c, way)
+	if c.Trace == nil {
+		s.count()
+	}
 	return s.verdict(g, c, f, way, why)
 }

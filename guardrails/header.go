@@ -21,7 +21,7 @@ func (g *gate) beside(c *policy.Call, v policy.Verdict) policy.Verdict {
 	defer s.free()
 	s.look(g.engine, raw)
 	s.head = true
-	s.decide(g.guards, c, policy.ToUpstream)
+	s.decide(g, c, policy.ToUpstream)
 	if s.any(acts) {
 		return s.refuse(&sent, "", acts)
 	}

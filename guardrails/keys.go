@@ -9,7 +9,8 @@ import (
 
 // Keys are the keys of a connection.
 type Keys struct {
-	Guard *ProfileName `yaml:"guard" doc:"Profile of guardrails that messages of the connection pass through, in both directions: light (default), strict, or one of guardrails at the top of the file."`
+	Guard    *ProfileName  `yaml:"guard" doc:"Profile of guardrails that messages of the connection pass through, in both directions: light (default), strict, or one of guardrails at the top of the file."`
+	Suppress []Suppression `yaml:"suppress" doc:"Findings that are none of what they look like. They are on record and nothing is done about them, until a day."`
 }
 
 // ToolKeys are the keys of a tool. Its profile comes on top of the connection's: the stricter of the two acts.

@@ -19,8 +19,12 @@ func written(guardrails, connection string) string {
 
 func load(t *testing.T, text string) (*configs.File, error) {
 	t.Helper()
+	return loadWith(newVault(), text)
+}
+
+func loadWith(v *guardrails.Vault, text string) (*configs.File, error) {
 	return configs.Parse("hopgate.yaml", []byte(text), configs.Options{
-		Gates: []policy.Spec{guardrails.Spec(newVault(), guardrails.NewBook())}, Env: func(string) (string, bool) { return "", false },
+		Gates: []policy.Spec{guardrails.Spec(v, guardrails.NewBook())}, Env: func(string) (string, bool) { return "", false },
 	})
 }
 

@@ -25,12 +25,13 @@ type scan struct {
 // sighting is a finding in a leaf, and what is to be done about it.
 type sighting struct {
 	detect.Finding
-	leaf    int
-	do      Action
-	rule    *rule      // that says so
-	at      policy.Pos // where it is written
-	goesOn  bool       // it begins in the piece before, of a text that is told in pieces
-	dropped bool       // the member or element goes as a whole
+	leaf       int
+	do         Action
+	rule       *rule        // that says so
+	at         policy.Pos   // where it is written
+	suppressed *suppression // by which nothing is done about it
+	goesOn     bool         // it begins in the piece before, of a text that is told in pieces
+	dropped    bool         // the member or element goes as a whole
 }
 
 var scans = sync.Pool{New: func() any {
@@ -125,12 +126,12 @@ func (s *scan) where(leaf int) string {
 
 // decide says of each sighting what is done about it: of each profile the first rule that fits, of all profiles the
 // strictest.
-func (s *scan) decide(guards []guard, c *policy.Call, way policy.Direction) {
+func (s *scan) decide(by *gate, c *policy.Call, way policy.Direction) {
 	for i := range s.found {
 		x := &s.found[i]
 		pointer := sync.OnceValue(func() string { return s.pointer(x.leaf, nil) })
-		for j := range guards {
-			if g := &guards[j]; g.tool == nil || c.Method == "tools/call" && g.tool.Match(c.Target) {
+		for j := range by.guards {
+			if g := &by.guards[j]; g.tool == nil || c.Method == "tools/call" && g.tool.Match(c.Target) {
 				g.profile.decide(x, c, way, pointer)
 			}
 		}
@@ -138,6 +139,7 @@ func (s *scan) decide(guards []guard, c *policy.Call, way policy.Direction) {
 			x.do = Log
 		}
 	}
+	by.suppress(s, c)
 }
 
 func (p *profile) decide(x *sighting, c *policy.Call, way policy.Direction, pointer func() string) {

@@ -17,12 +17,13 @@ type Shown struct {
 	At             wire.Span // bytes of the text
 	Do             Action    // what a profile says; 0 for nothing
 	Masked         string    // enough of the value to know it again
+	Print          Print     // keyed hash of the value, where a vault is at hand
 }
 
 // Show tells what is found in a text, and what a profile would do about it if it were on its way in a direction. JSON is
 // taken apart like a message, other text is one piece. It is for people at a terminal: unlike everything else here it gives
-// away a part of what it finds.
-func (p *Profiles) Show(name string, way policy.Direction, text []byte) ([]Shown, error) {
+// away a part of what it finds. v may be nil; else it hashes what is found.
+func (p *Profiles) Show(name string, way policy.Direction, text []byte, v *Vault) ([]Shown, error) {
 	prof, ok := p.profiles[name]
 	if !ok {
 		return nil, fmt.Errorf("no profile of guardrails is named %q", name)
@@ -39,7 +40,7 @@ func (p *Profiles) Show(name string, way policy.Direction, text []byte) ([]Shown
 	} else {
 		s.look(p.engine, text)
 	}
-	s.decide([]guard{{profile: prof}}, &policy.Call{}, way)
+	s.decide(&gate{guards: []guard{{profile: prof}}}, &policy.Call{}, way)
 	shown := make([]Shown, len(s.found))
 	for i := range s.found {
 		x := &s.found[i]
@@ -47,7 +48,14 @@ func (p *Profiles) Show(name string, way policy.Direction, text []byte) ([]Shown
 		if !whole {
 			out.Pointer, out.At = s.pointer(x.leaf, nil), s.span(x)
 		}
-		out.Masked = glimpse(x, s.leaves[x.leaf].Text)
+		value := s.leaves[x.leaf].Text
+		out.Masked = glimpse(x, value)
+		if v != nil {
+			var err error
+			if out.Print, err = v.Print(value[x.Start:x.End]); err != nil {
+				return nil, err
+			}
+		}
 		shown[i] = out
 	}
 	return shown, nil

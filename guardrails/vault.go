@@ -116,6 +116,7 @@ type keys struct {
 	hashing  []byte // of what stands in the place of a value
 	checking []byte // by which such a text is known to be ours
 	drawing  []byte // of surrogates, and of values that have a number
+	printing []byte // of values that suppressions know again
 	sealing  cipher.AEAD
 }
 
@@ -134,7 +135,7 @@ func (v *Vault) need() (*keys, error) {
 	}
 	k := new(keys)
 	var seal []byte
-	for name, to := range map[string]*[]byte{"hash": &k.hashing, "check": &k.checking, "draw": &k.drawing, "seal": &seal} {
+	for name, to := range map[string]*[]byte{"hash": &k.hashing, "check": &k.checking, "draw": &k.drawing, "print": &k.printing, "seal": &seal} {
 		if *to, err = hkdf.Key(sha256.New, master, nil, "hopgate vault v1 "+name, sha256.Size); err != nil {
 			return nil, fmt.Errorf("deriving a key: %w", err)
 		}

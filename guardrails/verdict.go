@@ -76,7 +76,7 @@ func (g *gate) clean(c *policy.Call, f *wire.Frame, way policy.Direction, t *tri
 	s.spared = t.s.spared
 	defer s.free()
 	s.look(g.engine, raw)
-	s.decide(g.guards, c, way)
+	s.decide(g, c, way)
 	return !s.any(func(x *sighting) bool { return acts(x) && !t.gave(s.leaves[x.leaf].Text, x.Start, x.End) }), nil
 }
 
@@ -140,8 +140,9 @@ const maxNotes = 8
 // notes are what was found and is no reason to refuse: noted only, or cut out. Of one entity at one action the first stands for all.
 func (s *scan) notes() []policy.Finding {
 	type group struct {
-		entity string
-		do     Action
+		entity     string
+		do         Action
+		suppressed bool
 	}
 	var order []group
 	first, count := map[group]*sighting{}, map[group]int{}
@@ -150,7 +151,7 @@ func (s *scan) notes() []policy.Finding {
 		if x.do == 0 {
 			continue
 		}
-		k := group{x.Entity, x.do}
+		k := group{x.Entity, x.do, x.suppressed != nil}
 		if count[k]++; first[k] == nil {
 			first[k] = x
 			order = append(order, k)
@@ -159,7 +160,11 @@ func (s *scan) notes() []policy.Finding {
 	var notes []policy.Finding
 	for _, k := range order[:min(len(order), maxNotes)] {
 		x := first[k]
-		detail := k.do.String() + ": " + s.describe(x)
+		done := k.do.String()
+		if k.suppressed {
+			done = "suppressed"
+		}
+		detail := done + ": " + s.describe(x)
 		if n := count[k]; n > 1 {
 			detail += fmt.Sprintf(" (%d times)", n)
 		}

@@ -31,6 +31,7 @@ func (a *app) check() *cobra.Command {
 				return err
 			}
 			a.warn(file)
+			a.warnEnded(file)
 			if err := a.runTests(c.Context(), file); err != nil {
 				return err
 			}

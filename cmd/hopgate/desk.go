@@ -16,6 +16,7 @@ import (
 	"github.com/hopgate/hopgate/audit"
 	"github.com/hopgate/hopgate/cmd/hopgate/relay"
 	"github.com/hopgate/hopgate/configs"
+	"github.com/hopgate/hopgate/guardrails"
 	"github.com/hopgate/hopgate/store"
 	"github.com/hopgate/hopgate/trust/identity"
 )
@@ -91,6 +92,11 @@ func (d desk) Status(context.Context) (admin.Status, error) {
 			if observes(c) {
 				s.Observe = append(s.Observe, c.Name)
 			}
+		}
+		for _, x := range guardrails.Suppressions(d.file.Connections, time.Now()) {
+			s.Suppressions = append(s.Suppressions, admin.Suppression{
+				At: x.At.String(), Rule: x.Rule.Text, Owner: string(x.Owner), Until: x.Until.Time, Ended: x.Ended, Used: x.Used,
+			})
 		}
 	}
 	if err := d.journal.Blocked(); err != nil {

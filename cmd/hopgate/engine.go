@@ -98,7 +98,7 @@ func (e *engine) remember() (err error) {
 	if e.memory.Limits, err = quota.Open(e.journal.State(), time.Now, e.threshold); err != nil {
 		return err
 	}
-	if e.memory.Vault, err = guardrails.OpenVault(guardrails.VaultConfig{State: e.journal.State(), Dir: filepath.Join(e.dir, "vault"), Clock: time.Now, Random: rand.Reader}); err != nil {
+	if e.memory.Vault, err = guardrails.OpenVault(guardrails.VaultConfig{State: e.journal.State(), Dir: vaultDir(e.dir), Clock: time.Now, Random: rand.Reader}); err != nil {
 		return err
 	}
 	old := func() bool { return e.journal.RolledBack() != nil }

@@ -17,6 +17,7 @@ import (
 	"github.com/hopgate/hopgate/configs"
 	"github.com/hopgate/hopgate/guardrails"
 	"github.com/hopgate/hopgate/mcpproxy"
+	"github.com/hopgate/hopgate/policy"
 	"github.com/hopgate/hopgate/quota"
 	"github.com/hopgate/hopgate/toolscope"
 	"github.com/hopgate/hopgate/trust"
@@ -136,6 +137,20 @@ func (a *app) load() (*configs.File, error) { return configs.Load(a.config, a.op
 // warn tells of what is odd in a configuration that is sound.
 func (a *app) warn(file *configs.File) {
 	_ = file.Warnings.Render(a.words, isTerminal(a.words)) // nobody to tell of a terminal that is gone
+}
+
+// warnEnded tells of suppressions whose last day has passed: what they were for is dealt with again.
+func (a *app) warnEnded(file *configs.File) {
+	var ended policy.Complaints
+	for _, x := range guardrails.Suppressions(file.Connections, time.Now()) {
+		if x.Ended {
+			ended = append(ended, policy.Complaint{
+				At: x.At, Text: fmt.Sprintf("the suppression of %s has ended on %s", x.Rule.Text, x.Until.Format(time.DateOnly)),
+				Hint: fmt.Sprintf("ask %s whether it is still wanted: then give it a later day, else remove it", x.Owner),
+			})
+		}
+	}
+	_ = file.Warn(ended).Render(a.words, isTerminal(a.words)) // nobody to tell of a terminal that is gone
 }
 
 // storeOf reads where the state is from the configuration. One that is not sound elsewhere does not stand in the way: its

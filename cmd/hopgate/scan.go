@@ -2,12 +2,15 @@ package main
 
 import (
 	"bufio"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -21,7 +24,7 @@ const maxLine = 64 << 20
 
 func (a *app) scan() *cobra.Command {
 	var profile, rule string
-	var records, toAgent bool
+	var records, toAgent, hashes bool
 	c := &cobra.Command{
 		Use:   "scan [FILE|-]",
 		Short: "Show what the guardrails find in a text, or explain one of their rules",
@@ -49,12 +52,19 @@ func (a *app) scan() *cobra.Command {
 			if toAgent {
 				way = policy.ToAgent
 			}
-			return a.scanText(all, profile, way, in)
+			var vault *guardrails.Vault
+			if hashes {
+				if vault, err = a.vault(); err != nil {
+					return err
+				}
+			}
+			return a.scanText(all, profile, way, in, vault)
 		},
 	}
 	c.Flags().StringVar(&profile, "profile", "strict", "profile of guardrails: light, strict, or one of the configuration")
 	c.Flags().StringVar(&rule, "explain", "", "print a rule with its examples")
 	c.Flags().BoolVar(&records, "ndjson", false, "read and write records")
+	c.Flags().BoolVar(&hashes, "hash", false, "print the keyed hash of each value, for a suppression")
 	c.Flags().BoolVar(&toAgent, "result", false, "judge the text as one on its way to the agent")
 	return c
 }
@@ -75,6 +85,21 @@ func (a *app) profiles(named bool) (*guardrails.Profiles, error) {
 	return guardrails.Compile(keys)
 }
 
+// vault is that of the state: hashes hold for one.
+func (a *app) vault() (*guardrails.Vault, error) {
+	configured, err := a.storeOf()
+	if err != nil {
+		return nil, err
+	}
+	dir, err := a.stateDir(configured)
+	if err != nil {
+		return nil, err
+	}
+	return guardrails.OpenVault(guardrails.VaultConfig{Dir: vaultDir(dir), Clock: time.Now, Random: rand.Reader})
+}
+
+func vaultDir(state string) string { return filepath.Join(state, "vault") }
+
 // input opens what is to be scanned.
 func (a *app) input(given []string) (io.ReadCloser, error) {
 	if len(given) == 0 || given[0] == "-" {
@@ -87,7 +112,7 @@ func (a *app) input(given []string) (io.ReadCloser, error) {
 	return f, nil
 }
 
-func (a *app) scanText(all *guardrails.Profiles, profile string, way policy.Direction, in io.Reader) error {
+func (a *app) scanText(all *guardrails.Profiles, profile string, way policy.Direction, in io.Reader, vault *guardrails.Vault) error {
 	text, err := io.ReadAll(io.LimitReader(in, maxLine+1))
 	switch {
 	case err != nil:
@@ -95,11 +120,14 @@ func (a *app) scanText(all *guardrails.Profiles, profile string, way policy.Dire
 	case len(text) > maxLine:
 		return usage("cut it into smaller ones", "the text is larger than %d MiB", maxLine>>20)
 	}
-	found, err := all.Show(profile, way, text)
+	found, err := all.Show(profile, way, text, vault)
 	if err != nil {
 		return usage("profiles: "+strings.Join(all.Names(), ", "), "%w", err)
 	}
 	rows := [][]string{{"WHERE", "BYTES", "WHAT", "RULE", "SURE", "VALUE", "DONE"}}
+	if vault != nil {
+		rows[0] = append(rows[0], "HASH")
+	}
 	blocked := false
 	for _, f := range found {
 		rule := f.Rule
@@ -116,6 +144,9 @@ func (a *app) scanText(all *guardrails.Profiles, profile string, way policy.Dire
 		}
 		blocked = blocked || f.Do == guardrails.Block
 		rows = append(rows, []string{where, fmt.Sprintf("%d-%d", f.At.Lo, f.At.Hi), f.Name, rule, fmt.Sprintf("%d%%", f.Confidence), f.Masked, do})
+		if vault != nil {
+			rows[len(rows)-1] = append(rows[len(rows)-1], string(f.Print))
+		}
 	}
 	if len(found) == 0 {
 		fmt.Fprintln(a.words, "nothing found")

@@ -69,6 +69,7 @@ func (a *app) own(ctx context.Context, vacate vacate, f func(context.Context, *e
 	var configured string
 	if problem == nil {
 		a.warn(file)
+		a.warnEnded(file)
 		configured = file.Store
 	} else if configured, err = a.storeOf(); err != nil {
 		return problem

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -49,6 +50,19 @@ func idle(dir string) error {
 	return &coded{exitUnreachable, fmt.Errorf("no process owns the state in %s", dir), "start one: hopgate serve"}
 }
 
+// idleSuppressions are those that nobody misses, or should not.
+func idleSuppressions(all []admin.Suppression) (rows [][]string) {
+	for _, x := range all {
+		switch what := x.Rule + " at " + x.At + ", of " + x.Owner; {
+		case x.Ended:
+			rows = append(rows, []string{"SUPPRESSION ENDED", what + ", on " + x.Until.Format(time.DateOnly)})
+		case x.Used == 0:
+			rows = append(rows, []string{"suppression unused", what + ", since the configuration is in force"})
+		}
+	}
+	return rows
+}
+
 func (a *app) showStatus(s *admin.Status, format string) error {
 	if format == formatJSON {
 		if err := json.NewEncoder(a.out).Encode(s); err != nil {
@@ -72,7 +86,7 @@ func (a *app) showStatus(s *admin.Status, format string) error {
 		if len(s.Observe) > 0 {
 			rows = append(rows, []string{"OBSERVED ONLY", strings.Join(s.Observe, ", ")})
 		}
-		table(a.out, rows)
+		table(a.out, append(rows, idleSuppressions(s.Suppressions)...))
 	}
 	switch {
 	case s.Journal != "":
