@@ -66,6 +66,7 @@ type Listener struct {
 	BehindTLSProxy bool   // plain text beyond loopback is meant
 	Hosts          []string
 	Origins        []string
+	WS             bool       // WebSockets are served too
 	At             policy.Pos // zero where the file has none and the default holds
 }
 

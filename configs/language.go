@@ -15,7 +15,7 @@ type document struct {
 	Agents      []agent         `yaml:"agents" doc:"Who may call. Keys are minted with 'hopgate agents add' and are not kept here."`
 	Teams       []team          `yaml:"teams" doc:"Agents that share limits, by the key team of each."`
 	Orgs        []org           `yaml:"orgs" doc:"Organisations: teams that share limits, by the key org of each."`
-	Upstreams   []upstream      `yaml:"upstreams" doc:"What may be called: MCP servers, started here or reached over HTTP."`
+	Upstreams   []upstream      `yaml:"upstreams" doc:"What may be called: MCP servers, started here or reached over the network."`
 	Connections []connection    `yaml:"connections" doc:"Which agent may call which upstream, and for what. Nothing is allowed that no connection grants."`
 	Defaults    defaults        `yaml:"defaults" doc:"What holds where nothing else is written."`
 	Store       text            `yaml:"store" doc:"State directory: badger:///absolute/path, or a path relative to this file. Default: the platform's state directory."`
@@ -38,6 +38,7 @@ type listener struct {
 	Plaintext plain    `yaml:"plaintext" doc:"Set to behind-tls-proxy where a proxy in front of this listener ends TLS."`
 	Hosts     []text   `yaml:"hosts" doc:"Host headers to accept besides the address itself and url: HOST or HOST:PORT."`
 	Origins   []text   `yaml:"origins" doc:"Origins of web pages that may call: SCHEME://HOST[:PORT]. Default: none."`
+	WS        bool     `yaml:"ws" doc:"Serve MCP over WebSocket too, at /ws/{upstream}. It is no transport of the specification. Default false."`
 }
 
 // tlsPair are the files of a TLS identity.

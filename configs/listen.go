@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"net/url"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -17,12 +18,12 @@ const pathMCP = "listen.mcp"
 // listener compiles one address to listen on.
 func (c *compiler) listener(l *listener) {
 	out := &c.file.Listen.MCP
-	out.At, out.BehindTLSProxy = l.At, l.Plaintext == plainBehindProxy
+	out.At, out.BehindTLSProxy, out.WS = l.At, l.Plaintext == plainBehindProxy, l.WS
 	c.listenTLS(l, out)
 	c.listenAddr(l, out)
 	if l.URL.At.Line > 0 {
 		out.URL = strings.TrimRight(l.URL.Text, "/")
-		if u, err := webURL(l.URL.Text); err != nil {
+		if u, err := webURL(l.URL.Text, "http", "https"); err != nil {
 			c.report.fail(CodeValue, l.URL.At, pathMCP+".url", err.Error(), "write http(s)://HOST[:PORT][/PATH]")
 		} else if u.RawQuery != "" || u.ForceQuery {
 			c.report.fail(CodeValue, l.URL.At, pathMCP+".url", "the url has a query", "")
@@ -79,7 +80,7 @@ func (c *compiler) listenTLS(l *listener, out *Listener) {
 
 // origin reports whether a text is the origin of a web page as browsers write it (RFC 6454 section 6.2).
 func origin(s string) bool {
-	u, err := webURL(s)
+	u, err := webURL(s, "http", "https")
 	return err == nil && strings.ToLower(u.Scheme+"://"+u.Host) == s
 }
 
@@ -112,14 +113,14 @@ func splitAddr(addr string) (host string, err error) {
 	return host, nil
 }
 
-// webURL reads an absolute http or https URL without credentials. Its errors do not show it.
-func webURL(s string) (*url.URL, error) {
+// webURL reads an absolute URL of one of the schemes, without credentials. Its errors do not show it.
+func webURL(s string, schemes ...string) (*url.URL, error) {
 	u, err := url.Parse(s)
 	switch {
 	case err != nil:
 		return nil, errors.New("this is not a url")
-	case u.Scheme != "http" && u.Scheme != "https":
-		return nil, errors.New("the url does not begin with http:// or https://")
+	case !slices.Contains(schemes, u.Scheme):
+		return nil, fmt.Errorf("the url does not begin with %s://", strings.Join(schemes, ":// or "))
 	case u.Hostname() == "" || u.Opaque != "":
 		return nil, errors.New("the url names no host")
 	case u.User != nil:

@@ -67,7 +67,7 @@ func (c *compiler) url(path string, u *upstream, out *Upstream) {
 	for _, n := range u.Networks {
 		out.Networks = append(out.Networks, n.Prefix)
 	}
-	parsed, err := webURL(u.URL.Text)
+	parsed, err := webURL(u.URL.Text, "http", "https")
 	switch {
 	case err != nil:
 		c.report.fail(CodeValue, u.URL.At, path+".url", err.Error(), hint(err))

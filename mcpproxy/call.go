@@ -112,7 +112,7 @@ func (x *exchange) serve(life context.Context, s *session) {
 			return
 		}
 		defer x.release()
-		if s.id != "" {
+		if !s.tied {
 			x.reply = s.streams.answer(x.reply, x.call.Origin.Protocol >= revisionResume)
 		}
 	}

@@ -177,8 +177,8 @@ func (x *exchange) fail(life, ctx context.Context, err error) {
 		status, reason = policy.StatusCancelled, reasonSession
 	case errors.Is(err, upstream.ErrSessionEnded):
 		reason = reasonSession
-		if x.session == nil || x.session.id == "" {
-			reason = reasonFailed // on stdio another child takes over
+		if x.session == nil || x.session.tied {
+			reason = reasonFailed // another child or session takes over
 		} else {
 			x.session.end()
 		}

@@ -9,12 +9,12 @@ import (
 	"github.com/hopgate/hopgate/policy"
 )
 
-// guest is one admitted peer: an HTTP request, or a process on stdio for as long as it runs.
+// guest is one admitted peer: an HTTP request, or a connection or process for as long as it lasts.
 type guest struct {
 	p    *Proxy
 	peer *ingress.Peer
 	who  standing
-	own  *session // on stdio: the process is the session
+	own  *session // that the peer's connection carries; nil over streamable HTTP
 }
 
 // standing is who an agent is and what it may do, under one state of the configuration.
@@ -101,12 +101,47 @@ func (p *Proxy) Admit(ctx context.Context, peer *ingress.Peer) (ingress.Guest, *
 		}
 		return nil, p.record(ctx, &c, &out)
 	}
-	if peer.Transport == "stdio" {
-		g.own = newSession(p, g)
-		p.sessions.enter(g.own)
-		p.stay(g.place())
+	if !peer.Lasting() {
+		return g, nil
+	}
+	if r := g.settleDown(); r != nil {
+		c := g.call(nil)
+		out := policy.Denied("session", r, "")
+		return nil, p.record(ctx, &c, &out)
 	}
 	return g, nil
+}
+
+// settleDown begins the session of a connection, or finds it for a message that comes on another one. It says why there
+// is none.
+func (g *guest) settleDown() *policy.Reason {
+	p, peer := g.p, g.peer
+	if peer.Session != "" {
+		g.own = p.sessions.get(peer.Session)
+		switch s := g.own; {
+		case s == nil || !s.tied || s.over != peer.Transport:
+			return reasonSession
+		case s.agent != g.who.agent.Name || s.upstream != peer.Upstream:
+			return reasonForeign
+		}
+		return nil
+	}
+	s := newSession(p, g)
+	g.own = s
+	if peer.Transport == ingress.OverStdio {
+		p.sessions.enter(s)
+		p.stay(g.place())
+		return nil
+	}
+	switch ok, err := p.sessions.add(s, p.Random); {
+	case err != nil:
+		p.Log.Error().Err(err).Msg("no session could be made")
+		return policy.ReasonFault
+	case !ok:
+		return reasonSessions
+	}
+	peer.Session = s.id
+	return nil
 }
 
 // place is where the agent works.

@@ -36,13 +36,14 @@ type world struct {
 	servers  map[string]*upstream.Server
 	timeout  time.Duration
 
-	ctx   context.Context //nolint:containedctx // of every request of a client, all of which end with the world
-	stop  context.CancelFunc
-	front *http.Server
-	back  *http.Server
-	net   *pipes // to the front
-	inner *pipes // to the fake server
-	dials []*http.Transport
+	ctx     context.Context //nolint:containedctx // of every request of a client, all of which end with the world
+	stop    context.CancelFunc
+	lasting *ingress.Lasting
+	front   *http.Server
+	back    *http.Server
+	net     *pipes // to the front
+	inner   *pipes // to the fake server
+	dials   []*http.Transport
 }
 
 // bubble runs a test in a world with fake time. Inside, the test is the one of the world.
@@ -62,7 +63,7 @@ func newWorld(t *testing.T) *world {
 	w := &world{
 		t: t, keys: &keys{valid: map[string]string{"alice-key": "alice", "bob-key": "bob"}}, observer: &observer{seen: map[policy.Ref]int{}},
 		catalog: &catalog{}, gate: &gate{settled: map[policy.Ref]int{}}, timeout: time.Minute, servers: map[string]*upstream.Server{},
-		net: newPipes(), inner: newPipes(),
+		lasting: ingress.NewLasting(), net: newPipes(), inner: newPipes(),
 	}
 	w.journal = &journal{begun: map[policy.Ref]*entry{}}
 	w.server = newServer()
@@ -88,7 +89,7 @@ func (w *world) serve() {
 		w.servers[name] = w.remote(name)
 	}
 	w.proxy.SetPolicy(w.policy("r1", nil))
-	h, err := ingress.NewHTTP(ingress.Config{Handler: w.proxy, Clock: time.Now})
+	h, err := ingress.NewHTTP(ingress.Config{Handler: w.proxy, Clock: time.Now, Lasting: w.lasting, WS: true})
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -39,7 +39,7 @@ func (s *session) open(ctx context.Context) (upstream.Link, error) {
 		return nil, upstream.ErrUnavailable
 	case link != nil && !dead(link):
 		return link, nil
-	case link != nil && s.id != "" && server.Remote():
+	case link != nil && !s.tied && server.Remote():
 		return nil, upstream.ErrSessionEnded
 	}
 	link, err := server.In(s.dir).Open(ctx)

@@ -14,7 +14,7 @@ import (
 	"github.com/hopgate/hopgate/policy"
 )
 
-// Listen serves the stream that belongs to no request; see [ingress.Guest]. On stdio it runs as long as the process.
+// Listen serves the stream that belongs to no request; see [ingress.Guest].
 func (g *guest) Listen(ctx context.Context, h *ingress.Head, reply ingress.Reply) {
 	defer g.p.catch()
 	if g.own != nil {
@@ -93,12 +93,17 @@ func (g *guest) carryGeneral(ctx context.Context, s *session, reply ingress.Repl
 	work.Wait()
 }
 
-// listenOwn carries what belongs to no request to a process on stdio, from the moment its client is initialized, and
-// ends the session with the process.
+// listenOwn carries what belongs to no request to a connection that lasts, from the moment its client is initialized. It
+// ends with the session, and ends the session with the connection.
 func (g *guest) listenOwn(ctx context.Context, reply ingress.Reply) {
 	s := g.own
-	defer g.p.leave(g.place())
+	if s.over == ingress.OverStdio {
+		defer g.p.leave(g.place())
+	}
 	defer s.end()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(s.ctx, cancel)()
 	if _, err := s.streams.general.attach(reply, false); err != nil {
 		return
 	}

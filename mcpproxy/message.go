@@ -36,8 +36,8 @@ func (g *guest) Post(ctx context.Context, m *ingress.Message, reply ingress.Repl
 	}
 }
 
-// now returns the guest as it stands at this moment. On HTTP that is how it was admitted; a process on stdio outlives
-// its credential and the configuration.
+// now returns the guest as it stands at this moment. Over streamable HTTP that is how it was admitted; a connection that
+// lasts outlives its credential and the configuration.
 func (g *guest) now() *guest {
 	if g.own == nil {
 		return g
@@ -106,8 +106,8 @@ func (g *guest) route(ctx context.Context, x *exchange, m *ingress.Message) {
 	x.serve(s.ctx, s)
 }
 
-// serveModern deals with a request or notification that needs no session. On stdio it shares the process's own link to
-// the upstream, and is cancelled by a notification; over HTTP the connection's end is the cancellation.
+// serveModern deals with a request or notification that needs no session. On a connection that lasts it shares that one's
+// link to the upstream, and is cancelled by a notification; over HTTP the request's end is the cancellation.
 func (g *guest) serveModern(ctx context.Context, x *exchange) {
 	if g.own == nil {
 		x.serve(ctx, nil)
@@ -167,7 +167,7 @@ func (g *guest) session(h *ingress.Head) (*session, *policy.Reason) {
 	}
 	s := g.p.sessions.get(h.Session)
 	switch {
-	case s == nil:
+	case s == nil || s.tied:
 		return nil, reasonSession
 	case s.agent != g.who.agent.Name || s.upstream != g.peer.Upstream:
 		return nil, reasonForeign

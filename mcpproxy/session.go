@@ -26,11 +26,14 @@ const (
 	endTime      = 10 * time.Second // to take leave of the upstream
 )
 
-// session is what the protocol's earlier era keeps between messages: over HTTP it goes by an id of our own, on stdio it
-// is the process. It is bound to one agent and one upstream, and has a link of its own to the upstream.
+// session is what the protocol's earlier era keeps between messages: over streamable HTTP it goes by an id of our own;
+// elsewhere it is tied to a connection, or to the process on stdio. It is bound to one agent and one upstream, and has a
+// link of its own to the upstream.
 type session struct {
 	p        *Proxy
 	id       string // empty on stdio
+	tied     bool   // it begins and ends with the one connection that carries it, so that nobody comes back to it
+	over     string // transport of the agent
 	digest   string // of the id, for the record
 	agent    string
 	child    bool // it counts among the sessions that have a process
@@ -87,7 +90,7 @@ var errEnded = errors.New("the session has ended")
 
 func newSession(p *Proxy, g *guest) *session {
 	s := &session{
-		p: p, agent: g.who.agent.Name, key: g.who.key, upstream: g.peer.Upstream, dir: g.peer.Dir, server: g.who.policy.Upstreams[g.peer.Upstream],
+		p: p, tied: g.peer.Lasting(), over: g.peer.Transport, agent: g.who.agent.Name, key: g.who.key, upstream: g.peer.Upstream, dir: g.peer.Dir, server: g.who.policy.Upstreams[g.peer.Upstream],
 		born: p.Clock(), used: p.Clock(), ready: make(chan struct{}), renewed: make(chan struct{}, 1),
 		pumping: make(chan struct{}, 1), calls: map[idKey]*exchange{}, questions: map[idKey]question{}, tokens: map[idKey]bool{},
 		reports: map[idKey]bool{}, opening: newKey(),
@@ -97,8 +100,8 @@ func newSession(p *Proxy, g *guest) *session {
 	return s
 }
 
-// follow adapts the session to a new policy. Over HTTP a session that it grants no way, or whose upstream is another one
-// now, ends. A process on stdio stays, gets a new child when it may call again, and is refused meanwhile.
+// follow adapts the session to a new policy. A session that it grants no way, or whose upstream is another one now, ends,
+// and its connection with it. A process on stdio stays, gets a new child when it may call again, and is refused meanwhile.
 func (s *session) follow(p *Policy) {
 	s.mu.Lock()
 	server := p.Upstreams[s.upstream]
@@ -130,17 +133,17 @@ func (s *session) start() bool {
 	return true
 }
 
-// started ends the handshake, of which one that failed leaves nothing over HTTP.
+// started ends the handshake, of which one that failed leaves nothing but a connection.
 func (s *session) started() {
 	s.mu.Lock()
 	failed := s.state < negotiated
 	s.mu.Unlock()
-	if failed && s.id != "" {
+	if failed && !s.tied {
 		s.end()
 	}
 }
 
-// unstart lets a handshake that has failed be tried again, on stdio. The mutex is held.
+// unstart lets a handshake that has failed be tried again on its connection. The mutex is held.
 func (s *session) unstart(x *exchange) {
 	if x.starts && s.state == greeting {
 		s.state = fresh

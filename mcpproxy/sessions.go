@@ -13,7 +13,7 @@ import (
 type sessions struct {
 	mu       sync.RWMutex // guards all
 	live     map[*session]struct{}
-	byID     map[string]*session // those over HTTP
+	byID     map[string]*session // those not on stdio
 	perAgent map[string]int      // how many of those
 	children map[string]int      // how many of those have a process of their own
 	backlogs map[string]*backlog // what is kept for clients that may come back; as many as there are agents

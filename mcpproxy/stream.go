@@ -236,8 +236,8 @@ func (o *outlet) remember(frame []byte) {
 	t := o.streams
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.s.id == "" || t.s.ctx.Err() != nil {
-		return // a process that is gone does not come back, nor does a session that has ended
+	if t.s.tied || t.s.ctx.Err() != nil {
+		return // nobody comes back to a connection that is gone, nor to a session that has ended
 	}
 	e := &event{stream: o.no, seq: o.seq, revision: t.s.p.policy.Load().Revision, frame: bytes.Clone(frame), of: t}
 	e.at = t.backlog.events.PushBack(e)

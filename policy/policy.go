@@ -154,7 +154,7 @@ type Header struct {
 
 // Origin says how a call came in. All of it is for the record; only Key is proof of anything.
 type Origin struct {
-	Transport string // http or stdio
+	Transport string // http, stdio, sse or ws
 	Protocol  string // revision of the protocol, empty before it is known
 	Remote    string // address, or the user of the process on stdio
 	Client    string // name that the client gives itself

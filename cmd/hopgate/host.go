@@ -78,7 +78,7 @@ func (h *host) meet(ctx context.Context, raw net.Conn) {
 		return
 	}
 	peer := &ingress.Peer{
-		Transport: "stdio", Remote: username(), Upstream: hello.Upstream, As: hello.Agent, Dir: hello.Dir,
+		Transport: ingress.OverStdio, Remote: username(), Upstream: hello.Upstream, As: hello.Agent, Dir: hello.Dir,
 		Credential: ingress.Credential(hello.Key), Local: hello.Key == "",
 	}
 	w := h.judge(hello, peer)

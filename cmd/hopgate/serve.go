@@ -132,7 +132,7 @@ func (a *app) run(ctx context.Context, e *engine, failed <-chan error) error {
 }
 
 // front is the listener for agents. It follows the configuration: hosts, origins and certificates at once, another address
-// by moving there. Streams on the old address end when their clients or drainTime end them.
+// by moving there. Calls on the old address may finish.
 type front struct {
 	*engine
 	failed chan error
@@ -140,18 +140,27 @@ type front struct {
 	handler atomic.Pointer[ingress.HTTP]
 	cert    atomic.Pointer[tls.Certificate]
 
-	mu     sync.Mutex // guards what follows
-	addr   string     // as configured
-	bound  net.Addr   // in use
-	tls    bool
-	server *http.Server
-	work   sync.WaitGroup
+	mu      sync.Mutex // guards what follows
+	addr    string     // as configured
+	bound   net.Addr   // in use
+	tls     bool
+	server  *http.Server
+	lasting *ingress.Lasting // connections of the server
+	work    sync.WaitGroup
 }
 
 // follow prepares for a configuration. What it returns puts it in force or gives it up, and cannot fail.
 func (f *front) follow(file *configs.File) (finish func(inForce bool), err error) {
 	want := file.Listen.MCP
-	h, err := ingress.NewHTTP(ingress.Config{Handler: f.proxy, Clock: time.Now, Hosts: hosts(&want), Origins: want.Origins})
+	f.mu.Lock()
+	lasting := f.lasting
+	if f.server == nil || f.addr != want.Addr {
+		lasting = ingress.NewLasting()
+	}
+	f.mu.Unlock()
+	h, err := ingress.NewHTTP(ingress.Config{
+		Handler: f.proxy, Clock: time.Now, Lasting: lasting, WS: want.WS, Base: base(&want), Hosts: hosts(&want), Origins: want.Origins,
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -182,9 +191,21 @@ func (f *front) follow(file *configs.File) (finish func(inForce bool), err error
 		f.handler.Store(h)
 		f.cert.Store(&cert)
 		if l != nil {
-			f.move(l, &want, file)
+			f.move(l, lasting, &want, file)
+		}
+		if !want.WS {
+			lasting.Cut(ingress.OverWS)
 		}
 	}, nil
+}
+
+// base is the path under which clients reach the listener.
+func base(l *configs.Listener) string {
+	u, err := url.Parse(l.URL)
+	if err != nil {
+		return "" // the configuration is checked
+	}
+	return u.EscapedPath()
 }
 
 // hosts are the names that requests may be sent to, beside loopback names.
@@ -200,7 +221,7 @@ func hosts(l *configs.Listener) []string {
 }
 
 // move begins to serve on a listener, and ends on the one before.
-func (f *front) move(l net.Listener, want *configs.Listener, file *configs.File) {
+func (f *front) move(l net.Listener, lasting *ingress.Lasting, want *configs.Listener, file *configs.File) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.bound = l.Addr()
@@ -213,15 +234,15 @@ func (f *front) move(l net.Listener, want *configs.Listener, file *configs.File)
 		})
 	}
 	next := ingress.Server(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { f.handler.Load().ServeHTTP(w, r) }))
-	old := f.server
-	f.server, f.addr, f.tls = next, want.Addr, want.TLS != nil
+	old, carried := f.server, f.lasting
+	f.server, f.lasting, f.addr, f.tls = next, lasting, want.Addr, want.TLS != nil
 	f.work.Go(func() {
 		if err := next.Serve(l); !errors.Is(err, http.ErrServerClosed) {
 			f.failed <- fmt.Errorf("serving agents: %w", err)
 		}
 	})
 	if old != nil {
-		f.work.Go(func() { drain(old) })
+		f.work.Go(func() { drain(old, carried) })
 	}
 	for _, u := range file.Upstreams {
 		f.log.Info().Str("url", fmt.Sprintf("%s://%s/mcp/%s", scheme, f.bound, u.Name)).Msg("serving")
@@ -231,17 +252,21 @@ func (f *front) move(l net.Listener, want *configs.Listener, file *configs.File)
 // close ends the listener. Running calls may finish.
 func (f *front) close() {
 	f.mu.Lock()
-	server := f.server
+	server, lasting := f.server, f.lasting
 	f.mu.Unlock()
 	if server != nil {
-		drain(server)
+		drain(server, lasting)
 	}
 	f.work.Wait()
 }
 
-func drain(s *http.Server) {
+// drain ends a listener: what carries no call at once, the rest when the calls have their answers, or after drainTime.
+func drain(s *http.Server, l *ingress.Lasting) {
 	ctx, cancel := context.WithTimeout(context.Background(), drainTime)
 	defer cancel()
+	var leaving sync.WaitGroup
+	defer leaving.Wait()
+	leaving.Go(func() { l.Leave(ctx) })
 	if s.Shutdown(ctx) != nil {
 		_ = s.Close() // nothing is left to do for those who did not end in time
 	}

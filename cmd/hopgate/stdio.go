@@ -41,7 +41,7 @@ func (a *app) stdio() *cobra.Command {
 			key, _ := a.env(keyVariable)
 			if alone {
 				return a.serveAlone(c.Context(), &ingress.Peer{
-					Transport: "stdio", Remote: username(), Upstream: to, As: as, Credential: ingress.Credential(key), Local: key == "",
+					Transport: ingress.OverStdio, Remote: username(), Upstream: to, As: as, Credential: ingress.Credential(key), Local: key == "",
 				})
 			}
 			return a.relay(c.Context(), &relay.Hello{Upstream: to, Agent: as, Key: key}, idle)

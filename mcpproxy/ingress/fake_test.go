@@ -2,6 +2,7 @@ package ingress_test
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"sync"
 
@@ -15,9 +16,10 @@ type handler struct {
 	listen func(context.Context, *ingress.Head, ingress.Reply)
 	limit  int
 
-	mu      sync.Mutex
-	refused []string
-	peers   []ingress.Peer
+	mu       sync.Mutex
+	refused  []string
+	peers    []ingress.Peer
+	sessions int
 }
 
 var errStranger = &policy.Reason{Code: "STRANGER", Answer: policy.AnswerUnauthenticated}
@@ -26,6 +28,10 @@ func (h *handler) Admit(_ context.Context, p *ingress.Peer) (ingress.Guest, *ing
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.peers = append(h.peers, *p)
+	if p.Lasting() && p.Session == "" && p.Transport != ingress.OverStdio {
+		h.sessions++
+		p.Session = fmt.Sprint("s", h.sessions)
+	}
 	if p.Credential.Reveal() != "good" && !p.Local {
 		return nil, &ingress.Refusal{Reason: errStranger}
 	}

@@ -91,7 +91,7 @@ func FuzzHTTP(f *testing.F) {
 			reply.Accept()
 		}
 		h.listen = func(context.Context, *ingress.Head, ingress.Reply) {}
-		x, err := ingress.NewHTTP(ingress.Config{Handler: h, Clock: time.Now})
+		x, err := ingress.NewHTTP(ingress.Config{Handler: h, Clock: time.Now, Lasting: ingress.NewLasting()})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -28,22 +28,26 @@ const (
 	maxHead   = 28 << 10         // bytes of a head; net/http adds 4 KB of slack
 )
 
-// Config is what HTTP needs. All of it is required but Hosts and Origins.
+// Config is what HTTP needs. Handler, Clock and Lasting are required.
 type Config struct {
 	Handler Handler
 	Clock   func() time.Time
+	Lasting *Lasting // the connections of the listener
+	WS      bool     // serve WebSockets
+	Base    string   // path of the public address, without a slash at the end; clients of SSE are told of it
 	Hosts   []string // names, without port, that the Host header may have, beside loopback names
 	Origins []string // web origins that may call, beside the one of the listener itself
 }
 
 // HTTP serves streamable HTTP at /mcp/{upstream}: the revisions 2025-03-26 to 2025-11-25 with sessions, and 2026-07-28
-// without. It implements [http.Handler].
+// without; the transport of 2024-11-05 at /sse/{upstream}; and, where it is configured, WebSockets at /ws/{upstream}. It
+// implements [http.Handler].
 type HTTP struct{ Config }
 
 // NewHTTP checks the configuration.
 func NewHTTP(c Config) (*HTTP, error) {
-	if c.Handler == nil || c.Clock == nil {
-		return nil, errors.New("serving HTTP: no handler or no clock")
+	if c.Handler == nil || c.Clock == nil || c.Lasting == nil {
+		return nil, errors.New("serving HTTP: handler, clock and connections are required")
 	}
 	for _, o := range c.Origins {
 		if u, err := url.Parse(o); err != nil || u.Scheme == "" || u.Host == "" {
@@ -61,18 +65,28 @@ func Server(h http.Handler) *http.Server {
 	}
 }
 
-// prefix of the endpoints; the name of the upstream follows.
-const prefix = "/mcp/"
-
 // ServeHTTP answers one request.
 func (h *HTTP) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	name, ok := strings.CutPrefix(r.URL.Path, prefix)
-	if !ok || name == "" || strings.Contains(name, "/") {
-		// Clients probe for OAuth metadata. Any answer but 404 would make some of them ignore their API key.
-		http.NotFound(w, r)
+	transport, name, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
+	switch {
+	case name == "" || strings.Contains(name, "/"):
+	case transport == "mcp":
+		h.serveMCP(w, r, name)
+		return
+	case transport == "sse":
+		h.serveSSE(w, r, name)
+		return
+	case transport == "ws" && h.WS:
+		h.serveWS(w, r, name)
 		return
 	}
-	p := &Peer{Transport: "http", Remote: r.RemoteAddr, Upstream: name}
+	// Clients probe for OAuth metadata. Any answer but 404 would make some of them ignore their API key.
+	http.NotFound(w, r)
+}
+
+// serveMCP answers one request for /mcp/{upstream}.
+func (h *HTTP) serveMCP(w http.ResponseWriter, r *http.Request, name string) {
+	p := &Peer{Transport: OverHTTP, Remote: r.RemoteAddr, Upstream: name}
 	if reason := h.check(r, p); reason != nil {
 		h.refuse(w, r, p, reason)
 		return
@@ -232,15 +246,19 @@ const keepBody = 256 << 10
 // acceptable checks the content types. A page of another site can send a POST without preflight only as one of three
 // other types, so this also stands against forged requests.
 func acceptable(r *http.Request, head *Head) *policy.Reason {
-	if r.Header["Content-Encoding"] != nil {
-		return ReasonType
-	}
-	if types := r.Header["Content-Type"]; len(types) != 1 || !jsonType(types[0]) {
-		return ReasonType
+	if reason := content(r); reason != nil {
+		return reason
 	}
 	json, stream := accepts(r.Header["Accept"], !legacyHeader(head))
 	if !json || !stream {
 		return ReasonAccept
+	}
+	return nil
+}
+
+func content(r *http.Request) *policy.Reason {
+	if types := r.Header["Content-Type"]; r.Header["Content-Encoding"] != nil || len(types) != 1 || !jsonType(types[0]) {
+		return ReasonType
 	}
 	return nil
 }
@@ -305,9 +323,26 @@ func (h *HTTP) get(w http.ResponseWriter, r *http.Request, p *Peer, g Guest, hea
 		h.refuse(w, r, p, ReasonAccept)
 		return
 	}
+	ctx, cancel := context.WithCancel(r.Context())
+	defer cancel()
+	exit, ok := h.Lasting.enter(OverHTTP, cancel)
+	if !ok {
+		h.refuse(w, r, p, ReasonEnding)
+		return
+	}
+	defer exit()
 	reply := newReply(w, h.Clock)
 	defer reply.close()
-	g.Listen(r.Context(), head, reply)
+	done := make(chan struct{})
+	defer close(done)
+	go func() {
+		select {
+		case <-h.Lasting.leaving:
+			cancel()
+		case <-done:
+		}
+	}()
+	g.Listen(ctx, head, reply)
 }
 
 func (h *HTTP) refuse(w http.ResponseWriter, r *http.Request, p *Peer, reason *policy.Reason) {

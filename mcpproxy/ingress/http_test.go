@@ -21,7 +21,7 @@ func echo(_ context.Context, m *ingress.Message, r ingress.Reply) { _ = r.Finish
 // serve starts a listener for a handler and returns its URL.
 func serve(t *testing.T, h *handler, edit ...func(*ingress.Config)) string {
 	t.Helper()
-	c := ingress.Config{Handler: h, Clock: time.Now}
+	c := ingress.Config{Handler: h, Clock: time.Now, Lasting: ingress.NewLasting()}
 	for _, e := range edit {
 		e(&c)
 	}

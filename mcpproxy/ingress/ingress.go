@@ -13,8 +13,10 @@ import (
 
 // Handler deals with what comes in. Its methods are called from many goroutines.
 type Handler interface {
-	// Admit says who a peer is. It returns a Refusal, which is on record then, where the peer is nobody or has no way to
-	// the upstream that it names. It is called for every HTTP request, and once for a process on stdio.
+	// Admit says who a peer is. It returns a Refusal, which is on record then, where the peer is nobody, has no way to the
+	// upstream that it names, or names a session that is not its own. It is called for every HTTP request, and once for a
+	// process on stdio and for a WebSocket. Where it begins a session for a connection that lasts, Listen or End of the
+	// Guest is to be called, which end it.
 	Admit(ctx context.Context, p *Peer) (Guest, *Refusal)
 	// Refuse puts on record what the transport itself refuses.
 	Refuse(ctx context.Context, p *Peer, r *policy.Reason, detail string) *Refusal
@@ -25,10 +27,11 @@ type Guest interface {
 	// MaxFrame is the size in bytes above which a message need not be read.
 	MaxFrame() int
 	// Post deals with one message and answers it through reply. It returns when nothing more will come of the message,
-	// and keeps neither m nor its bytes. ctx ends when the peer can say nothing more; on stdio it may still read, so that
-	// there what has an answer gets it, and only what would go on for ever ends.
+	// and keeps neither m nor its bytes. ctx ends when the peer can say nothing more; on a connection that lasts it may
+	// still read, so that there what has an answer gets it, and only what would go on for ever ends.
 	Post(ctx context.Context, m *Message, reply Reply)
-	// Listen streams what belongs to no request, or what a broken stream has missed, until ctx ends or the stream does.
+	// Listen streams what belongs to no request, or what a broken stream has missed, until ctx ends or the stream does. For
+	// a connection that lasts it returns when the session has ended, or ends the session with ctx.
 	Listen(ctx context.Context, h *Head, reply Reply)
 	// End ends a session; nil means that it is gone.
 	End(ctx context.Context, h *Head) *Refusal
@@ -36,7 +39,7 @@ type Guest interface {
 
 // Peer is who is at the other end, as the transport saw it.
 type Peer struct {
-	Transport  string     // http or stdio
+	Transport  string     // one of those below
 	Remote     string     // address, or user
 	Upstream   string     // name that the peer asked for
 	Credential Credential // empty where none was presented
@@ -45,7 +48,22 @@ type Peer struct {
 	Dir        string     // working directory for the children that serve the peer; empty: ours
 	Agent      *policy.Agent
 	Key        string // id of the credential; Admit sets it, and Agent
+	// Session is the id of a connection that lasts and is not on stdio. Admit sets it, unless it is set already: then the
+	// peer says that it belongs to that one.
+	Session string
 }
+
+// Transports.
+const (
+	OverHTTP  = "http"  // streamable HTTP, since 2025-03-26
+	OverStdio = "stdio" // standard streams of a process
+	OverSSE   = "sse"   // HTTP with server-sent events, of 2024-11-05
+	OverWS    = "ws"    // WebSocket
+)
+
+// Lasting reports whether the peer's connection carries one conversation, which ends with it, and any number of messages
+// that name no session.
+func (p *Peer) Lasting() bool { return p.Transport != OverHTTP }
 
 // Credential is a secret that a peer presented. It prints as nothing useful; Reveal gives it away.
 type Credential string
@@ -65,9 +83,9 @@ func (c Credential) Reveal() string { return string(c) }
 // Message is one message, or one batch, as it came off the transport.
 type Message struct {
 	Raw []byte
-	// Head has the headers of an HTTP request. It is nil on stdio.
+	// Head has the headers of a request over streamable HTTP. It is nil elsewhere.
 	Head *Head
-	turn *turn  // on stdio, where the order of messages means something
+	turn *turn  // where the order of messages means something
 	gone func() // in place of turn, for a member of a batch
 }
 

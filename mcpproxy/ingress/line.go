@@ -54,7 +54,10 @@ func newLineWriter(w io.Writer) *lineWriter {
 	return &lineWriter{slot: make(chan struct{}, 1), gone: make(chan struct{}), w: w}
 }
 
-func (l *lineWriter) line(frame []byte) error {
+// give lets nobody wait for the slot any more.
+func (l *lineWriter) give() { close(l.gone) }
+
+func (l *lineWriter) send(frame []byte) error {
 	select {
 	case l.slot <- struct{}{}:
 	case <-l.gone:
@@ -78,43 +81,4 @@ func appendLine(dst, frame []byte) []byte {
 	dst = append(dst, frame...)
 	wire.OneLine(dst[at:])
 	return dst
-}
-
-func (l *lineWriter) refuse(r *Refusal) {
-	_ = l.line(r.Append(make([]byte, 0, 512))) // a peer that is gone needs no answer
-}
-
-// lineReply answers one message on stdio.
-type lineReply struct{ out *lineWriter }
-
-// Session does nothing: the process is the session.
-func (lineReply) Session(string) {}
-
-// Resumable does nothing: a process that is gone does not come back.
-func (lineReply) Resumable(string) {}
-
-// Streaming reports false: there are no streams to tell apart.
-func (lineReply) Streaming() bool { return false }
-
-// Open does nothing: the stream is always open.
-func (lineReply) Open() error { return nil }
-
-// Send writes a line.
-func (r lineReply) Send(_ string, frame []byte) error { return r.out.line(frame) }
-
-// Finish writes a line.
-func (r lineReply) Finish(_ string, _ int, frame []byte) error { return r.out.line(frame) }
-
-// End does nothing.
-func (lineReply) End() {}
-
-// Accept does nothing: a notification has no answer on stdio.
-func (lineReply) Accept() {}
-
-// Refuse writes the refusal. A notification gets no answer, refused or not (JSON-RPC 2.0 section 4.1).
-func (r lineReply) Refuse(refusal *Refusal) {
-	if refusal.ID == nil && refusal.Method != "" {
-		return
-	}
-	r.out.refuse(refusal)
 }

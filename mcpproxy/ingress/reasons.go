@@ -25,19 +25,35 @@ var (
 		"a web page called; if it may, add its origin to listen.mcp.origins")
 	ReasonCredentials = protocol("AMBIGUOUS_CREDENTIALS", "Send exactly one credential.", codeUnauthorized, 401,
 		"more than one Authorization or X-API-Key header came with one request")
-	ReasonMethod = protocol("HTTP_METHOD_NOT_ALLOWED", "Use POST, GET or DELETE.", codeInvalidRequest, 405, "")
-	ReasonAccept = protocol("NOT_ACCEPTABLE", "Accept must list application/json and text/event-stream.", codeInvalidRequest, 406, "")
-	ReasonType   = protocol("UNSUPPORTED_MEDIA_TYPE", "Content-Type must be application/json, without Content-Encoding.", codeInvalidRequest, 415, "")
-	ReasonHeader = protocol("DUPLICATE_HEADER", "A header of the protocol came twice.", codeHeaderMismatch, 400,
+	ReasonMethod       = protocol("HTTP_METHOD_NOT_ALLOWED", "This address does not take the method.", codeInvalidRequest, 405, "")
+	ReasonAccept       = protocol("NOT_ACCEPTABLE", "Accept must list application/json and text/event-stream.", codeInvalidRequest, 406, "")
+	ReasonAcceptStream = protocol("NOT_A_STREAM", "Accept must list text/event-stream.", codeInvalidRequest, 406, "")
+	ReasonType         = protocol("UNSUPPORTED_MEDIA_TYPE", "Content-Type must be application/json, without Content-Encoding.", codeInvalidRequest, 415, "")
+	ReasonHeader       = protocol("DUPLICATE_HEADER", "A header of the protocol came twice.", codeHeaderMismatch, 400,
 		"programs differ in which of two headers they believe, so neither is")
 	ReasonLarge = protocol("BODY_TOO_LARGE", "The message is larger than the limit.", codeInvalidRequest, 413, "see limits.frame")
 	ReasonBody  = protocol("BODY_UNREADABLE", "The body did not arrive whole in time.", codeInvalidRequest, 400, "")
-	ReasonEnd   = protocol("STREAM_ENDED", "The stream ended in the middle of a message.", -32700, 400, "")
+	ReasonQuery = protocol("QUERY_NOT_ALLOWED", "The address takes no query. Send the credential in the Authorization header.", codeInvalidRequest, 400,
+		"addresses end up in logs and histories; a key that stood in one is to be revoked")
+	ReasonUpgrade     = protocol("NOT_A_WEBSOCKET", "This address takes WebSocket handshakes alone.", codeInvalidRequest, 426, "")
+	ReasonSubprotocol = protocol("SUBPROTOCOL_MISSING", "Sec-WebSocket-Protocol must list mcp.", codeInvalidRequest, 400, "")
+	ReasonBinary      = protocol("NOT_TEXT", "Send one message per text frame.", codeInvalidRequest, 400, "")
+	ReasonGone        = protocol("STREAM_GONE", "The stream that the answer would go to has ended. Open another one.", codeInvalidRequest, 404, "")
+	ReasonEnd         = protocol("STREAM_ENDED", "The stream ended in the middle of a message.", -32700, 400, "")
 )
 
-// ReasonBusy is given on stdio, where messages wait for each other.
+// ReasonEnding is given while the process ends.
+var ReasonEnding = &policy.Reason{
+	Code: "SHUTTING_DOWN",
+	Answer: &policy.Answer{
+		Code: "SHUTTING_DOWN", Retry: policy.RetryAfter, Form: policy.FormError, RPC: 503, HTTP: 503,
+		Text: "Not begun: this address is being closed. Connect again in a moment.",
+	},
+}
+
+// ReasonBusy is given on connections that last, where messages wait for each other.
 var ReasonBusy = &policy.Reason{
-	Code: "TOO_MANY_CALLS", Severity: policy.Low, Hint: "a process on stdio sends calls and does not wait for their answers",
+	Code: "TOO_MANY_CALLS", Severity: policy.Low, Hint: "a client sends calls over one connection and does not wait for their answers",
 	Answer: &policy.Answer{
 		Code: "TOO_MANY_CALLS", Retry: policy.RetryAfter, Form: policy.FormResult, RPC: 429, HTTP: 429,
 		Text: "Not done: too many calls are waiting. Wait for some of their answers, then send the same call again.",
@@ -50,6 +66,6 @@ const codeHeaderMismatch = -32020 // MCP 2026-07-28, HeaderMismatch
 func Reasons() []*policy.Reason {
 	return []*policy.Reason{
 		ReasonHost, ReasonOrigin, ReasonCredentials, ReasonMethod, ReasonAccept, ReasonType, ReasonHeader, ReasonLarge, ReasonBody, ReasonEnd,
-		ReasonBusy,
+		ReasonAcceptStream, ReasonQuery, ReasonUpgrade, ReasonSubprotocol, ReasonBinary, ReasonGone, ReasonEnding, ReasonBusy,
 	}
 }

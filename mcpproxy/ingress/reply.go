@@ -27,6 +27,7 @@ type httpReply struct {
 	mu      sync.Mutex // guards what follows and every write: the timer writes too
 	session string
 	first   string // id of the event with which a stream begins, or empty
+	opening string // what a stream begins with, or empty
 	stream  bool   // the head of an event stream is sent
 	done    bool   // nothing more may be written
 	buf     []byte
@@ -195,10 +196,13 @@ func (r *httpReply) begin() error {
 	h["Content-Type"] = typeStream
 	h["X-Accel-Buffering"] = noBuffer
 	r.w.WriteHeader(http.StatusOK)
-	if r.first == "" {
+	r.buf = append(r.buf[:0], r.opening...)
+	if r.first != "" {
+		r.buf = append(append(append(r.buf, "id: "...), r.first...), "\ndata: \n\n"...)
+	}
+	if len(r.buf) == 0 {
 		return nil
 	}
-	r.buf = append(append(append(r.buf[:0], "id: "...), r.first...), "\ndata: \n\n"...)
 	return r.write(r.buf)
 }
 

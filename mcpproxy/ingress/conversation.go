@@ -1,0 +1,333 @@
+package ingress
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/hopgate/hopgate/policy"
+)
+
+// source is where the messages of a conversation come from. One goroutine reads it.
+type source interface {
+	// next reads the next message into the buffer. It returns io.EOF where there are no more, and a *broken for what cannot
+	// be taken. MaxFrame bounds it in bytes.
+	next(ctx context.Context, into *bytes.Buffer, limit int) error
+	// stop ends next, from another goroutine.
+	stop()
+}
+
+// sink is where messages go to the peer. Any goroutine may call it.
+type sink interface {
+	// send sees one message off. It keeps nothing of it.
+	send(frame []byte) error
+	// give makes send fail instead of waiting for a peer that does not read.
+	give()
+}
+
+// Bounds of the messages of one peer.
+const (
+	inFlight  = 256      // requests and notifications that are dealt with at the same time
+	answering = 64       // answers, which wait for nothing: a call that waits for one must not keep it out
+	waiting   = 1024     // further messages; more are refused
+	waitBytes = 16 << 20 // of these
+)
+
+// lastTime is how long a peer has, when the context has ended, to take what is still to be said.
+const lastTime = 2 * time.Second
+
+// conversation is what one peer says and hears over a connection that lasts. It keeps the order of messages: a request may overtake another one, nothing overtakes a notification, and a
+// notification overtakes nothing. A client may cancel only what the upstream knows of, and may call only after it has
+// said that it is initialized.
+type conversation struct {
+	handler Handler
+	peer    *Peer
+	guest   Guest
+	in      source
+	out     sink
+	slots   chan struct{}
+	answers chan struct{}
+	leaving <-chan struct{} // closed when no more messages are taken; nil: never
+	queue   chan *turn
+	bytes   atomic.Int64 // of what is in the queue
+	order   sync.RWMutex
+	held    atomic.Bool    // the handshake is under way; in it a server may ask, and only answers overtake
+	started sync.WaitGroup // of what was in the queue
+	work    sync.WaitGroup
+}
+
+func newConversation(h Handler, p *Peer, g Guest, in source, out sink) *conversation {
+	return &conversation{
+		handler: h, peer: p, guest: g, in: in, out: out, slots: make(chan struct{}, inFlight), answers: make(chan struct{}, answering),
+		queue: make(chan *turn, waiting),
+	}
+}
+
+// serve deals with the peer's messages until they end, the session does, or ctx does. It then waits for the answers under
+// way; at the end of ctx not for long.
+func (d *conversation) serve(ctx context.Context) error {
+	listening, leave := context.WithCancel(ctx)
+	defer leave()
+	posting, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	done := make(chan struct{})
+	var general sync.WaitGroup
+	general.Go(func() {
+		d.guest.Listen(listening, &Head{}, plainReply{d.out})
+		stop(errOver)
+	})
+	d.work.Go(func() { d.sequence(posting) })
+	err := d.receive(posting)
+	go func() {
+		defer close(done)
+		d.started.Wait()
+		stop(nil) // what would go on for ever ends
+		d.work.Wait()
+		leave()
+		general.Wait()
+	}()
+	select {
+	case <-done:
+		return err
+	case <-ctx.Done():
+	}
+	last := time.NewTimer(lastTime)
+	defer last.Stop()
+	select {
+	case <-done:
+	case <-last.C:
+		d.out.give()
+	}
+	return err
+}
+
+// errOver is why a conversation ends whose session has.
+var errOver = errors.New("the session has ended")
+
+// arrival is what a read has come to.
+type arrival struct {
+	turn *turn
+	err  error
+}
+
+// broken is a message that cannot be taken.
+type broken struct {
+	reason *policy.Reason
+	end    error // what comes behind it; nil: further messages
+}
+
+func (b *broken) Error() string { return "message refused: " + b.reason.Code }
+
+// receive takes message after message in until there are no more, or ctx ends.
+func (d *conversation) receive(ctx context.Context) error {
+	defer close(d.queue)
+	arrivals, done := make(chan arrival), make(chan struct{})
+	defer close(done)
+	go d.read(ctx, arrivals, done)
+	for {
+		var a arrival
+		select {
+		case <-ctx.Done():
+			d.in.stop()
+			return context.Cause(ctx)
+		case <-d.leaving:
+			return nil
+		case a = <-arrivals:
+		}
+		err := a.err
+		if b, ok := errors.AsType[*broken](err); ok {
+			refuse(d.out, d.handler.Refuse(ctx, d.peer, b.reason, ""))
+			if err = b.end; err == nil {
+				continue
+			}
+		}
+		switch {
+		case errors.Is(err, io.EOF):
+			return nil
+		case err != nil:
+			return err
+		}
+		if err := d.admit(ctx, a.turn); err != nil {
+			return err
+		}
+	}
+}
+
+// read reads messages until there are no more or nobody takes them.
+func (d *conversation) read(ctx context.Context, arrivals chan<- arrival, done <-chan struct{}) {
+	for {
+		t := newTurn(d)
+		err := d.in.next(ctx, &t.line, d.guest.MaxFrame())
+		select {
+		case arrivals <- arrival{t, err}:
+		case <-done:
+			return
+		}
+		if b, ok := errors.AsType[*broken](err); err != nil && (!ok || b.end != nil) {
+			return
+		}
+	}
+}
+
+// admit lets a message wait for its turn. An answer overtakes those that wait, because they may wait for it.
+func (d *conversation) admit(ctx context.Context, t *turn) error {
+	t.passed, t.answer, t.alone = false, mayBeAnswer(t.line.Bytes()), !mayBeRequest(t.line.Bytes())
+	if t.answer && (len(d.queue) > 0 || len(d.slots) == cap(d.slots) || d.held.Load()) {
+		t.passed = true
+		return t.start(ctx)
+	}
+	if n := int64(t.line.Len()); d.bytes.Add(n) <= waitBytes || len(d.queue) == 0 {
+		d.started.Add(1)
+		select {
+		case d.queue <- t:
+			return nil
+		default:
+			d.started.Done()
+		}
+	}
+	d.bytes.Add(-int64(t.line.Len()))
+	r := d.handler.Refuse(ctx, d.peer, ReasonBusy, "")
+	turnedAway{r}.Post(ctx, &Message{Raw: t.line.Bytes()}, plainReply{d.out})
+	return nil
+}
+
+// sequence starts the messages that wait, in their order.
+func (d *conversation) sequence(ctx context.Context) {
+	for t := range d.queue {
+		d.bytes.Add(-int64(t.line.Len()))
+		_ = t.start(ctx) // at the end of the context nobody waits for the rest
+		d.started.Done()
+	}
+}
+
+// turn is one message's turn.
+type turn struct {
+	*conversation
+	line   bytes.Buffer
+	msg    Message
+	alone  bool // nothing may overtake the message
+	answer bool // it has room of its own
+	passed bool // the next message may go
+}
+
+var turns = sync.Pool{New: func() any { return new(turn) }}
+
+func newTurn(d *conversation) *turn {
+	t, _ := turns.Get().(*turn)
+	t.conversation = d
+	return t
+}
+
+// start waits until it is the message's turn, and deals with it in a goroutine of its own.
+func (t *turn) start(ctx context.Context) error {
+	select {
+	case t.room() <- struct{}{}:
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	switch {
+	case t.passed: // it has overtaken the others
+	case t.alone:
+		t.order.Lock()
+		t.held.Store(mayBeGreeting(t.line.Bytes()))
+	default:
+		t.order.RLock()
+	}
+	t.work.Add(1)
+	t.msg = Message{Raw: t.line.Bytes(), turn: t}
+	go t.run(ctx)
+	return nil
+}
+
+// room bounds the messages of a kind that are dealt with.
+func (t *turn) room() chan struct{} {
+	if t.answer {
+		return t.answers
+	}
+	return t.slots
+}
+
+func (t *turn) run(ctx context.Context) {
+	d, room := t.conversation, t.room()
+	defer func() {
+		t.pass()
+		if t.line.Cap() <= keepBody {
+			t.conversation, t.msg = nil, Message{}
+			turns.Put(t)
+		}
+		<-room
+		d.work.Done()
+	}()
+	d.guest.Post(ctx, &t.msg, plainReply{d.out})
+}
+
+// pass lets the next message go.
+func (t *turn) pass() {
+	switch {
+	case t.passed:
+	case t.alone:
+		t.passed = true
+		t.held.Store(false)
+		t.order.Unlock()
+	default:
+		t.passed = true
+		t.order.RUnlock()
+	}
+}
+
+// mayBeRequest is a guess by which messages are ordered, nothing else: whether the line has an id and a method.
+func mayBeRequest(line []byte) bool {
+	return bytes.Contains(line, []byte(`"id"`)) && bytes.Contains(line, []byte(`"method"`)) &&
+		!bytes.Contains(line, []byte(`"notifications/`)) && !mayBeGreeting(line)
+}
+
+// mayBeGreeting is a guess of the same kind: whether the line begins the handshake.
+func mayBeGreeting(line []byte) bool { return bytes.Contains(line, []byte(`"initialize"`)) }
+
+// mayBeAnswer is a guess of the same kind: whether the line answers a request.
+func mayBeAnswer(line []byte) bool {
+	return !bytes.Contains(line, []byte(`"method"`)) && (bytes.Contains(line, []byte(`"result"`)) || bytes.Contains(line, []byte(`"error"`)))
+}
+
+// plainReply answers one message of a conversation.
+type plainReply struct{ out sink }
+
+// Session does nothing: the connection is the session.
+func (plainReply) Session(string) {}
+
+// Resumable does nothing: a connection that is gone does not come back.
+func (plainReply) Resumable(string) {}
+
+// Streaming reports false: there are no streams to tell apart.
+func (plainReply) Streaming() bool { return false }
+
+// Open does nothing: the stream is always open.
+func (plainReply) Open() error { return nil }
+
+// Send sends a message.
+func (r plainReply) Send(_ string, frame []byte) error { return r.out.send(frame) }
+
+// Finish sends a message.
+func (r plainReply) Finish(_ string, _ int, frame []byte) error { return r.out.send(frame) }
+
+// End does nothing.
+func (plainReply) End() {}
+
+// Accept does nothing: a notification has no answer.
+func (plainReply) Accept() {}
+
+// Refuse sends the refusal. A notification gets no answer, refused or not (JSON-RPC 2.0 section 4.1).
+func (r plainReply) Refuse(refusal *Refusal) {
+	if refusal.ID == nil && refusal.Method != "" {
+		return
+	}
+	refuse(r.out, refusal)
+}
+
+func refuse(out sink, r *Refusal) {
+	_ = out.send(r.Append(make([]byte, 0, 512))) // a peer that is gone needs no answer
+}

@@ -1,0 +1,184 @@
+package ingress
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/coder/websocket"
+
+	"github.com/hopgate/hopgate/policy"
+)
+
+// MCP over WebSocket is no transport of the specification, which lets peers agree on one of their own: the subprotocol mcp,
+// one message per text frame. What is said of standard streams there holds here.
+
+const (
+	subprotocol  = "mcp"
+	bearerPrefix = "bearer." // of a subprotocol that is a credential, for clients that can set no header
+)
+
+// serveWS turns one request for /ws/{upstream} into a conversation.
+func (h *HTTP) serveWS(w http.ResponseWriter, r *http.Request, upstream string) {
+	p := &Peer{Transport: OverWS, Remote: r.RemoteAddr, Upstream: upstream}
+	reason := h.check(r, p)
+	if reason == nil {
+		reason = handshake(r, p)
+	}
+	if reason == ReasonUpgrade {
+		w.Header()["Upgrade"] = []string{"websocket"}
+		w.Header()["Connection"] = []string{"Upgrade"}
+	}
+	if reason != nil {
+		h.refuse(w, r, p, reason)
+		return
+	}
+	guest, refusal := h.Handler.Admit(r.Context(), p)
+	if refusal != nil {
+		write(w, refusal)
+		return
+	}
+	ctx, cancel := context.WithCancel(context.WithoutCancel(r.Context())) // the server knows nothing of it any more
+	defer cancel()
+	exit, ok := h.Lasting.enter(OverWS, cancel)
+	if !ok {
+		guest.End(ctx, nil)
+		h.refuse(w, r, p, ReasonEnding)
+		return
+	}
+	defer exit()
+	// Host and Origin are checked, by the same rules as for all others. Compression would let who can mix text of his own
+	// with secrets of others guess those by the size.
+	c, err := websocket.Accept(w, r, &websocket.AcceptOptions{
+		Subprotocols: []string{subprotocol}, InsecureSkipVerify: true, CompressionMode: websocket.CompressionDisabled,
+	})
+	if err != nil {
+		guest.End(ctx, nil)
+		return // it has been answered
+	}
+	h.converse(ctx, cancel, c, p, guest)
+}
+
+// handshake checks what a request for a WebSocket says of it. A credential may stand among the subprotocols, once, and
+// nowhere in the address, which ends up in logs.
+func handshake(r *http.Request, p *Peer) *policy.Reason {
+	if r.URL.RawQuery != "" {
+		return ReasonQuery
+	}
+	if r.Method != http.MethodGet || !strings.EqualFold(r.Header.Get("Upgrade"), "websocket") {
+		return ReasonUpgrade
+	}
+	offered := false
+	for _, line := range r.Header["Sec-Websocket-Protocol"] {
+		for part := range strings.SplitSeq(line, ",") {
+			part = strings.TrimSpace(part)
+			if key, ok := strings.CutPrefix(part, bearerPrefix); ok {
+				if p.Credential != "" {
+					return ReasonCredentials
+				}
+				p.Credential = Credential(key)
+			}
+			offered = offered || part == subprotocol
+		}
+	}
+	if !offered {
+		return ReasonSubprotocol
+	}
+	return nil
+}
+
+// converse deals with the messages of a WebSocket until it ends.
+func (h *HTTP) converse(ctx context.Context, end context.CancelFunc, c *websocket.Conn, p *Peer, g Guest) {
+	defer func() { _ = c.CloseNow() }() // it is closed already, where there was time to say why
+	c.SetReadLimit(-1)                  // the connection's limit holds, which is asked for with each message
+	w := &webSocket{c, ctx, end}
+	go w.keep()
+	d := newConversation(h.Handler, p, g, w, w)
+	d.leaving = h.Lasting.leaving
+	err := d.serve(ctx)
+	code, text := websocket.StatusGoingAway, ""
+	var unfit *unfitError
+	switch {
+	case errors.As(err, &unfit):
+		code, text = unfit.code, unfit.text
+	case errors.Is(err, errOver):
+		code, text = websocket.StatusPolicyViolation, "the session has ended"
+	}
+	_ = c.Close(code, text) // a peer that is gone needs no farewell
+}
+
+// webSocket is the source and the sink of a conversation.
+type webSocket struct {
+	c   *websocket.Conn
+	ctx context.Context //nolint:containedctx // the connection's life, which no message bounds
+	end context.CancelFunc
+}
+
+// unfitError is why a peer is hung up on.
+type unfitError struct {
+	code websocket.StatusCode
+	text string
+}
+
+func (e *unfitError) Error() string { return e.text }
+
+// next reads a message. It does not heed its context: a read that is broken off would close the connection without a word.
+func (w *webSocket) next(_ context.Context, into *bytes.Buffer, limit int) error {
+	into.Reset()
+	kind, r, err := w.c.Reader(w.ctx)
+	switch {
+	case err != nil && websocket.CloseStatus(err) >= 0:
+		return io.EOF
+	case err != nil:
+		return fmt.Errorf("reading messages: %w", err)
+	case kind != websocket.MessageText:
+		return &broken{ReasonBinary, &unfitError{websocket.StatusUnsupportedData, "a message is not text"}}
+	}
+	switch n, err := into.ReadFrom(io.LimitReader(r, int64(limit)+1)); {
+	case err != nil:
+		return &broken{ReasonEnd, fmt.Errorf("reading messages: %w", err)}
+	case n > int64(limit):
+		return &broken{ReasonLarge, &unfitError{websocket.StatusMessageTooBig, "a message is larger than the limit"}}
+	}
+	return nil
+}
+
+func (w *webSocket) stop() {} // the end of the conversation closes the connection
+
+// send writes a message. A peer that does not take it in time is gone.
+func (w *webSocket) send(frame []byte) error {
+	ctx, cancel := context.WithTimeout(w.ctx, writeTime)
+	defer cancel()
+	if err := w.c.Write(ctx, websocket.MessageText, frame); err != nil {
+		w.end()
+		return errGone
+	}
+	return nil
+}
+
+func (w *webSocket) give() { _ = w.c.CloseNow() } // whoever writes learns of it
+
+// keep asks the peer from time to time whether it is there.
+func (w *webSocket) keep() {
+	tick := time.NewTicker(quietTime)
+	defer tick.Stop()
+	for {
+		select {
+		case <-w.ctx.Done():
+			return
+		case <-tick.C:
+		}
+		ctx, cancel := context.WithTimeout(w.ctx, writeTime)
+		err := w.c.Ping(ctx)
+		cancel()
+		if err != nil {
+			w.end()
+			return
+		}
+	}
+}
