@@ -75,7 +75,7 @@ func TestAnAgentThatTheOlderStateDoesNotKnow(t *testing.T) {
 	w, older := newWorld(t), newWorld(t)
 	w.Register(trust.ParamsOf(nil), []string{"late"}, nil)
 	late := trust.Agent("late")
-	if err := w.Quarantine(late); err != nil {
+	if err := w.Quarantine(late, orders); err != nil {
 		t.Fatal(err)
 	}
 	if err := older.Lower(w.Snapshot()); err != nil {
