@@ -21,7 +21,8 @@ var arrows = map[string][]string{
 	"store":         {},
 	"policy":        {"mcpproxy/wire"},
 
-	"toolscope":      {"mcpproxy/wire", "policy"},
+	"toolscope":      {"mcpproxy/wire", "policy", "store", "toolscope/pin"}, // what is pinned is state
+	"toolscope/pin":  {"store"},
 	"trust":          {"policy", "store"},
 	"trust/identity": {"store"},
 	"quota":          {"mcpproxy/wire", "policy", "store"},
@@ -34,7 +35,7 @@ var arrows = map[string][]string{
 	"mcpproxy/ingress":          {"mcpproxy/wire", "policy"},
 	"mcpproxy/upstream":         {"mcpproxy/upstream/sandbox", "mcpproxy/wire"},
 	"mcpproxy/upstream/sandbox": {},
-	"mcpproxy":                  {"guardrails", "mcpproxy/ingress", "mcpproxy/upstream", "mcpproxy/wire", "policy", "quota", "toolscope", "trust"},
+	"mcpproxy":                  {"guardrails", "mcpproxy/ingress", "mcpproxy/upstream", "mcpproxy/wire", "policy", "quota", "toolscope", "toolscope/pin", "trust"},
 
 	"configs": {"mcpproxy/wire", "policy"},
 	"admin":   {},

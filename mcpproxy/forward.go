@@ -132,8 +132,13 @@ func (x *exchange) finish(ctx context.Context, in *upstream.Incoming) {
 
 // review lets the gates screen an answer, and the proxy learn from a result.
 func (x *exchange) review(ctx context.Context, result *wire.Frame) *wire.Frame {
-	if x.call.Method == "tools/list" && result.Kind == wire.KindResult {
-		x.g.p.Catalog.Learn(x.call.Upstream, result)
+	if result.Kind == wire.KindResult {
+		if err := x.g.p.Catalog.Learn(&x.call, result); err != nil {
+			out := policy.Denied("audit", reasonRecord, "")
+			out.Fault = err
+			x.withhold(out)
+			return result
+		}
 	}
 	result, out := policy.Review(ctx, &x.call, result, x.out)
 	x.out = out

@@ -6,12 +6,14 @@ import (
 	"github.com/hopgate/hopgate/policy"
 	"github.com/hopgate/hopgate/quota"
 	"github.com/hopgate/hopgate/toolscope"
+	"github.com/hopgate/hopgate/toolscope/pin"
 	"github.com/hopgate/hopgate/trust"
 )
 
 // Memory is what gates remember between calls. All of it is required.
 type Memory struct {
 	Catalog *toolscope.Catalog // what upstreams offer
+	Pins    *pin.Book          // which definitions of theirs may be relied on
 	Scores  *trust.Book
 	Limits  *quota.Book
 	Vault   *guardrails.Vault
@@ -21,11 +23,11 @@ type Memory struct {
 // Gates are the gates in the order in which a call meets them. Adding one is a line here.
 func Gates(m Memory) []policy.Spec {
 	return []policy.Spec{
-		quota.Refusals(m.Limits),  // whoever hammers is asked nothing else
-		trust.Spec(m.Scores),      // how far
-		toolscope.Spec(m.Catalog), // which
-		trust.Parts(m.Scores),     // how far, for tools and tasks: behind which, so that it tells of none that is not granted
-		quota.Hours(m.Limits),     // how much
+		quota.Refusals(m.Limits),          // whoever hammers is asked nothing else
+		trust.Spec(m.Scores),              // how far
+		toolscope.Spec(m.Catalog, m.Pins), // which
+		trust.Parts(m.Scores),             // how far, for tools and tasks: behind which, so that it tells of none that is not granted
+		quota.Hours(m.Limits),             // how much
 		quota.Size(m.Limits),
 		quota.Rate(m.Limits),
 		guardrails.Spec(m.Vault, m.Said), // saying what; after the rate, because looking is what an attacker would make us pay for
@@ -33,12 +35,17 @@ func Gates(m Memory) []policy.Spec {
 	}
 }
 
-// Learning lets the proxy feed a catalog.
-func Learning(cat *toolscope.Catalog) Catalog { return learning{cat} }
+// Learning lets the proxy feed what gates remember of upstreams.
+func Learning(m Memory) Catalog { return learning{m.Catalog, m.Pins} }
 
-type learning struct{ cat *toolscope.Catalog }
+type learning struct {
+	cat  *toolscope.Catalog
+	pins *pin.Book
+}
 
-func (l learning) Learn(upstream string, result *wire.Frame) { l.cat.Learn(upstream, result) }
+func (l learning) Learn(c *policy.Call, result *wire.Frame) error {
+	return toolscope.Learn(l.cat, l.pins, c, result)
+}
 
 func (l learning) HeaderParams(upstream, tool string) []HeaderParam {
 	found := l.cat.HeaderParams(upstream, tool)

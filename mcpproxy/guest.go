@@ -169,7 +169,7 @@ func (p *Proxy) record(ctx context.Context, c *policy.Call, out *policy.Outcome)
 
 // refusal is what the agent is told of a refused call.
 func refusal(c *policy.Call, out *policy.Outcome) *ingress.Refusal {
-	r := &ingress.Refusal{Reason: out.Reason, Ref: c.Ref, Method: c.Method, Wait: out.Wait}
+	r := &ingress.Refusal{Reason: out.Reason, Ref: c.Ref, Method: c.Method, Wait: out.Wait, Tell: out.Tell}
 	if c.Frame != nil {
 		r.Modern = c.Frame.Has(wire.MetaProtocolVersion)
 		if c.Frame.Kind == wire.KindRequest {

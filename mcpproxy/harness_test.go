@@ -350,13 +350,17 @@ type catalog struct {
 	fail    func()
 }
 
-func (c *catalog) Learn(upstream string, result *wire.Frame) {
+func (c *catalog) Learn(call *policy.Call, result *wire.Frame) error {
+	if call.Method != "tools/list" {
+		return nil
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.fail != nil {
 		c.fail()
 	}
-	c.learned = append(c.learned, upstream+" "+string(result.Get(wire.ResultTools)))
+	c.learned = append(c.learned, call.Upstream+" "+string(result.Get(wire.ResultTools)))
+	return nil
 }
 
 func (c *catalog) HeaderParams(_, tool string) []mcpproxy.HeaderParam {

@@ -45,10 +45,11 @@ type Observer interface {
 	Observe(c *policy.Call, o *policy.Outcome, r *policy.Report)
 }
 
-// Catalog learns what tools an upstream offers.
+// Catalog learns what upstreams offer.
 type Catalog interface {
-	// Learn takes a tools/list result as the upstream sent it. It keeps nothing of its arguments.
-	Learn(upstream string, result *wire.Frame)
+	// Learn takes the result of a call as the upstream sent it. It keeps nothing of its arguments. After an error nothing
+	// of the result may reach the agent.
+	Learn(c *policy.Call, result *wire.Frame) error
 	// HeaderParams returns the arguments of a tool that a client mirrors into headers, or nil.
 	HeaderParams(upstream, tool string) []HeaderParam
 }

@@ -38,6 +38,7 @@ type Verdict struct {
 	Effect  Effect
 	Reason  *Reason       // set where Effect is Deny
 	Detail  string        // for the record: kind and place, no content
+	Tell    string        // for the agent, behind the text of the answer: a sentence on its own message, no policy
 	At      Pos           // the rule that decided
 	Wait    time.Duration // above 0: the same call may pass after this time
 	Facts   Facts         // for the record
@@ -82,6 +83,7 @@ type Outcome struct {
 	Gate     string  // that refused
 	Reason   *Reason // set where not allowed
 	Detail   string
+	Tell     string // what the agent is told besides the reason's answer
 	At       Pos
 	Wait     time.Duration
 	Findings []Finding // what gates saw and let pass, among it the refusals that mode observe did not act on
@@ -204,7 +206,7 @@ func (o *Outcome) apply(g *Named, v Verdict, err error, c *Call) (*Call, error) 
 		o.Findings = append(o.Findings, Finding{g.Name, v.Reason, v.Detail, v.At})
 		return c, nil
 	case v.Effect != Allow:
-		o.become(Outcome{Gate: g.Name, Reason: v.Reason, Detail: v.Detail, At: v.At, Wait: v.Wait})
+		o.become(Outcome{Gate: g.Name, Reason: v.Reason, Detail: v.Detail, Tell: v.Tell, At: v.At, Wait: v.Wait})
 		return c, nil
 	case len(v.Rewrite) == 0:
 		return c, nil

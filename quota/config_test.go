@@ -13,13 +13,14 @@ import (
 	"github.com/hopgate/hopgate/configs"
 	"github.com/hopgate/hopgate/quota"
 	"github.com/hopgate/hopgate/toolscope"
+	"github.com/hopgate/hopgate/toolscope/pin"
 )
 
 // load reads a configuration as the proxy does, with these gates and the one that has the key tools.
 func load(tb testing.TB, b *quota.Book, text string) (*configs.File, error) {
 	tb.Helper()
 	return configs.Parse("t.yaml", []byte(text), configs.Options{
-		Gates:    slices.Insert(specs(b), 1, toolscope.Spec(toolscope.NewCatalog())),
+		Gates:    slices.Insert(specs(b), 1, toolscope.Spec(toolscope.NewCatalog(), pin.Assume())),
 		Env:      func(string) (string, bool) { return "", false },
 		ReadFile: os.ReadFile,
 	})

@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 
 	"github.com/hopgate/hopgate/mcpproxy/wire"
+	"github.com/hopgate/hopgate/toolscope/pin"
 )
 
 // Bounds of what is remembered of one upstream.
@@ -22,10 +23,13 @@ const (
 type Catalog struct {
 	mu      sync.Mutex // guards shelves, not what is in them
 	shelves map[string]*shelf
+	inputs  inputs
 }
 
 // NewCatalog makes a catalog that knows no tool.
-func NewCatalog() *Catalog { return &Catalog{shelves: map[string]*shelf{}} }
+func NewCatalog() *Catalog {
+	return &Catalog{shelves: map[string]*shelf{}, inputs: inputs{byDef: map[pin.Digest]*input{}}}
+}
 
 // shelf holds the tools of one upstream. Readers see one map, which never changes; a writer puts another in its place.
 type shelf struct {

@@ -6,6 +6,7 @@ import (
 
 	"github.com/hopgate/hopgate/mcpproxy/wire"
 	"github.com/hopgate/hopgate/policy"
+	"github.com/hopgate/hopgate/toolscope/pin"
 )
 
 // errMismatch is a fault of whoever made the call: judged would be one thing and sent another.
@@ -150,6 +151,9 @@ func (s *scope) prompt(c *policy.Call) (policy.Verdict, error) {
 	}
 	at, ok := match(s.prompts, c.Target)
 	if ok {
+		if _, why := s.item(pin.Prompt, c.Target); !why.none() {
+			return policy.Refuse(why.why, why.at, why.detail), nil
+		}
 		c.Passed("prompt", at, "")
 	}
 	return s.permit(ok, reasonPrompt, at, ""), nil
@@ -166,6 +170,9 @@ func (s *scope) complete(c *policy.Call) policy.Verdict {
 		}
 		at, ok := match(s.prompts, string(name))
 		if ok {
+			if _, why := s.item(pin.Prompt, string(name)); !why.none() {
+				return policy.Refuse(why.why, why.at, why.detail)
+			}
 			c.Passed("prompt", at, "")
 		}
 		return s.permit(ok, reasonPrompt, at, "")
@@ -176,6 +183,9 @@ func (s *scope) complete(c *policy.Call) policy.Verdict {
 		}
 		at, ok := s.template(string(text))
 		if ok {
+			if _, why := s.item(pin.Template, string(text)); !why.none() {
+				return policy.Refuse(why.why, why.at, why.detail)
+			}
 			c.Passed("resource", at, "")
 		}
 		return s.permit(ok, reasonResource, at, "")

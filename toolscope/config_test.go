@@ -11,6 +11,7 @@ import (
 
 	"github.com/hopgate/hopgate/policy"
 	"github.com/hopgate/hopgate/toolscope"
+	"github.com/hopgate/hopgate/toolscope/pin"
 )
 
 func TestMistakesAreToldWithTheirPlace(t *testing.T) {
@@ -162,7 +163,7 @@ func TestEachKeyIsDocumented(t *testing.T) {
 
 func TestReasonsAreFitForTheirReaders(t *testing.T) {
 	codes := map[string]bool{}
-	for _, r := range toolscope.Spec(toolscope.NewCatalog()).Reasons {
+	for _, r := range toolscope.Spec(toolscope.NewCatalog(), pin.Assume()).Reasons {
 		text := fmt.Sprintf("%+v", *r)
 		switch {
 		case codes[r.Code]:

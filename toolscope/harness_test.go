@@ -10,6 +10,7 @@ import (
 	"github.com/hopgate/hopgate/mcpproxy/wire"
 	"github.com/hopgate/hopgate/policy"
 	"github.com/hopgate/hopgate/toolscope"
+	"github.com/hopgate/hopgate/toolscope/pin"
 )
 
 // link is a connection with this gate alone, together with what judges its messages.
@@ -69,7 +70,7 @@ func tryConnect(cat *toolscope.Catalog, cfg toolscope.Config) (*link, error) {
 		Name: "c", Agent: &policy.Agent{Name: "bot"}, Upstream: upstream, Limits: wire.DefaultLimits,
 		At: policy.Pos{File: "t.yaml", Line: 99, Col: 1},
 	}
-	spec := toolscope.Spec(cat)
+	spec := toolscope.Spec(cat, pin.Assume())
 	own, ok := spec.Config().(*toolscope.Config)
 	if !ok {
 		return nil, errors.New("the configuration is of another type")

@@ -8,6 +8,7 @@ import (
 
 	"github.com/hopgate/hopgate/mcpproxy/wire"
 	"github.com/hopgate/hopgate/policy"
+	"github.com/hopgate/hopgate/toolscope/pin"
 )
 
 // list cuts from one page of a list what the connection does not grant. The bytes, the order and the unknown members of
@@ -35,30 +36,44 @@ func (s *scope) list(method string, r *wire.Frame) policy.Verdict {
 	}
 	p := newPage(array, key, longest, method == "tools/list")
 	defer p.free()
+	var held withholding
 	for i := range p.items {
 		it := &p.items[i]
-		it.keep = it.legal && !it.twice && !it.alike && s.shows(method, p.key(it))
+		it.keep = it.legal && !it.twice && !it.alike && s.shows(method, p.key(it), &held)
 	}
 	v := policy.Pass
+	v.Findings = held.findings()
 	v.Rewrite = p.cut().Shift(r.Span(member).Lo)
 	return v
 }
 
-// shows reports whether a list may show an element. It is the standing part of what Check asks.
-func (s *scope) shows(method, key string) bool {
+// shows reports whether a list may show an element. It is the standing part of what Check asks. What is granted and not
+// shown because of its definition is noted.
+func (s *scope) shows(method, key string, held *withholding) bool {
+	var granted bool
+	var why refusal
 	switch method {
 	case "tools/list":
-		return s.standing(key, s.upstream.Task(key), s.seen.tool(key), nil).none()
+		task := s.upstream.Task(key)
+		if granted = s.standing(key, task, s.seen.tool(key), nil).none(); granted {
+			_, why = s.tool(key, task, nil)
+		}
 	case "prompts/list":
-		_, ok := match(s.prompts, key)
-		return ok && s.anyPrompt
+		if _, granted = match(s.prompts, key); granted && s.anyPrompt {
+			_, why = s.item(pin.Prompt, key)
+		}
+		granted = granted && s.anyPrompt
 	case "resources/list":
 		_, ok, _ := s.uri(key) // a URI that cannot be judged is not granted
-		return ok && s.anyResource
+		granted = ok && s.anyResource
 	default:
-		_, ok := s.template(key)
-		return ok && s.anyResource
+		if _, granted = s.template(key); granted && s.anyResource {
+			_, why = s.item(pin.Template, key)
+		}
+		granted = granted && s.anyResource
 	}
+	held.note(why)
+	return granted && why.none()
 }
 
 // page is one array of a list, taken apart. Pages are pooled; free gives one back.

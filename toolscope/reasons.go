@@ -18,6 +18,22 @@ var (
 	}
 )
 
+// Answers about definitions that are pinned.
+var (
+	answerChanged = &policy.Answer{
+		Code: "TOOL_CHANGED", Retry: policy.RetryUnknown, Form: policy.FormResult, RPC: 403, HTTP: 200,
+		Text: "Not done: what this was described as has changed, and somebody has to look at it first. Do not use it for now; use another approach or ask the user.",
+	}
+	answerUnseen = &policy.Answer{
+		Code: "NOT_LISTED", Retry: policy.RetryAfter, Form: policy.FormResult, RPC: 403, HTTP: 200,
+		Text: "Not done: this has not been listed here yet. Ask for the list first, and then send the same call once more.",
+	}
+	answerInputs = &policy.Answer{
+		Code: "ARGUMENTS_INVALID", Retry: policy.RetryChanged, Form: policy.FormResult, RPC: -32602, HTTP: 200,
+		Text: "Not done: the arguments do not satisfy the tool's input schema. Correct them and call again.",
+	}
+)
+
 // Reasons of this gate. Mode observe lets none pass that says of a message that it is not what the protocol allows.
 var (
 	reasonMethod = &policy.Reason{
@@ -79,6 +95,30 @@ var (
 		Code: "RESOURCE_NOT_ALLOWED", Answer: policy.AnswerUnknown, Severity: policy.Medium,
 		Hint: "no pattern of the connection's `resources` matches this URI, both as written and in normal form",
 	}
+	reasonChanged = &policy.Reason{
+		Code: "DEFINITION_CHANGED", Answer: answerChanged,
+		Hint: "the upstream has shown another definition than the one that is pinned; look at `hopgate upstreams diff` and decide with `hopgate upstreams accept`",
+	}
+	reasonNew = &policy.Reason{
+		Code: "DEFINITION_NEW", Answer: policy.AnswerUnknown,
+		Hint: "the definition came later than the first list of a pinned upstream; `hopgate upstreams diff` shows it, `hopgate upstreams accept` lets it in",
+	}
+	reasonShadow = &policy.Reason{
+		Code: "DEFINITION_SHADOWS", Answer: policy.AnswerUnknown,
+		Hint: "the name looks like that of another upstream's tool that an agent can reach too; `hopgate upstreams accept` lets it in",
+	}
+	reasonUnseen = &policy.Reason{
+		Code: "DEFINITION_UNSEEN", Answer: answerUnseen,
+		Hint: "the upstream is pinned, and no list has shown this definition yet, or only one beyond the bounds of what is kept",
+	}
+	reasonInputSchema = &policy.Reason{
+		Code: "INPUT_SCHEMA_UNUSABLE", Answer: policy.AnswerUnknown,
+		Hint: "the pinned input schema does not compile, is too large, or refers to schemas outside of it, so no arguments can be held against it",
+	}
+	reasonInputs = &policy.Reason{
+		Code: "ARGUMENTS_INVALID", Answer: answerInputs,
+		Hint: "the arguments do not satisfy the input schema that is pinned",
+	}
 	reasonSampling = &policy.Reason{
 		Code: "SAMPLING_NOT_ALLOWED", Answer: policy.AnswerNotPermitted,
 		Hint: "the upstream asks the agent's model; `sampling: allow` on the connection permits it",
@@ -121,4 +161,5 @@ var reasons = []*policy.Reason{
 	reasonMethod, reasonUndefined, reasonName, reasonURI, reasonParams, reasonTool, reasonDenied, reasonTask, reasonTwice, reasonMismatch,
 	reasonArgument, reasonCondition, reasonPrompt, reasonResource, reasonSampling, reasonElicitation, reasonRoots,
 	reasonModel, reasonSamplingTool, reasonSecret, reasonURLMode, reasonInput, reasonResult,
+	reasonChanged, reasonNew, reasonShadow, reasonUnseen, reasonInputSchema, reasonInputs,
 }

@@ -27,10 +27,13 @@ func (s *scope) Screen(_ context.Context, c *policy.Call, result *wire.Frame) (p
 	asked := v.Rewrite.Shift(result.Span(wire.ResultInputRequests).Lo)
 	v = policy.Pass
 	switch c.Method {
-	case "initialize":
-		v.Rewrite = s.offered(result)
-	case "server/discover":
-		v.Rewrite = append(s.offered(result), ttl(result)...)
+	case "initialize", "server/discover":
+		var held withholding
+		v.Rewrite = append(s.offered(result), s.silenced(result, &held)...)
+		v.Findings = held.findings()
+		if c.Method == "server/discover" {
+			v.Rewrite = append(v.Rewrite, ttl(result)...)
+		}
 	case "tools/list", "prompts/list", "resources/list", "resources/templates/list":
 		if v = s.list(c.Method, result); v.Effect != policy.Allow {
 			return v, nil

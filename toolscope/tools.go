@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"github.com/hopgate/hopgate/policy"
+	"github.com/hopgate/hopgate/toolscope/pin"
 )
 
 // refusal is why something is not granted. The zero refusal is none.
@@ -129,8 +130,16 @@ func (s *scope) call(c *policy.Call) (policy.Verdict, error) {
 		return policy.Verdict{}, errMismatch
 	}
 	def := s.seen.tool(c.Target)
-	if r := s.standing(c.Target, c.Task, def, c); !r.none() {
+	r := s.standing(c.Target, c.Task, def, c)
+	var it *pin.Item
+	if r.none() {
+		it, r = s.tool(c.Target, c.Task, c)
+	}
+	if !r.none() {
 		return policy.Refuse(r.why, r.at, r.detail), nil
+	}
+	if v := s.fits(it, c); v.Effect != policy.Allow {
+		return v, nil
 	}
 	if v := s.names(c); v.Effect != policy.Allow {
 		return v, nil

@@ -6,7 +6,8 @@
 // exist. What a connection grants nothing of is also cut from the capabilities that client and server declare.
 //
 // The package does not say how often, when, or with what content; it sends nothing and rewrites nothing but what policy
-// leaves out. The one thing that it remembers between calls is a [Catalog] of the tools that upstreams were seen to offer.
+// leaves out. What it remembers between calls is a [Catalog] of the tools that upstreams were seen to offer, and in package
+// pin which definitions of theirs may be relied on.
 package toolscope
 
 import (
@@ -17,7 +18,10 @@ import (
 
 	"github.com/hopgate/hopgate/mcpproxy/wire"
 	"github.com/hopgate/hopgate/policy"
+	"github.com/hopgate/hopgate/toolscope/pin"
 )
+
+const gateName = "scope"
 
 // Config are the keys of a connection that this gate reads. The zero Config grants the protocol's methods, and no tool,
 // prompt or resource.
@@ -113,17 +117,17 @@ type errEmpty string
 
 func (e errEmpty) Error() string { return "a " + string(e) + " is empty" }
 
-// Spec describes the gate. Its gates read the catalog, into which the caller puts what upstreams answer to tools/list.
-func Spec(cat *Catalog) policy.Spec {
+// Spec describes the gate. Its gates read the catalog and the book, into which [Learn] puts what upstreams answer.
+func Spec(cat *Catalog, pins *pin.Book) policy.Spec {
 	lang := sync.OnceValues(newLanguage)
-	return policy.NewSpec("scope", "which methods, tools, task types, prompts and resources", reasons,
+	return policy.NewSpec(gateName, "which methods, tools, task types, prompts and resources", reasons,
 		func(c *policy.Connection, cfg *Config) (policy.Gate, error) {
 			l, err := lang()
 			if err != nil {
 				return nil, err
 			}
-			return build(l, cat, c, cfg)
-		})
+			return build(l, cat, pins, c, cfg)
+		}).On(policy.OnUpstream, func() any { return new(UpstreamKeys) })
 }
 
 // scope is the gate of one connection. It is immutable but for what its conditions remember of schemas.
@@ -133,6 +137,7 @@ type scope struct {
 	at       policy.Pos // of the connection: where something is missing
 	maxName  int        // bytes of a tool's or prompt's name
 	seen     *shelf     // what the upstream offers
+	pinned   pinned     // what of it may be relied on
 
 	tools []rule // nil: the connection has no such key
 	deny  []policy.Pattern
@@ -164,10 +169,11 @@ type rule struct {
 
 var _ policy.Screen = (*scope)(nil)
 
-func build(l *language, cat *Catalog, c *policy.Connection, cfg *Config) (policy.Gate, error) {
+func build(l *language, cat *Catalog, pins *pin.Book, c *policy.Connection, cfg *Config) (policy.Gate, error) {
 	s := &scope{
 		agent: c.Agent.Name, upstream: c.Upstream, at: c.At, maxName: c.Limits.Name, seen: cat.shelf(c.Upstream.Name),
-		deny: cfg.Deny, tasks: cfg.Tasks, prompts: cfg.Prompts, methods: cfg.Methods,
+		pinned: pinned{PinsOf(c.Upstream), pins, &cat.inputs},
+		deny:   cfg.Deny, tasks: cfg.Tasks, prompts: cfg.Prompts, methods: cfg.Methods,
 		models: cfg.Models, modelArgs: cfg.ModelArgs, sampling: cfg.Sampling, elicitation: cfg.Elicitation, roots: cfg.Roots,
 	}
 	if s.modelArgs == nil {

@@ -21,6 +21,7 @@ import (
 	"github.com/hopgate/hopgate/mcpproxy"
 	"github.com/hopgate/hopgate/quota"
 	"github.com/hopgate/hopgate/store"
+	"github.com/hopgate/hopgate/toolscope"
 	"github.com/hopgate/hopgate/trust"
 	"github.com/hopgate/hopgate/trust/identity"
 )
@@ -101,10 +102,14 @@ func (e *engine) remember() (err error) {
 	if e.memory.Vault, err = guardrails.OpenVault(guardrails.VaultConfig{State: e.journal.State(), Dir: vaultDir(e.dir), Clock: time.Now, Random: rand.Reader}); err != nil {
 		return err
 	}
+	if e.memory.Pins, err = toolscope.OpenPins(e.journal.State(), time.Now, e.definitions); err != nil {
+		return err
+	}
 	old := func() bool { return e.journal.RolledBack() != nil }
+	e.memory.Pins.Doubt(old)
 	e.memory.Limits.Shut(old)
 	e.memory.Scores.Doubt(old)
-	e.journal.Attach(e.memory.Scores, e.memory.Limits, e.memory.Vault)
+	e.journal.Attach(e.memory.Scores, e.memory.Limits, e.memory.Vault, e.memory.Pins)
 	e.journal.AttachMarks(e.marks)
 	return nil
 }
@@ -199,7 +204,7 @@ func (e *engine) serve(ctx context.Context, file *configs.File, problem error) e
 	}
 	var err error
 	e.proxy, err = mcpproxy.New(life, mcpproxy.Config{
-		Identity: e.keys, Journal: e.journal, Catalog: mcpproxy.Learning(e.memory.Catalog),
+		Identity: e.keys, Journal: e.journal, Catalog: mcpproxy.Learning(e.memory),
 		Observers: []mcpproxy.Observer{e.memory.Limits, e.memory.Scores, e.health}, Clock: time.Now, Random: rand.Reader, Log: e.log,
 	})
 	if err != nil {
@@ -269,6 +274,7 @@ func (e *engine) announce(ctx context.Context, file *configs.File) error {
 	}
 	register(e.memory.Scores, file) // durable with the event, as is what limits carry over
 	e.memory.Limits.Register(file.Connections...)
+	e.memory.Pins.Reach(neighbours(file))
 	facts := map[string]string{"revision": configs.ShortRevision(file.Revision), "path": path, "score_params": trust.ParamsOf(file.Settings).Version()}
 	return e.journal.Event(ctx, "configuration in force", facts, []store.Put{{Key: []byte(keyConfig), Value: []byte(path)}})
 }

@@ -48,7 +48,7 @@ func (d desk) look() (*view, error) {
 	}
 	register(v.scores, v.file)
 	options := d.app.options()
-	options.Gates = mcpproxy.Gates(mcpproxy.Memory{Catalog: d.memory.Catalog, Scores: v.scores, Limits: v.limits, Vault: forgetful(), Said: d.memory.Said})
+	options.Gates = mcpproxy.Gates(mcpproxy.Memory{Catalog: d.memory.Catalog, Pins: d.memory.Pins, Scores: v.scores, Limits: v.limits, Vault: forgetful(), Said: d.memory.Said})
 	if v.file, err = configs.Parse(v.file.Path, v.file.Source, options); err != nil {
 		return nil, err
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/hopgate/hopgate/guardrails"
 	"github.com/hopgate/hopgate/quota"
 	"github.com/hopgate/hopgate/store"
+	"github.com/hopgate/hopgate/toolscope"
 	"github.com/hopgate/hopgate/trust"
 )
 
@@ -63,6 +64,9 @@ func (a *app) begin(file *configs.File) (*engine, error) {
 	e.memory.Catalog, e.memory.Vault, e.memory.Said = a.catalog, forgetful(), guardrails.NewBook()
 	var err error
 	if e.memory.Scores, err = trust.Open(new(store.Memory), time.Now); err != nil {
+		return nil, err
+	}
+	if e.memory.Pins, err = toolscope.OpenPins(new(store.Memory), time.Now, nil); err != nil {
 		return nil, err
 	}
 	if e.memory.Limits, err = quota.Open(nil, time.Now, nil); err != nil {

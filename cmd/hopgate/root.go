@@ -20,6 +20,7 @@ import (
 	"github.com/hopgate/hopgate/policy"
 	"github.com/hopgate/hopgate/quota"
 	"github.com/hopgate/hopgate/toolscope"
+	"github.com/hopgate/hopgate/toolscope/pin"
 	"github.com/hopgate/hopgate/trust"
 )
 
@@ -122,7 +123,7 @@ func (a *app) options() configs.Options {
 func imagined(catalog *toolscope.Catalog) mcpproxy.Memory {
 	const most = 999                            // nobody can have 1000
 	limits, _ := quota.Open(nil, time.Now, nil) // without a store there is nothing to fail
-	return mcpproxy.Memory{Catalog: catalog, Scores: trust.Assume(most), Limits: limits, Vault: forgetful(), Said: guardrails.NewBook()}
+	return mcpproxy.Memory{Catalog: catalog, Pins: pin.Assume(), Scores: trust.Assume(most), Limits: limits, Vault: forgetful(), Said: guardrails.NewBook()}
 }
 
 // forgetful is a vault of which nothing outlives the process.

@@ -19,6 +19,7 @@ type Refusal struct {
 	Method string        // of the request, empty where unknown
 	Modern bool          // the request is of protocol 2026-07-28 or later
 	Wait   time.Duration // above 0: when the same call may pass
+	Tell   string        // a sentence behind the answer's text, or empty
 	Data   []byte        // JSON to put into the error's data, or nil
 }
 
@@ -107,6 +108,9 @@ func (r *Refusal) error() (code int, text string) {
 // sentence is the answer's text with the code and the ref that let people find the record.
 func (r *Refusal) sentence() string {
 	text := r.Reason.Answer.Text
+	if r.Tell != "" {
+		text += " " + r.Tell
+	}
 	if s := r.seconds(); s > 0 {
 		text = fmt.Sprintf("%s Wait %d seconds.", text, s)
 	}
