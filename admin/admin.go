@@ -21,6 +21,7 @@ type API interface {
 	State
 	Health
 	Scores
+	Upstreams
 }
 
 // Agents manages the credentials of agents. Names are those of the configuration; others are ErrNotFound.

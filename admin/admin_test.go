@@ -114,6 +114,22 @@ func (d *desk) Release(_ context.Context, p admin.Party, o admin.Order) error {
 	return d.note("release %s for %s: %s", p, o.By, o.Reason)
 }
 
+func (d *desk) Upstreams(context.Context) ([]admin.Upstream, error) {
+	return []admin.Upstream{{Name: "u", Pinned: 3, Failed: moment}}, d.note("upstreams")
+}
+
+func (d *desk) Tools(_ context.Context, upstream string) ([]admin.Tool, error) {
+	return []admin.Tool{{Name: "t", Denied: map[string]string{"a": "X"}}}, d.note("tools %s", upstream)
+}
+
+func (d *desk) Definitions(_ context.Context, upstream string) ([]admin.Definition, error) {
+	return []admin.Definition{{ID: "t", Seen: `{"a":"<b>"}`}}, d.note("definitions %s", upstream)
+}
+
+func (d *desk) Accept(_ context.Context, upstream string, all []admin.Acceptance, o admin.Order) error {
+	return d.note("accept %v of %s for %s: %s", all, upstream, o.By, o.Reason)
+}
+
 func connect(t *testing.T, d *desk) *admin.Client {
 	t.Helper()
 	return admin.NewClient(serve(t, d, anybody), anybody)
@@ -197,6 +213,18 @@ func TestClientIsTheAPIOnTheOtherSide(t *testing.T) {
 				return nil, c.Quarantine(ctx, admin.Party{Name: "u", Upstream: true}, order)
 			}, nil, "quarantine upstream u for me: because",
 		},
+		"upstreams": {
+			func(c *admin.Client) (any, error) { return c.Upstreams(ctx) }, []admin.Upstream{{Name: "u", Pinned: 3, Failed: moment}}, "upstreams",
+		},
+		"tools": {
+			func(c *admin.Client) (any, error) { return c.Tools(ctx, "u/ v") }, []admin.Tool{{Name: "t", Denied: map[string]string{"a": "X"}}}, "tools u/ v",
+		},
+		"definitions": {
+			func(c *admin.Client) (any, error) { return c.Definitions(ctx, "u") }, []admin.Definition{{ID: "t", Seen: `{"a":"<b>"}`}}, "definitions u",
+		},
+		"accept definitions": {func(c *admin.Client) (any, error) {
+			return nil, c.Accept(ctx, "u", []admin.Acceptance{{ID: "t", Digest: "d"}}, order)
+		}, nil, "accept [{t d}] of u for me: because"},
 		"release": {func(c *admin.Client) (any, error) { return nil, c.Release(ctx, admin.Party{Name: "a"}, order) }, nil, "release agent a for me: because"},
 		"tail": {func(c *admin.Client) (any, error) {
 			var all []json.RawMessage

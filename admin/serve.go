@@ -106,6 +106,7 @@ func handler(api API, log zerolog.Logger) http.Handler {
 	mux.HandleFunc("GET /v1/audit/calls/{ref}", h.show)
 	mux.HandleFunc("POST /v1/state/accept-rollback", h.acceptRollback)
 	h.health(mux)
+	h.upstreams(mux)
 	return mux
 }
 

@@ -269,9 +269,9 @@ var lists = []struct{ capability, method, wanted string }{
 	{"resources", "notifications/resources/list_changed", "resourcesListChanged"},
 }
 
-// tellChanged tells every agent that its lists may have changed, because the policy has. It waits for none of them, nor
-// does Close: a peer that does not read its standard input can hold a message up for as long as it lives.
-func (p *Proxy) tellChanged() {
+// TellChanged tells every agent that its lists may have changed, because policy has, or what it rests on. It waits for none
+// of them, nor does Close: a peer that does not read its standard input can hold a message up for as long as it lives.
+func (p *Proxy) TellChanged() {
 	p.sessions.each(func(s *session) {
 		offers := s.expects()
 		p.tell(func() {

@@ -159,7 +159,7 @@ func (p *Proxy) SetPolicy(next *Policy) {
 	p.dropShared(next)
 	p.eachListener(func(l *listener) { l.recheck(next) })
 	if old.Revision != "" && old.Revision != next.Revision {
-		p.tellChanged()
+		p.TellChanged()
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"maps"
 	"math"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -161,6 +162,11 @@ func schemaOf(array []byte, it *item) []byte {
 
 // tool returns what is known of a tool, or nil.
 func (s *shelf) tool(name string) *definition { return (*s.tools.Load())[name] }
+
+// Tools returns the names of the tools that an upstream was seen to offer, sorted.
+func (c *Catalog) Tools(upstream string) []string {
+	return slices.Sorted(maps.Keys(*c.shelf(upstream).tools.Load()))
+}
 
 // HeaderParams returns the arguments of a tool that a client mirrors into headers, or nil where there are none or the tool
 // is not known. The caller must not change them.

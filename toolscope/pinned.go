@@ -175,6 +175,27 @@ func writes(definition []byte) bool {
 	return string(reads.Value) == "false" || string(destroys.Value) == "true" && string(reads.Value) != "true"
 }
 
+// Withheld says why a connection shows a tool to nobody, as the code of a reason; it is empty where the tool is listed.
+// It asks what calls and lists ask.
+func Withheld(c *policy.Connection, tool string) string {
+	for i := range c.Gates {
+		s, ok := c.Gates[i].Gate.(*scope)
+		if !ok {
+			continue
+		}
+		task := s.upstream.Task(tool)
+		why := s.standing(tool, task, s.seen.tool(tool), nil)
+		if why.none() {
+			_, why = s.tool(tool, task, nil)
+		}
+		if !why.none() {
+			return why.why.Code
+		}
+		return ""
+	}
+	return policy.ReasonFault.Code
+}
+
 // fits holds the arguments of a call against the pinned input schema.
 func (s *scope) fits(it *pin.Item, c *policy.Call) policy.Verdict {
 	if it == nil {

@@ -108,7 +108,7 @@ func TestChangedToolIsWithheldFromListAndCall(t *testing.T) {
 			t.Errorf("%s: got %q, want %q", tool, got, want)
 		}
 	}
-	wish := pin.Wish{ID: pin.ID{Kind: pin.Tool, Name: "get_b"}, Digest: pin.Sum([]byte(getBNew))}
+	wish := pin.Wish{ID: pin.ID{Kind: pin.Tool, Name: "get_b"}, Digest: pin.Sum([]byte(getBNew)).String()}
 	if err := l.pins.Accept("up", []pin.Wish{wish}); err != nil {
 		t.Fatal(err)
 	}

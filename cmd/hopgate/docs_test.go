@@ -19,6 +19,7 @@ var guides = map[string][]string{
 	"docs/limits.md": {"refusals", "hours", "size", "rate", "spend"},
 	"docs/trust.md":  {"trust"},
 	"docs/grants.md": {"scope"},
+	"docs/pins.md":   nil, // the other keys of the gate are in grants.md
 }
 
 var example = regexp.MustCompile("(?s)```yaml\n(.*?)```")
@@ -56,6 +57,9 @@ func examples(t *testing.T, path string) (all []string) {
 
 func TestGuidesShowEveryKey(t *testing.T) {
 	for path, gates := range guides {
+		if gates == nil {
+			continue
+		}
 		t.Run(path, func(t *testing.T) {
 			shown := strings.Join(examples(t, path), "\n")
 			found := 0

@@ -38,6 +38,7 @@ type engine struct {
 	keys    *identity.Registry
 	memory  mcpproxy.Memory
 	health  *stats.Meter
+	watches *stats.Watch    // over upstreams
 	proxy   *mcpproxy.Proxy // nil where only the state is wanted
 
 	mu      sync.Mutex // guards what follows; held while a configuration is put in force
@@ -71,7 +72,7 @@ func (a *app) openState(ctx context.Context, dir string, log zerolog.Logger, kee
 	ctx, stop := context.WithCancel(ctx)
 	e := &engine{
 		app: a, dir: dir, log: log, started: time.Now(), owner: owner, stop: stop, servers: map[string]*server{},
-		health: stats.New(time.Now),
+		health: stats.New(time.Now), watches: stats.NewWatch(time.Now),
 	}
 	e.memory.Said = guardrails.NewBook()
 	e.journal, err = audit.Open(ctx, audit.Config{Dir: dir, Clock: time.Now, Random: rand.Reader, Log: log, Keep: keep, Anchor: anchorOf(dir), Ballast: true, Veil: e.memory.Said.Veil})
@@ -205,7 +206,7 @@ func (e *engine) serve(ctx context.Context, file *configs.File, problem error) e
 	var err error
 	e.proxy, err = mcpproxy.New(life, mcpproxy.Config{
 		Identity: e.keys, Journal: e.journal, Catalog: mcpproxy.Learning(e.memory),
-		Observers: []mcpproxy.Observer{e.memory.Limits, e.memory.Scores, e.health}, Clock: time.Now, Random: rand.Reader, Log: e.log,
+		Observers: []mcpproxy.Observer{e.memory.Limits, e.memory.Scores, e.health, e.watches}, Clock: time.Now, Random: rand.Reader, Log: e.log,
 	})
 	if err != nil {
 		return err

@@ -60,7 +60,7 @@ func (a *app) withJudge(ctx context.Context, f func(context.Context, admin.API) 
 
 // begin is an engine over nothing, to judge calls that nobody makes. It has no journal.
 func (a *app) begin(file *configs.File) (*engine, error) {
-	e := &engine{app: a, file: file, health: stats.New(time.Now)}
+	e := &engine{app: a, file: file, health: stats.New(time.Now), watches: stats.NewWatch(time.Now)}
 	e.memory.Catalog, e.memory.Vault, e.memory.Said = a.catalog, forgetful(), guardrails.NewBook()
 	var err error
 	if e.memory.Scores, err = trust.Open(new(store.Memory), time.Now); err != nil {

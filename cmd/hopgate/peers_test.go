@@ -54,7 +54,7 @@ func echoMain() {
 		case "initialize":
 			result = fmt.Sprintf(`{"protocolVersion":%q,"capabilities":{"tools":{}},"serverInfo":{"name":"echo","version":"1"}}`, m.Params.ProtocolVersion)
 		case "tools/list":
-			result = `{"tools":` + echoTools + `}`
+			result = `{"tools":` + offered() + `}`
 		case "tools/call":
 			said := m.Params.Name + " " + string(m.Params.Arguments)
 			switch m.Params.Name {
@@ -73,6 +73,14 @@ func echoMain() {
 		}
 		fmt.Printf(`{"jsonrpc":"2.0","id":%s,"result":%s}`+"\n", m.ID, result)
 	}
+}
+
+// offered are the tools of echo, or what stands in the file that ECHO_TOOLS names.
+func offered() string {
+	if text, err := os.ReadFile(os.Getenv("ECHO_TOOLS")); err == nil {
+		return strings.TrimSpace(string(text))
+	}
+	return echoTools
 }
 
 // countCall adds a byte to a file, so that a test can count calls.

@@ -12,10 +12,10 @@ var (
 	ErrMoved   = errors.New("it is another definition by now; look at it again")
 )
 
-// Wish is a definition that an operator agrees to: the one with these bytes.
+// Wish is a definition that an operator agrees to.
 type Wish struct {
 	ID     ID
-	Digest Digest
+	Digest string // of its bytes, as [Digest.String] writes it
 }
 
 // Accept pins definitions, all of them or none: those that wait, or where the digest is that of the pinned bytes those,
@@ -56,9 +56,9 @@ func (s *shelf) agree(w Wish, now int64) (*Item, error) {
 	}
 	next := *was
 	switch {
-	case Sum(was.Waiting()) == w.Digest:
+	case Sum(was.Waiting()).String() == w.Digest:
 		next.Pinned = was.Waiting()
-	case was.Pinned != nil && was.digest == w.Digest:
+	case was.Pinned != nil && was.digest.String() == w.Digest:
 	default:
 		return nil, ErrMoved
 	}

@@ -82,8 +82,8 @@ func (c Condition) String() string {
 // Digest is the SHA-256 of a definition's bytes.
 type Digest [sha256.Size]byte
 
-// String writes the beginning of a digest, which is enough for people to tell definitions apart.
-func (d Digest) String() string { return hex.EncodeToString(d[:6]) }
+// String writes the first half of a digest. An upstream that wants two definitions with the same one has to try 2^64.
+func (d Digest) String() string { return hex.EncodeToString(d[:sha256.Size/2]) }
 
 // Item is what is kept of one definition. It is immutable; another one takes its place when something changes.
 type Item struct {

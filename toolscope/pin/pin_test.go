@@ -104,7 +104,7 @@ func (w *world) is(upstream string, want ...string) {
 }
 
 func (w *world) accept(upstream, name, definition string) error {
-	return w.book.Accept(upstream, []pin.Wish{{ID: pin.ID{Kind: pin.Tool, Name: name}, Digest: pin.Sum([]byte(definition))}})
+	return w.book.Accept(upstream, []pin.Wish{{ID: pin.ID{Kind: pin.Tool, Name: name}, Digest: pin.Sum([]byte(definition)).String()}})
 }
 
 func TestFirstListIsPinnedAndAChangeWithholdsOnlyThatItem(t *testing.T) {
@@ -168,8 +168,8 @@ func TestAcceptTakesOnlyWhatWasLookedAt(t *testing.T) {
 	w.list("up", "a=2", "b=2")
 	w.list("up", "a=3", "b=2")
 	both := []pin.Wish{
-		{ID: pin.ID{Kind: pin.Tool, Name: "b"}, Digest: pin.Sum([]byte("2"))},
-		{ID: pin.ID{Kind: pin.Tool, Name: "a"}, Digest: pin.Sum([]byte("2"))},
+		{ID: pin.ID{Kind: pin.Tool, Name: "b"}, Digest: pin.Sum([]byte("2")).String()},
+		{ID: pin.ID{Kind: pin.Tool, Name: "a"}, Digest: pin.Sum([]byte("2")).String()},
 	}
 	if err := w.book.Accept("up", both); !errors.Is(err, pin.ErrMoved) {
 		t.Errorf("got %v, want ErrMoved", err)
