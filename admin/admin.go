@@ -91,6 +91,7 @@ type Status struct {
 	PID      int       `json:"pid"`
 	Started  time.Time `json:"started"`
 	State    string    `json:"state"`    // directory
+	Anchor   string    `json:"anchor"`   // file outside it
 	Config   string    `json:"config"`   // path
 	Revision string    `json:"revision"` // of the configuration in force
 	Listen   string    `json:"listen,omitempty"`

@@ -26,6 +26,9 @@ const (
 	whyUnknown = "the journal has an anchor, and none is configured"
 )
 
+// ErrAnchor says that the anchor cannot be where it should be, or cannot be written there.
+var ErrAnchor = errors.New("the anchor outside the state directory")
+
 // anchorKey is there once an anchor was written: from then on one that is missing is a rollback.
 var anchorKey = []byte("journal/anchored")
 
@@ -105,7 +108,7 @@ func checkAnchorPath(dir, path string) error {
 		return err
 	}
 	if in, err := filepath.Rel(dir, path); err == nil && filepath.IsLocal(in) {
-		return errors.New("the anchor lies in the state directory, where whatever is done to the state is done to it too")
+		return errors.New("it lies in the state directory, where whatever is done to the state is done to it too")
 	}
 	return nil
 }
@@ -235,8 +238,12 @@ func (c *Config) checkAnchor() error {
 	if c.Anchor == "" {
 		return nil
 	}
-	if err := checkAnchorPath(c.Dir, c.Anchor); err != nil {
-		return err
+	err := checkAnchorPath(c.Dir, c.Anchor)
+	if err == nil {
+		err = os.MkdirAll(filepath.Dir(c.Anchor), 0o700)
 	}
-	return os.MkdirAll(filepath.Dir(c.Anchor), 0o700)
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrAnchor, err)
+	}
+	return nil
 }

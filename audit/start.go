@@ -62,7 +62,8 @@ func (o *opening) start() (*Journal, error) {
 	return j, nil
 }
 
-// anchor compares the journal with its anchor, and writes the first.
+// anchor compares the journal with its anchor, and writes it: where that cannot be done, the first checkpoint would end the
+// journal.
 func (o *opening) anchor() (*keeper, *Rollback, error) {
 	k := &keeper{files: o.cfg.Files, path: o.cfg.Anchor, signer: o.keys.signer, marks: o.witness.anchor.marks}
 	restored, err := wasRestored(o.dir)
@@ -73,13 +74,11 @@ func (o *opening) anchor() (*keeper, *Rollback, error) {
 		k.held.Store(true)
 		return k, r, nil
 	}
-	if o.witness.missing {
-		end := checkpoint{size: o.end.seq(), root: o.end.tree.root()}
-		if err = k.write(end, o.end.chain); err != nil {
-			err = fmt.Errorf("writing the anchor, which lies outside the state directory: %w", err)
-		}
+	end := checkpoint{size: o.end.seq(), root: o.end.tree.root()}
+	if err := k.write(end, o.end.chain); err != nil {
+		return nil, nil, fmt.Errorf("%w: %w", ErrAnchor, err)
 	}
-	return k, nil, err
+	return k, nil, nil
 }
 
 // anchored puts on record how the journal compares with its anchor. That there is one is on record only when it is

@@ -151,7 +151,7 @@ func TestDecoderAndSchemaAgreeOnEveryValue(t *testing.T) {
 	}
 	places := map[string][]string{
 		"%s: %s\n":             {"listen", "limits", "agents", "upstreams", "connections", "defaults", "store", "audit", "tests"},
-		"listen: { %s: %s }\n": {"mcp"}, "audit: { %s: %s }\n": {"keep"}, "agents: { %s: %s }\n": {"bot", "a b"},
+		"listen: { %s: %s }\n": {"mcp"}, "audit: { %s: %s }\n": {"keep", "anchor"}, "agents: { %s: %s }\n": {"bot", "a b"},
 		"listen: { mcp: { %s: %s } }\n":                    {"addr", "url", "tls", "plaintext", "hosts", "origins"},
 		"upstreams: { up: { command: x, %s: %s } }\n":      {"env", "dir", "url", "tasks", "headers"},
 		"upstreams: { up: { url: 'http://x', %s: %s } }\n": {"headers", "command", "env", "tasks"},

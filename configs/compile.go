@@ -43,6 +43,7 @@ func (c *compiler) compile(doc *document) {
 	c.file.Limits = c.limits("limits", &doc.Limits, wire.DefaultLimits, false)
 	c.store(doc.Store)
 	c.file.Audit.Keep = c.duration("audit.keep", doc.Audit.Keep, defaultKeep, minKeep, 0)
+	c.anchor(doc.Audit.Anchor)
 	c.shared = doc.Gates
 	c.groups(doc)
 	for i := range doc.Agents {
@@ -129,6 +130,23 @@ func (c *compiler) store(t text) {
 	default:
 		c.file.Store = filepath.Clean(rest)
 	}
+}
+
+func (c *compiler) anchor(t text) {
+	const path = "audit.anchor"
+	if t.At.Line == 0 {
+		return
+	}
+	anchor := c.relative(path, t)
+	if anchor == "" {
+		c.report.fail(CodeValue, t.At, path, "the name of the anchor is empty", "leave the key out for a file beside the state directory")
+		return
+	}
+	if in, err := filepath.Rel(c.file.Store, anchor); c.file.Store != "" && err == nil && filepath.IsLocal(in) {
+		c.report.fail(CodeValue, t.At, path, "the anchor lies in the state directory",
+			"put it where whatever is done to the state directory is not done to it too")
+	}
+	c.file.Audit.Anchor = anchor
 }
 
 // relative resolves a path against the folder of the file.

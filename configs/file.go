@@ -164,7 +164,8 @@ func (u *Upstream) Digest() [sha256.Size]byte {
 
 // Audit is what holds for the journal.
 type Audit struct {
-	Keep time.Duration // how long records are kept
+	Keep   time.Duration // how long records are kept
+	Anchor string        // file outside the state directory; empty for the one beside it
 }
 
 // Test is one expectation of the file.

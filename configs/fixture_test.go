@@ -84,6 +84,9 @@ func dump(f *configs.File) string {
 		fmt.Fprintf(&b, " cert %s key %s", l.TLS.Cert, l.TLS.Key)
 	}
 	fmt.Fprintf(&b, "\nlimits %+v\nstore %q\nkeep %v\n", f.Limits, f.Store, f.Audit.Keep)
+	if f.Audit.Anchor != "" {
+		fmt.Fprintf(&b, "anchor %q\n", f.Audit.Anchor)
+	}
 	for _, a := range f.Agents {
 		fmt.Fprintf(&b, "agent %s %s at %s\n", a.Name, a.Auth, a.At)
 	}

@@ -164,7 +164,8 @@ type defaults struct {
 
 // audit is the section on the journal.
 type audit struct {
-	Keep *duration `yaml:"keep" doc:"How long records are kept, at least 1d. Default 180d."`
+	Keep   *duration `yaml:"keep" doc:"How long records are kept, at least 1d. Default 180d."`
+	Anchor text      `yaml:"anchor" doc:"File outside the state directory by which an older copy of that is found out; absolute, or relative to this file. Default: beside the state directory, with .anchor behind its name."`
 }
 
 // test is one entry of tests.

@@ -33,19 +33,15 @@ func (a *app) withRecords(c *cobra.Command, f func(context.Context, admin.API) e
 }
 
 // records says in which directory the records are. Reading makes none.
-func (a *app) records() (string, error) {
-	configured, err := a.storeOf()
+func (a *app) records() (place, error) {
+	at, err := a.place(nil)
 	if err != nil {
-		return "", err
+		return at, err
 	}
-	dir, err := a.stateDir(configured)
-	if err != nil {
-		return "", err
+	if _, err := os.Stat(at.dir); err != nil {
+		return at, fmt.Errorf("there are no records in %s: %w", at.dir, errors.Unwrap(err))
 	}
-	if _, err := os.Stat(dir); err != nil {
-		return "", fmt.Errorf("there are no records in %s: %w", dir, errors.Unwrap(err))
-	}
-	return dir, nil
+	return at, nil
 }
 
 func (a *app) auditTail() *cobra.Command {
@@ -57,8 +53,8 @@ func (a *app) auditTail() *cobra.Command {
 		Short: "Show the last records, and with -f every new one",
 		Args:  args(0, "no arguments"),
 		RunE: func(c *cobra.Command, _ []string) error {
-			if dir, err := a.records(); err == nil && follow && !store.Held(dir) {
-				return idle(dir) // and to wait here would keep one from starting
+			if at, err := a.records(); err == nil && follow && !store.Held(at.dir) {
+				return idle(at.dir) // and to wait here would keep one from starting
 			}
 			return a.withRecords(c, func(ctx context.Context, api admin.API) error {
 				for raw, err := range api.Tail(ctx, n, follow) {
@@ -244,7 +240,7 @@ func (a *app) auditVerify() *cobra.Command {
 		Short: "Check the journal from its first byte to its last; needs no running process",
 		Args:  args(0, "no arguments"),
 		RunE: func(c *cobra.Command, _ []string) error {
-			dir, err := a.records()
+			at, err := a.records()
 			if err != nil {
 				return err
 			}
@@ -256,7 +252,7 @@ func (a *app) auditVerify() *cobra.Command {
 				}
 				key = string(raw)
 			}
-			v, err := audit.Verify(c.Context(), dir, key)
+			v, err := audit.Verify(c.Context(), at.dir, key)
 			if err != nil {
 				return err
 			}

@@ -33,7 +33,7 @@ func BenchmarkStdio1K(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	e, err := a.openState(b.Context(), a.state, zerolog.Nop(), 0)
+	e, err := a.openState(b.Context(), place{a.state, a.state + ".anchor"}, zerolog.Nop(), 0)
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -159,7 +159,7 @@ func benchEngine(b *testing.B, upstreamURL, connection string) (target, key stri
 	if err != nil {
 		b.Fatal(err)
 	}
-	e, err := a.openState(b.Context(), a.state, zerolog.Nop(), 0)
+	e, err := a.openState(b.Context(), place{a.state, a.state + ".anchor"}, zerolog.Nop(), 0)
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -133,14 +133,11 @@ func (a *app) stop() *cobra.Command {
 			"has started it.",
 		Args: args(0, "no arguments"),
 		RunE: func(c *cobra.Command, _ []string) error {
-			configured, err := a.storeOf()
+			at, err := a.place(nil)
 			if err != nil {
 				return err
 			}
-			dir, err := a.stateDir(configured)
-			if err != nil {
-				return err
-			}
+			dir := at.dir
 			if !store.Held(dir) {
 				return &coded{exitUnreachable, fmt.Errorf("no process owns the state in %s", dir), "there is nothing to stop"}
 			}

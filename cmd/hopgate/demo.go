@@ -81,7 +81,11 @@ func (a *app) runDemo(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	e, err := quiet.openState(ctx, quiet.state, zerolog.Nop(), 0)
+	at, err := quiet.place(file)
+	if err != nil {
+		return err
+	}
+	e, err := quiet.openState(ctx, at, zerolog.Nop(), 0)
 	if err != nil {
 		return err
 	}

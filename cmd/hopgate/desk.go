@@ -29,20 +29,14 @@ var _ admin.API = desk{}
 // withAPI runs a command against the process that owns the state, or against the state itself where no process does. file
 // is nil where the configuration does not matter.
 func (a *app) withAPI(ctx context.Context, file *configs.File, f func(admin.API) error) (err error) {
-	var configured string
-	if file != nil {
-		configured = file.Store
-	} else if configured, err = a.storeOf(); err != nil {
-		return err
-	}
-	dir, err := a.stateDir(configured)
+	at, err := a.place(file)
 	if err != nil {
 		return err
 	}
-	if store.Held(dir) {
-		return f(admin.NewClient(a.socket(dir, socketAdmin), relay.Ours))
+	if store.Held(at.dir) {
+		return f(admin.NewClient(a.socket(at.dir, socketAdmin), relay.Ours))
 	}
-	e, err := a.openState(ctx, dir, zerolog.New(a.words).Level(zerolog.WarnLevel), keepOf(file))
+	e, err := a.openState(ctx, at, zerolog.New(a.words).Level(zerolog.WarnLevel), keepOf(file))
 	if err != nil {
 		return err
 	}
@@ -82,7 +76,7 @@ func (d desk) Status(context.Context) (admin.Status, error) {
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	s := admin.Status{Version: version(), PID: os.Getpid(), Started: d.started, State: d.dir, Config: config, LastGood: d.notGood}
+	s := admin.Status{Version: version(), PID: os.Getpid(), Started: d.started, State: d.dir, Anchor: d.anchor, Config: config, LastGood: d.notGood}
 	if d.file != nil {
 		s.Revision = configs.ShortRevision(d.file.Revision)
 		if d.prepare != nil {

@@ -29,8 +29,8 @@ import (
 // engine is the process that owns a state directory: the journal, the credentials, and where agents are served the proxy
 // with the configuration that is in force.
 type engine struct {
-	app     *app
-	dir     string
+	app *app
+	place
 	log     zerolog.Logger
 	started time.Time
 	owner   *store.Owner
@@ -64,18 +64,18 @@ const (
 )
 
 // openState claims a state directory and opens what it holds. Nobody is served yet.
-func (a *app) openState(ctx context.Context, dir string, log zerolog.Logger, keep time.Duration) (*engine, error) {
-	owner, err := store.Lock(dir)
+func (a *app) openState(ctx context.Context, at place, log zerolog.Logger, keep time.Duration) (*engine, error) {
+	owner, err := store.Lock(at.dir)
 	if err != nil {
 		return nil, err
 	}
 	ctx, stop := context.WithCancel(ctx)
 	e := &engine{
-		app: a, dir: dir, log: log, started: time.Now(), owner: owner, stop: stop, servers: map[string]*server{},
+		app: a, place: at, log: log, started: time.Now(), owner: owner, stop: stop, servers: map[string]*server{},
 		health: stats.New(time.Now), watches: stats.NewWatch(time.Now),
 	}
 	e.memory.Said = guardrails.NewBook()
-	e.journal, err = audit.Open(ctx, audit.Config{Dir: dir, Clock: time.Now, Random: rand.Reader, Log: log, Keep: keep, Anchor: anchorOf(dir), Ballast: true, Veil: e.memory.Said.Veil})
+	e.journal, err = audit.Open(ctx, audit.Config{Dir: at.dir, Clock: time.Now, Random: rand.Reader, Log: log, Keep: keep, Anchor: at.anchor, Ballast: true, Veil: e.memory.Said.Veil})
 	if err == nil {
 		err = e.journal.Flush(ctx)
 	}
@@ -86,7 +86,7 @@ func (a *app) openState(ctx context.Context, dir string, log zerolog.Logger, kee
 		err = e.remember()
 	}
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("opening the state in %s: %w", dir, err), e.close())
+		return nil, errors.Join(fmt.Errorf("opening the state in %s: %w", at.dir, err), e.close())
 	}
 	return e, nil
 }
@@ -229,8 +229,11 @@ func (e *engine) serve(ctx context.Context, file *configs.File, problem error) e
 
 // apply tests a configuration and puts it in force, wholly or not at all.
 func (e *engine) apply(ctx context.Context, file *configs.File) error {
-	if dir, err := e.app.stateDir(file.Store); err != nil || dir != e.dir {
+	switch at, err := e.app.place(file); {
+	case err != nil || at.dir != e.dir:
 		return errors.Join(err, &coded{exitConfig, fmt.Errorf("the state is in %s, and %s names another store", e.dir, file.Path), "restart to change the store"})
+	case at.anchor != e.anchor:
+		return &coded{exitConfig, fmt.Errorf("the anchor is %s, and %s names another", e.anchor, file.Path), "stop the process, move the anchor, and start again"}
 	}
 	if failures := file.RunTests(ctx); len(failures) > 0 {
 		return &failedTests{file.Diagnostics(failures)}

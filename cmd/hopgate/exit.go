@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/hopgate/hopgate/admin"
+	"github.com/hopgate/hopgate/audit"
 	"github.com/hopgate/hopgate/configs"
 	"github.com/hopgate/hopgate/store"
 )
@@ -97,6 +98,9 @@ func (a *app) explain(err error) int {
 	case errors.Is(err, store.ErrLocked):
 		complain(a.words, err, "one process owns a state directory at a time; stop that one, or use another --state")
 		return exitLocked
+	case errors.Is(err, audit.ErrAnchor):
+		complain(a.words, err, "audit: anchor: FILE in the configuration puts it elsewhere; it must be writable, and outlive the state directory")
+		return exitConfig
 	case errors.Is(err, admin.ErrUnreachable):
 		complain(a.words, err, "the process that owns the state directory is starting, stopping or stuck; try again")
 		return exitUnreachable

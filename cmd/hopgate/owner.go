@@ -22,16 +22,12 @@ import (
 // configuration on disk and the state; and where there is no state, against one in which nothing has happened yet. It
 // makes no state.
 func (a *app) withJudge(ctx context.Context, f func(context.Context, admin.API) error) error {
-	configured, err := a.storeOf()
+	at, err := a.place(nil)
 	if err != nil {
 		return err
 	}
-	dir, err := a.stateDir(configured)
-	if err != nil {
-		return err
-	}
-	if store.Held(dir) {
-		api := admin.NewClient(a.socket(dir, socketAdmin), relay.Ours)
+	if store.Held(at.dir) {
+		api := admin.NewClient(a.socket(at.dir, socketAdmin), relay.Ours)
 		if _, err := os.Stat(a.config); err == nil {
 			if err := a.bound(ctx, api); err != nil {
 				return err
@@ -43,7 +39,7 @@ func (a *app) withJudge(ctx context.Context, f func(context.Context, admin.API) 
 	if err != nil {
 		return err
 	}
-	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
+	if _, err := os.Stat(at.dir); errors.Is(err, fs.ErrNotExist) {
 		e, err := a.begin(file)
 		if err != nil {
 			return err
@@ -78,12 +74,12 @@ func (a *app) begin(file *configs.File) (*engine, error) {
 // withOrders runs a command that changes something in the state. A configuration that is not sound does not stand in its
 // way: to stop an agent must be possible then too.
 func (a *app) withOrders(ctx context.Context, f func(context.Context, admin.API) error) error {
-	dir, err := a.records()
+	at, err := a.records()
 	if err != nil {
 		return err
 	}
 	var file *configs.File
-	if !store.Held(dir) {
+	if !store.Held(at.dir) {
 		if sound, err := a.load(); err == nil {
 			file = sound
 		}

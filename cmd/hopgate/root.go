@@ -154,26 +154,49 @@ func (a *app) warnEnded(file *configs.File) {
 	_ = file.Warn(ended).Render(a.words, isTerminal(a.words)) // nobody to tell of a terminal that is gone
 }
 
-// storeOf reads where the state is from the configuration. One that is not sound elsewhere does not stand in the way: its
-// records can still be read, and what was last in force is in there too.
-func (a *app) storeOf() (string, error) {
-	data, err := os.ReadFile(a.config)
-	if errors.Is(err, os.ErrNotExist) {
-		return "", nil
-	}
-	if err != nil {
-		return "", err
-	}
-	for line := range strings.Lines(string(data)) {
-		if strings.HasPrefix(line, "store:") {
-			file, err := configs.Parse(a.config, []byte("version: 1\n"+line), a.options())
-			if err != nil {
-				return "", err
-			}
-			return file.Store, nil
+// place is where the state is.
+type place struct {
+	dir    string
+	anchor string // file outside dir by which an older copy of dir is found out
+}
+
+// place says where the state is. file is nil where the configuration was not read, or is not sound.
+func (a *app) place(file *configs.File) (at place, err error) {
+	if file == nil {
+		if file, err = a.places(); err != nil {
+			return at, err
 		}
 	}
-	return "", nil
+	if at.dir, err = a.stateDir(file.Store); err != nil {
+		return at, err
+	}
+	if at.anchor = file.Audit.Anchor; at.anchor == "" {
+		at.anchor = at.dir + ".anchor"
+	}
+	at.anchor, err = filepath.Abs(at.anchor)
+	return at, err
+}
+
+// places reads the sections of the configuration that say where the state is, and no others. A configuration that is not
+// sound elsewhere does not stand in the way: its records can still be read, and what was last in force is in there too.
+func (a *app) places() (*configs.File, error) {
+	data, err := os.ReadFile(a.config)
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return nil, err
+	}
+	var text strings.Builder
+	wanted := false
+	for line := range strings.Lines(string(data)) {
+		if strings.Trim(line[:1], " #\t\r\n") != "" { // not indented: another section begins
+			wanted = strings.HasPrefix(line, "store:") || strings.HasPrefix(line, "audit:")
+		}
+		if wanted {
+			text.WriteString(strings.TrimSuffix(line, "\n"))
+		}
+		text.WriteByte('\n') // what is left stays on its line
+	}
+	text.WriteString("version: 1\n")
+	return configs.Parse(a.config, []byte(text.String()), a.options())
 }
 
 // stateDir says where the state is: what the flag says, else the configuration, else the platform.

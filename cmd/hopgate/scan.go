@@ -87,15 +87,11 @@ func (a *app) profiles(named bool) (*guardrails.Profiles, error) {
 
 // vault is that of the state: hashes hold for one.
 func (a *app) vault() (*guardrails.Vault, error) {
-	configured, err := a.storeOf()
+	at, err := a.place(nil)
 	if err != nil {
 		return nil, err
 	}
-	dir, err := a.stateDir(configured)
-	if err != nil {
-		return nil, err
-	}
-	return guardrails.OpenVault(guardrails.VaultConfig{Dir: vaultDir(dir), Clock: time.Now, Random: rand.Reader})
+	return guardrails.OpenVault(guardrails.VaultConfig{Dir: vaultDir(at.dir), Clock: time.Now, Random: rand.Reader})
 }
 
 func vaultDir(state string) string { return filepath.Join(state, "vault") }

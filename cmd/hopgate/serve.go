@@ -66,24 +66,22 @@ func (a *app) own(ctx context.Context, vacate vacate, f func(context.Context, *e
 		return err
 	}
 	file, problem := a.load()
-	var configured string
 	if problem == nil {
 		a.warn(file)
 		a.warnEnded(file)
-		configured = file.Store
-	} else if configured, err = a.storeOf(); err != nil {
+	} else if _, err := a.places(); err != nil {
 		return problem
 	}
-	dir, err := a.stateDir(configured)
+	at, err := a.place(file)
 	if err != nil {
 		return errors.Join(problem, err)
 	}
-	if _, err := os.Stat(dir); problem != nil && errors.Is(err, os.ErrNotExist) {
+	if _, err := os.Stat(at.dir); problem != nil && errors.Is(err, os.ErrNotExist) {
 		return problem // nothing was ever in force
 	}
-	e, err := a.openState(ctx, dir, log, keepOf(file))
-	for errors.Is(err, store.ErrLocked) && vacate != nil && vacate(ctx, dir) {
-		e, err = a.openState(ctx, dir, log, keepOf(file))
+	e, err := a.openState(ctx, at, log, keepOf(file))
+	for errors.Is(err, store.ErrLocked) && vacate != nil && vacate(ctx, at.dir) {
+		e, err = a.openState(ctx, at, log, keepOf(file))
 	}
 	if err != nil {
 		return err

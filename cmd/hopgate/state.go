@@ -21,9 +21,6 @@ func (a *app) stateOf() *cobra.Command {
 	return c
 }
 
-// anchorOf is the file outside a state directory by which an older copy of the directory is found out.
-func anchorOf(dir string) string { return dir + ".anchor" }
-
 // stateReport is what is known of a state directory.
 type stateReport struct {
 	Journal  audit.Verification `json:"journal"`
@@ -41,20 +38,20 @@ func (a *app) stateCheck() *cobra.Command {
 			"is changed, and a process may be at work. The exit code is 20 where the journal is damaged or was rolled back.",
 		Args: args(0, "no arguments"),
 		RunE: func(c *cobra.Command, _ []string) (err error) {
-			dir, err := a.records()
+			at, err := a.records()
 			if err != nil {
 				return err
 			}
-			r := stateReport{Anchor: anchorOf(dir)}
-			if r.Journal, err = audit.Verify(c.Context(), dir, ""); err != nil {
+			r := stateReport{Anchor: at.anchor}
+			if r.Journal, err = audit.Verify(c.Context(), at.dir, ""); err != nil {
 				return err
 			}
 			if r.Journal.Damage == nil {
-				if r.Rollback, err = audit.CheckAnchor(dir, r.Anchor); err != nil {
+				if r.Rollback, err = audit.CheckAnchor(at.dir, r.Anchor); err != nil {
 					return err
 				}
 			}
-			if info, err := os.Stat(filepath.Join(dir, audit.Ballast)); err == nil {
+			if info, err := os.Stat(filepath.Join(at.dir, audit.Ballast)); err == nil {
 				r.Ballast = info.Size()
 			}
 			return a.showState(&r, format)
@@ -100,11 +97,11 @@ func (a *app) stateBackup() *cobra.Command {
 			"verified. It holds the signing key: keep it as you keep the state.",
 		Args: args(1, "a directory"),
 		RunE: func(c *cobra.Command, given []string) error {
-			dir, err := a.records()
+			at, err := a.records()
 			if err != nil {
 				return err
 			}
-			v, err := audit.Backup(c.Context(), dir, given[0])
+			v, err := audit.Backup(c.Context(), at.dir, given[0])
 			if err != nil {
 				return damaged(err)
 			}
@@ -122,14 +119,11 @@ func (a *app) stateRestore() *cobra.Command {
 			"spend cap stay closed until hopgate state accept-rollback.",
 		Args: args(1, "a directory"),
 		RunE: func(c *cobra.Command, given []string) (err error) {
-			configured, err := a.storeOf()
+			at, err := a.place(nil)
 			if err != nil {
 				return err
 			}
-			dir, err := a.stateDir(configured)
-			if err != nil {
-				return err
-			}
+			dir := at.dir
 			owner, err := store.Lock(dir)
 			if err != nil {
 				return err
@@ -163,10 +157,11 @@ func (a *app) stateRecover() *cobra.Command {
 		Short: "Release the ballast, so that there is space again on a disk that is full",
 		Args:  args(0, "no arguments"),
 		RunE: func(*cobra.Command, []string) error {
-			dir, err := a.records()
+			at, err := a.records()
 			if err != nil {
 				return err
 			}
+			dir := at.dir
 			freed, err := audit.Recover(dir)
 			if err != nil {
 				return err

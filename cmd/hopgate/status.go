@@ -23,18 +23,14 @@ func (a *app) status() *cobra.Command {
 			"20 where the state was rolled back, 1 where the journal lets no call through, and 8 where no process runs.",
 		Args: args(0, "no arguments"),
 		RunE: func(c *cobra.Command, _ []string) error {
-			configured, err := a.storeOf()
+			at, err := a.place(nil)
 			if err != nil {
 				return err
 			}
-			dir, err := a.stateDir(configured)
-			if err != nil {
-				return err
+			if !store.Held(at.dir) {
+				return idle(at.dir)
 			}
-			if !store.Held(dir) {
-				return idle(dir)
-			}
-			s, err := admin.NewClient(a.socket(dir, socketAdmin), relay.Ours).Status(c.Context())
+			s, err := admin.NewClient(a.socket(at.dir, socketAdmin), relay.Ours).Status(c.Context())
 			if err != nil {
 				return err
 			}
@@ -73,6 +69,7 @@ func (a *app) showStatus(s *admin.Status, format string) error {
 			{"version", s.Version},
 			{"process", fmt.Sprintf("%d, since %s", s.PID, when(s.Started, "-"))},
 			{"state", s.State},
+			{"anchor", s.Anchor},
 			{"configuration", s.Config + ", revision " + s.Revision},
 			{"listening on", cmp.Or(s.Listen, "nothing but its sockets")},
 		}

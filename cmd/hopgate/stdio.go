@@ -83,17 +83,11 @@ func (a *app) relay(ctx context.Context, h *relay.Hello, idle time.Duration) err
 	if err != nil {
 		return err
 	}
-	configured, err := a.storeOf()
+	at, err := a.place(nil)
 	if err != nil {
-		if _, problem := a.load(); problem != nil {
-			return problem // which says it with the place
-		}
 		return err
 	}
-	f := finder{app: a, idle: idle, log: log, hello: *h}
-	if f.dir, err = a.stateDir(configured); err != nil {
-		return err
-	}
+	f := finder{app: a, idle: idle, log: log, hello: *h, dir: at.dir}
 	f.hello.Protocol, f.hello.Order, f.hello.Version = relay.Protocol, relay.OrderServe, a.release
 	if f.hello.Config, err = filepath.Abs(a.config); err != nil {
 		return err
