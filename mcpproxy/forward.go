@@ -140,8 +140,12 @@ func (x *exchange) review(ctx context.Context, result *wire.Frame) *wire.Frame {
 			return result
 		}
 	}
+	came := result
 	result, out := policy.Review(ctx, &x.call, result, x.out)
 	x.out = out
+	if x.out.Allowed && result.Kind == wire.KindResult {
+		x.g.p.Catalog.Shown(&x.call, came, result)
+	}
 	if x.out.Allowed && x.starts && result.Kind == wire.KindResult {
 		if err := x.session.negotiate(x.sent.Frame, result); err != nil {
 			x.withhold(policy.Denied("protocol", reasonServerProtocol, err.Error()))

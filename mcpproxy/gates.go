@@ -47,6 +47,8 @@ func (l learning) Learn(c *policy.Call, result *wire.Frame) error {
 	return toolscope.Learn(l.cat, l.pins, c, result)
 }
 
+func (l learning) Shown(c *policy.Call, came, went *wire.Frame) { toolscope.Shown(c, came, went) }
+
 func (l learning) HeaderParams(upstream, tool string) []HeaderParam {
 	found := l.cat.HeaderParams(upstream, tool)
 	if found == nil {

@@ -363,6 +363,8 @@ func (c *catalog) Learn(call *policy.Call, result *wire.Frame) error {
 	return nil
 }
 
+func (c *catalog) Shown(*policy.Call, *wire.Frame, *wire.Frame) {}
+
 func (c *catalog) HeaderParams(_, tool string) []mcpproxy.HeaderParam {
 	if c.fail != nil {
 		c.fail()

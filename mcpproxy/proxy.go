@@ -50,6 +50,8 @@ type Catalog interface {
 	// Learn takes the result of a call as the upstream sent it. It keeps nothing of its arguments. After an error nothing
 	// of the result may reach the agent.
 	Learn(c *policy.Call, result *wire.Frame) error
+	// Shown takes what the gates have left of a result that Learn was given. It keeps nothing of its arguments.
+	Shown(c *policy.Call, came, went *wire.Frame)
 	// HeaderParams returns the arguments of a tool that a client mirrors into headers, or nil.
 	HeaderParams(upstream, tool string) []HeaderParam
 }

@@ -25,11 +25,13 @@ type Catalog struct {
 	mu      sync.Mutex // guards shelves, not what is in them
 	shelves map[string]*shelf
 	inputs  inputs
+
+	omissions map[pair]*omissions // guarded by mu, as shelves are
 }
 
 // NewCatalog makes a catalog that knows no tool.
 func NewCatalog() *Catalog {
-	return &Catalog{shelves: map[string]*shelf{}, inputs: inputs{byDef: map[pin.Digest]*input{}}}
+	return &Catalog{shelves: map[string]*shelf{}, inputs: inputs{byDef: map[pin.Digest]*input{}}, omissions: map[pair]*omissions{}}
 }
 
 // shelf holds the tools of one upstream. Readers see one map, which never changes; a writer puts another in its place.

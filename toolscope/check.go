@@ -151,12 +151,21 @@ func (s *scope) prompt(c *policy.Call) (policy.Verdict, error) {
 	}
 	at, ok := match(s.prompts, c.Target)
 	if ok {
-		if _, why := s.item(pin.Prompt, c.Target); !why.none() {
+		if why := s.usablePrompt(c.Target); !why.none() {
 			return policy.Refuse(why.why, why.at, why.detail), nil
 		}
 		c.Passed("prompt", at, "")
 	}
 	return s.permit(ok, reasonPrompt, at, ""), nil
+}
+
+// usablePrompt says why a prompt that the connection grants is withheld all the same, because of its definition.
+func (s *scope) usablePrompt(name string) refusal {
+	if s.omitted.has(pin.Prompt, name) {
+		return refusal{why: reasonOmitted, at: s.at}
+	}
+	_, why := s.item(pin.Prompt, name)
+	return why
 }
 
 // complete judges completion/complete: completions are given for what is granted.
@@ -170,7 +179,7 @@ func (s *scope) complete(c *policy.Call) policy.Verdict {
 		}
 		at, ok := match(s.prompts, string(name))
 		if ok {
-			if _, why := s.item(pin.Prompt, string(name)); !why.none() {
+			if why := s.usablePrompt(string(name)); !why.none() {
 				return policy.Refuse(why.why, why.at, why.detail)
 			}
 			c.Passed("prompt", at, "")

@@ -178,22 +178,14 @@ func writes(definition []byte) bool {
 // Withheld says why a connection shows a tool to nobody, as the code of a reason; it is empty where the tool is listed.
 // It asks what calls and lists ask.
 func Withheld(c *policy.Connection, tool string) string {
-	for i := range c.Gates {
-		s, ok := c.Gates[i].Gate.(*scope)
-		if !ok {
-			continue
-		}
-		task := s.upstream.Task(tool)
-		why := s.standing(tool, task, s.seen.tool(tool), nil)
-		if why.none() {
-			_, why = s.tool(tool, task, nil)
-		}
-		if !why.none() {
-			return why.why.Code
-		}
-		return ""
+	s := scopeOf(c)
+	if s == nil {
+		return policy.ReasonFault.Code
 	}
-	return policy.ReasonFault.Code
+	if _, r := s.callable(tool, s.upstream.Task(tool), s.seen.tool(tool), nil); !r.none() {
+		return r.why.Code
+	}
+	return ""
 }
 
 // fits holds the arguments of a call against the pinned input schema.

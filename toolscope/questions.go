@@ -166,7 +166,7 @@ func (s *scope) offersTools(raw []byte) refusal {
 			return refusal{why: reasonSamplingTool, at: s.at, detail: "a tool without a name"}
 		}
 		tool := string(name)
-		if r := s.standing(tool, s.upstream.Task(tool), nil, nil); !r.none() {
+		if _, r := s.callable(tool, s.upstream.Task(tool), nil, nil); !r.none() {
 			return refusal{why: reasonSamplingTool, at: r.at}
 		}
 	}

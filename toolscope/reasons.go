@@ -111,6 +111,10 @@ var (
 		Code: "DEFINITION_UNSEEN", Answer: answerUnseen,
 		Hint: "the upstream is pinned, and no list has shown this definition yet, or only one beyond the bounds of what is kept",
 	}
+	reasonOmitted = &policy.Reason{
+		Code: "DEFINITION_BLOCKED", Answer: policy.AnswerUnknown,
+		Hint: "a guardrail has left the definition out of the agent's last list, for what it says; the record of that list names the finding",
+	}
 	reasonInputSchema = &policy.Reason{
 		Code: "INPUT_SCHEMA_UNUSABLE", Answer: policy.AnswerUnknown,
 		Hint: "the pinned input schema does not compile, is too large, or refers to schemas outside of it, so no arguments can be held against it",
@@ -161,5 +165,5 @@ var reasons = []*policy.Reason{
 	reasonMethod, reasonUndefined, reasonName, reasonURI, reasonParams, reasonTool, reasonDenied, reasonTask, reasonTwice, reasonMismatch,
 	reasonArgument, reasonCondition, reasonPrompt, reasonResource, reasonSampling, reasonElicitation, reasonRoots,
 	reasonModel, reasonSamplingTool, reasonSecret, reasonURLMode, reasonInput, reasonResult,
-	reasonChanged, reasonNew, reasonShadow, reasonUnseen, reasonInputSchema, reasonInputs,
+	reasonChanged, reasonNew, reasonShadow, reasonUnseen, reasonOmitted, reasonInputSchema, reasonInputs,
 }

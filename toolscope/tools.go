@@ -120,6 +120,17 @@ func (s *scope) grantsTools() bool {
 	return false
 }
 
+// callable says why a tool may not be called, whatever its arguments are, and returns its definition where that is pinned.
+func (s *scope) callable(tool, task string, def *definition, c *policy.Call) (*pin.Item, refusal) {
+	if r := s.standing(tool, task, def, c); !r.none() {
+		return nil, r
+	}
+	if s.omitted.has(pin.Tool, tool) {
+		return nil, refusal{why: reasonOmitted, at: s.at}
+	}
+	return s.tool(tool, task, c)
+}
+
 // call judges tools/call.
 func (s *scope) call(c *policy.Call) (policy.Verdict, error) {
 	name, ok := s.name(c.Frame)
@@ -130,11 +141,7 @@ func (s *scope) call(c *policy.Call) (policy.Verdict, error) {
 		return policy.Verdict{}, errMismatch
 	}
 	def := s.seen.tool(c.Target)
-	r := s.standing(c.Target, c.Task, def, c)
-	var it *pin.Item
-	if r.none() {
-		it, r = s.tool(c.Target, c.Task, c)
-	}
+	it, r := s.callable(c.Target, c.Task, def, c)
 	if !r.none() {
 		return policy.Refuse(r.why, r.at, r.detail), nil
 	}

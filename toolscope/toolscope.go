@@ -138,6 +138,7 @@ type scope struct {
 	maxName  int        // bytes of a tool's or prompt's name
 	seen     *shelf     // what the upstream offers
 	pinned   pinned     // what of it may be relied on
+	omitted  *omissions // what of it other gates have left out of lists
 
 	tools []rule // nil: the connection has no such key
 	deny  []policy.Pattern
@@ -172,8 +173,8 @@ var _ policy.Screen = (*scope)(nil)
 func build(l *language, cat *Catalog, pins *pin.Book, c *policy.Connection, cfg *Config) (policy.Gate, error) {
 	s := &scope{
 		agent: c.Agent.Name, upstream: c.Upstream, at: c.At, maxName: c.Limits.Name, seen: cat.shelf(c.Upstream.Name),
-		pinned: pinned{PinsOf(c.Upstream), pins, &cat.inputs},
-		deny:   cfg.Deny, tasks: cfg.Tasks, prompts: cfg.Prompts, methods: cfg.Methods,
+		pinned: pinned{PinsOf(c.Upstream), pins, &cat.inputs}, omitted: cat.omitted(c.Agent.Name, c.Upstream.Name),
+		deny: cfg.Deny, tasks: cfg.Tasks, prompts: cfg.Prompts, methods: cfg.Methods,
 		models: cfg.Models, modelArgs: cfg.ModelArgs, sampling: cfg.Sampling, elicitation: cfg.Elicitation, roots: cfg.Roots,
 	}
 	if s.modelArgs == nil {
