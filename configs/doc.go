@@ -52,6 +52,8 @@
 //   - SchemaEnum() []string: the values that there are (of scalars).
 //   - SchemaTypes() []string: which of the JSON types string, integer, number and boolean the YAML scalar may have, where
 //     that is not string alone (of scalars).
+//   - SchemaReferences(): the text may hold references such as ${file:rules.toml} (of structs of a Text string and an At
+//     policy.Pos, and of nothing else).
 //   - SchemaTitle() string: what messages call a value, like "a duration" (of scalars).
 //   - SchemaOneOf() []string: keys of which exactly one must be there (of structs).
 //   - SchemaNeeds() map[string][]string: keys that may only stand where at least one of others stands (of structs).

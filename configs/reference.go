@@ -8,8 +8,9 @@ import (
 	"unicode/utf8"
 )
 
-// maxReferenced bounds a file that is taken into a configuration, in bytes. What is taken in are keys and tokens.
-const maxReferenced = 64 << 10
+// maxReferenced bounds a file that is taken into a configuration, in bytes. What is taken in are keys, tokens, and lists of
+// rules.
+const maxReferenced = 512 << 10
 
 // resolver looks up what references name.
 type resolver struct {

@@ -66,12 +66,12 @@ func TestReferences(t *testing.T) {
 func TestReferencesThatCannotBeResolved(t *testing.T) {
 	w := world{
 		env:   map[string]string{"NUL": "s3cret\x00", "LATIN": "s3cret\xff"},
-		files: map[string]string{"binary": "s3cret\x00\x01", "huge": strings.Repeat("s", 64<<10+1), "latin": "s3cret\xe9"},
+		files: map[string]string{"binary": "s3cret\x00\x01", "huge": strings.Repeat("s", 512<<10+1), "latin": "s3cret\xe9"},
 	}
 	cases := map[string]string{
 		"${env:NUL}": "variable NUL holds something that is not text", "${env:LATIN}": "variable LATIN holds something",
 		"${file:binary}": `file "/box/binary" holds something`, "${file:latin}": `file "/box/latin" holds something`,
-		"${file:huge}": "larger than 64 KiB", "${file:nowhere}": `cannot read file "/box/nowhere": file does not exist`,
+		"${file:huge}": "larger than 512 KiB", "${file:nowhere}": `cannot read file "/box/nowhere": file does not exist`,
 		"${env:}": "does not name a variable", "${env:A B}": "does not name a variable", "${env:A:b}": "does not name a variable",
 		"${}": "no reference of this kind", "${file}": "names no file", "${ENV:A}": "no reference of this kind",
 		"${env:A:-${env:B}}": "inside another", "${env:A": "no closing brace", "${": "no closing brace",

@@ -76,7 +76,9 @@ var (
 	typeJSON     = reflect.TypeFor[jsonObject]()
 	typeGates    = reflect.TypeFor[gateConfigs]()
 	typeSettings = reflect.TypeFor[policy.Settings]()
-	typeText     = reflect.TypeFor[encoding.TextUnmarshaler]()
+	// A gate's own type whose text may hold references.
+	typeReferences = reflect.TypeFor[interface{ SchemaReferences() }]()
+	typeText       = reflect.TypeFor[encoding.TextUnmarshaler]()
 )
 
 // gateConfigs is what the gates' Spec.Config returned, in the order of the gates, filled by the decoder.
@@ -103,7 +105,7 @@ func (b shaper) of(t reflect.Type) (*shape, error) {
 	}
 	s := &shape{typ: t, types: []string{"string"}}
 	switch {
-	case t == typeExpand:
+	case t == typeExpand, reflect.PointerTo(t).Implements(typeReferences) && typeExpand.ConvertibleTo(t):
 		s.kind = kindExpand
 		return s, nil
 	case t == typeArgument:

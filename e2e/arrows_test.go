@@ -27,8 +27,9 @@ var arrows = map[string][]string{
 	"trust/identity": {"store"},
 	"quota":          {"mcpproxy/wire", "policy", "store"},
 
-	"guardrails":        {"guardrails/detect", "mcpproxy/wire", "policy", "store"},
-	"guardrails/detect": {},
+	"guardrails":          {"guardrails/detect", "guardrails/gitleaks", "mcpproxy/wire", "policy", "store"},
+	"guardrails/detect":   {},
+	"guardrails/gitleaks": {"guardrails/detect"},
 	"audit":             {"mcpproxy/wire", "policy", "store"},
 	"audit/stats":       {"policy"},
 

@@ -96,11 +96,21 @@ type Find struct {
 	Regex           string      `yaml:"regex" doc:"Expression in the syntax RE2. Each match begins with one of at least three literal characters, or holds the anchor near its begin."`
 	Anchor          string      `yaml:"anchor" doc:"Literal text that each match of the regex holds, at most 64 bytes after its begin."`
 	Words           []string    `yaml:"words" doc:"Texts that are found where they stand as whole words."`
+	Gitleaks        TOML        `yaml:"gitleaks" doc:"A configuration of gitleaks (TOML) whose rules find secrets, as in ${file:leaks.toml}. What it says about paths and commits means nothing here."`
 	Field           []string    `yaml:"field" doc:"Names of members whose whole value is the finding."`
 	Examples        []string    `yaml:"examples" doc:"Texts in which the rule must find something, or the configuration is refused. At least one."`
 	Counterexamples []string    `yaml:"counterexamples" doc:"Texts in which the rule must find nothing, or the configuration is refused. At least one."`
 	At              policy.Pos
 }
+
+// TOML is a text in that language, or a reference to a file with one.
+type TOML struct {
+	Text string
+	At   policy.Pos
+}
+
+// SchemaReferences says that the text may come from a file.
+func (*TOML) SchemaReferences() {}
 
 // UnmarshalText reads the name of something that is known.
 func (f *Find) UnmarshalText(text []byte) error {
@@ -118,7 +128,9 @@ func (*Find) SchemaPattern() string { return namePattern }
 func (*Find) SchemaTitle() string { return "the name of a finding" }
 
 // SchemaOneOf returns the keys of which one must be there.
-func (*Find) SchemaOneOf() []string { return []string{"literal", "regex", "words", "field"} }
+func (*Find) SchemaOneOf() []string {
+	return []string{"literal", "regex", "words", "field", "gitleaks"}
+}
 
 // SchemaNeeds returns the keys that may only stand where others do.
 func (*Find) SchemaNeeds() map[string][]string { return map[string][]string{"anchor": {"regex"}} }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/hopgate/hopgate/guardrails/detect"
+	"github.com/hopgate/hopgate/guardrails/gitleaks"
 	"github.com/hopgate/hopgate/policy"
 )
 
@@ -113,8 +114,8 @@ func (p *Profiles) unknown(n *ProfileName) policy.Complaint {
 
 // own is a rule of the operator's and where it is written.
 type own struct {
-	rule detect.UserRule
-	at   policy.Pos
+	rules []detect.UserRule // several where another program's file describes them
+	at    policy.Pos
 }
 
 // ownRules gathers the rules that profiles describe, by name.
@@ -140,7 +141,11 @@ func ownRules(keys *FileKeys) (map[string]own, policy.Complaints) {
 				case kind || entityOf(name) != "":
 					wrong = append(wrong, policy.Complaint{At: f.Name.At, Text: fmt.Sprintf("%q is the name of something that is known already", name), Hint: "choose another name"})
 				default:
-					found[name] = own{rule: f.user(), at: f.At}
+					rules, err := f.user()
+					if err != nil {
+						wrong = append(wrong, policy.Complaint{At: f.Gitleaks.At, Text: err.Error(), Hint: gitleaksHint(f.Gitleaks.Text)})
+					}
+					found[name] = own{rules: rules, at: f.At}
 				}
 			}
 		}
@@ -148,11 +153,26 @@ func ownRules(keys *FileKeys) (map[string]own, policy.Complaints) {
 	return found, wrong
 }
 
-func (f *Find) user() detect.UserRule {
-	return detect.UserRule{
+func (f *Find) user() ([]detect.UserRule, error) {
+	if f.Gitleaks.Text != "" {
+		rules, err := gitleaks.Rules(f.Name.Text, f.Gitleaks.Text)
+		if err != nil {
+			return nil, fmt.Errorf("rules of gitleaks: %w", err)
+		}
+		return rules, nil
+	}
+	return []detect.UserRule{{
 		Name: f.Name.Text, Kind: f.Kind.kind(), Literals: f.Literal, Pattern: f.Regex, Anchor: f.Anchor, Words: f.Words, Fields: f.Field,
 		Examples: f.Examples, Counterexamples: f.Counterexamples,
+	}}, nil
+}
+
+// gitleaksHint helps who wrote the name of a file where its text belongs.
+func gitleaksHint(text string) string {
+	if !strings.Contains(text, "\n") && strings.HasSuffix(text, ".toml") {
+		return "to take in a file write ${file:" + text + "}"
 	}
+	return ""
 }
 
 // prove makes the detectors with the operator's rules. Where they cannot be made, each rule is tried alone, to say which
@@ -161,7 +181,7 @@ func prove(keys *FileKeys, rules map[string]own) (*detect.Engine, policy.Complai
 	names := slices.Sorted(maps.Keys(rules))
 	var o detect.Options
 	for _, n := range names {
-		o.Rules = append(o.Rules, rules[n].rule)
+		o.Rules = append(o.Rules, rules[n].rules...)
 	}
 	e, err := detect.New(o)
 	if err == nil {
@@ -169,8 +189,10 @@ func prove(keys *FileKeys, rules map[string]own) (*detect.Engine, policy.Complai
 	}
 	var wrong policy.Complaints
 	for _, n := range names {
-		if _, err := detect.New(detect.Options{Rules: []detect.UserRule{rules[n].rule}}); err != nil {
-			wrong = append(wrong, policy.Complaint{At: rules[n].at, Text: err.Error()})
+		for _, r := range rules[n].rules {
+			if _, err := detect.New(detect.Options{Rules: []detect.UserRule{r}}); err != nil {
+				wrong = append(wrong, policy.Complaint{At: rules[n].at, Text: err.Error()})
+			}
 		}
 	}
 	if wrong == nil {

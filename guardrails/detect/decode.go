@@ -270,7 +270,7 @@ func (e *Engine) longToken(s *Scratch, t []byte, lo, hi, leaf int, tr *trail) {
 	}
 	if (n == 15 || n == 16) && hi < len(t) && t[hi] == '|' && run(t, lo, isDigit) == hi {
 		if two := run(t, hi+1, isBase64); two-hi > 27 && two-hi <= 41 && mixedWord(t[hi+1:two]) {
-			s.add(leaf, tr, Finding{Rule: "facebook-app-token", Entity: "facebook-token", Kind: Secret, Confidence: 90, Start: lo, End: two})
+			s.add(leaf, tr, Finding{Rule: "facebook-app-token", Entity: "generic-secret", Kind: Secret, Confidence: 90, Start: lo, End: two})
 			return
 		}
 	}

@@ -105,6 +105,9 @@ const (
 // effortOf is what a look at an anchor of a kind counts.
 var effortOf = [...]int{anchorToken: 1, anchorWord: 3, anchorStructure: 5, anchorPhrase: 0, anchorKnown: 0, anchorUser: 2, anchorTool: 0}
 
+// foreignEffort comes on top for a rule that is tried at every byte near its keyword.
+const foreignEffort = 20
+
 // New compiles an engine: some milliseconds, a few megabytes. It fails on rules that do not find their examples, find
 // their counterexamples, or cannot be compiled.
 func New(o Options) (*Engine, error) {

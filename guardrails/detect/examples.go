@@ -28,10 +28,10 @@ func structureRules() []Rule {
 			"http://localhost:8080/a@b", "postgres://user:"+"${PASSWORD}@db/x"),
 		secret("curl-user", "basic-auth", "the credentials of a command", func(k int) string { return "curl -u admin:" + numbered(k) + " https://example.org" },
 			"curl -u $USER:$PASS https://example.org", "curl https://example.org"),
-		secret("vendor-uuid", "vendor-uuid", "a UUID that a service takes for a key", func(k int) string {
+		secret("vendor-uuid", "generic-secret", "a UUID that a service takes for a key", func(k int) string {
 			return "messagebird_client_id = " + drawPattern(`[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}`, dice("uuid"+itoa(k)))
 		}, "messagebird_client_id = 12", "messagebird_colour = "+drawPattern(`[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}`, dice("uuid"))),
-		secret("facebook-app-token", "facebook-token", "an app's number and its key", func(k int) string {
+		secret("facebook-app-token", "generic-secret", "an app's number and its key", func(k int) string {
 			return drawPattern(`[1-9][0-9]{14}`, dice("app"+itoa(k))) + "|" + drawPattern(`[a-z][A-Z][0-9][0-9A-Za-z_-]{24}`, dice("key"+itoa(k)))
 		}, "| 123456789012345|column of a table |", "1234567890123456|short"),
 		secret("netrc", "password", "a line of .netrc", func(k int) string { return "machine example.org login me password " + numbered(k) },

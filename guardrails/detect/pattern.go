@@ -11,6 +11,7 @@ import (
 type pattern struct {
 	code []inst
 	text string
+	keep int // the group whose bounds are wanted
 }
 
 type opcode uint8
@@ -47,12 +48,18 @@ const (
 
 var errTooLarge = errors.New("the pattern is too large")
 
-func compile(text string) (*pattern, error) {
+func compile(text string) (*pattern, error) { return compileGroup(text, 1) }
+
+// compileGroup keeps the bounds of a group other than the first.
+func compileGroup(text string, keep int) (*pattern, error) {
 	re, err := syntax.Parse(text, syntax.Perl)
 	if err != nil {
 		return nil, fmt.Errorf("reading the pattern: %w", err)
 	}
-	p := &pattern{text: text}
+	if keep > re.MaxCap() && keep > 1 {
+		return nil, fmt.Errorf("the pattern has no group %d", keep)
+	}
+	p := &pattern{text: text, keep: keep}
 	if err := p.gen(re); err != nil {
 		return nil, err
 	}
@@ -117,13 +124,13 @@ func (p *pattern) assertion(op syntax.Op) error {
 }
 
 func (p *pattern) group(re *syntax.Regexp) error {
-	if re.Cap == 1 {
+	if re.Cap == p.keep {
 		p.emit(inst{op: opGroup, lo: 0})
 	}
 	if err := p.gen(re.Sub[0]); err != nil {
 		return err
 	}
-	if re.Cap == 1 {
+	if re.Cap == p.keep {
 		p.emit(inst{op: opGroup, lo: 1})
 	}
 	return nil
@@ -153,7 +160,7 @@ func (p *pattern) alternate(subs []*syntax.Regexp) error {
 // repeat counts loops over one byte; only groups are written out.
 func (p *pattern) repeat(re *syntax.Regexp, lo, hi int) error {
 	sub, lazy := re.Sub[0], re.Flags&syntax.NonGreedy != 0
-	if s, ok := single(sub); ok {
+	if s, ok := p.single(sub); ok {
 		if hi < 0 {
 			hi = unbounded
 		}
@@ -196,14 +203,14 @@ func (p *pattern) branch(s int, lazy bool) {
 	p.code[s].lo, p.code[s].hi = in, out
 }
 
-func single(re *syntax.Regexp) (set, bool) {
+func (p *pattern) single(re *syntax.Regexp) (set, bool) {
 	switch {
 	case re.Op == syntax.OpCharClass, re.Op == syntax.OpAnyChar, re.Op == syntax.OpAnyCharNotNL:
 		return classSet(re), true
 	case re.Op == syntax.OpLiteral && len(re.Rune) == 1 && re.Rune[0] < 0x80:
 		return byteSet(byte(re.Rune[0]), re.Flags&syntax.FoldCase != 0), true
-	case re.Op == syntax.OpCapture && re.Cap != 1:
-		return single(re.Sub[0])
+	case re.Op == syntax.OpCapture && re.Cap != p.keep:
+		return p.single(re.Sub[0])
 	}
 	return set{}, false
 }

@@ -198,6 +198,9 @@ func (e *Engine) literal(s *Scratch, t []byte, at, end int, a *anchor, leaf int,
 		}
 	case anchorUser:
 		u := &e.users[a.rule]
+		if u.Foreign != nil {
+			s.budget.effort -= foreignEffort
+		}
 		if lo, hi := u.verify(&s.match, t, at, end); hi > lo {
 			s.add(leaf, tr, Finding{Rule: u.Name, Entity: u.Entity, Kind: u.Kind, Confidence: 95, Start: lo, End: hi})
 		}

@@ -45,7 +45,7 @@ func structures() []structure {
 		{"signed-url", "signed-url", "sig=", signedURL},
 		{"signed-url", "signed-url", "x-amz-signature=", signedURL},
 		{"extended-private-key", "wallet-key", "xprv", extendedKey},
-		{"vendor-uuid", "vendor-uuid", "messagebird", vendorUUID},
+		{"vendor-uuid", "generic-secret", "messagebird", vendorUUID},
 		{"filezilla-password", "password", "<pass", xmlPass},
 		{"kubernetes-secret", "kubernetes-secret", "kind: secret", kubernetesSecret},
 		{"kubernetes-secret", "kubernetes-secret", "kind: \"secret", kubernetesSecret},
