@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/hopgate/hopgate/mcpproxy/wire"
@@ -115,7 +116,8 @@ type Upstream struct {
 	SHA256   string     // of the program, in lower-case hex; empty: any program
 	Sandbox  *Sandbox   // nil: the program may do what its user may
 	Rlimits  Rlimits
-	URL      string
+	URL      string         // http, https, ws or wss
+	SSE      bool           // the server speaks the transport of 2024-11-05
 	Networks []netip.Prefix // that the host of URL may have an address in
 	Headers  []Header       // in the order of the file, each name once, whatever its case
 }
@@ -135,8 +137,8 @@ type Header struct {
 }
 
 // Digest tells whether two upstreams are reached alike: it covers name, command, what confines it, environment, directory,
-// url, networks and headers, with references resolved. It does not cover tasks, which concern policy and not the server. It is for comparing and not
-// for showing: who sees it can try guesses of a short secret.
+// url, transport, networks and headers, with references resolved. It does not cover tasks, which concern policy and not the
+// server. It is for comparing and not for showing: who sees it can try guesses of a short secret.
 func (u *Upstream) Digest() [sha256.Size]byte {
 	h := sha256.New()
 	var length [8]byte
@@ -149,7 +151,7 @@ func (u *Upstream) Digest() [sha256.Size]byte {
 			h.Write([]byte(p))
 		}
 	}
-	put(u.Name, u.Dir, u.URL)
+	put(u.Name, u.Dir, u.URL, strconv.FormatBool(u.SSE))
 	put(u.Command...)
 	put("networks", fmt.Sprint(u.Networks))
 	put("confined", u.SHA256, fmt.Sprintf("%+v %+v", u.Sandbox, u.Rlimits))

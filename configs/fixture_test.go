@@ -79,7 +79,7 @@ func TestWhatIsSoundCompiles(t *testing.T) {
 func dump(f *configs.File) string {
 	var b strings.Builder
 	l := f.Listen.MCP
-	fmt.Fprintf(&b, "listen %s url %q proxy %v hosts %q origins %q", l.Addr, l.URL, l.BehindTLSProxy, l.Hosts, l.Origins)
+	fmt.Fprintf(&b, "listen %s url %q proxy %v hosts %q origins %q ws %v", l.Addr, l.URL, l.BehindTLSProxy, l.Hosts, l.Origins, l.WS)
 	if l.TLS != nil {
 		fmt.Fprintf(&b, " cert %s key %s", l.TLS.Cert, l.TLS.Key)
 	}
@@ -91,7 +91,7 @@ func dump(f *configs.File) string {
 		fmt.Fprintf(&b, "agent %s %s at %s\n", a.Name, a.Auth, a.At)
 	}
 	for _, u := range f.Upstreams {
-		fmt.Fprintf(&b, "upstream %s command %q dir %q url %q at %s\n", u.Name, u.Command, u.Dir, u.URL, u.At)
+		fmt.Fprintf(&b, "upstream %s command %q dir %q url %q sse %v at %s\n", u.Name, u.Command, u.Dir, u.URL, u.SSE, u.At)
 		for _, v := range u.Env {
 			fmt.Fprintf(&b, "  env %s %v of %d bytes\n", v.Name, v.Value, len(v.Value.Reveal()))
 		}

@@ -88,26 +88,38 @@ type org struct {
 
 // upstream is one entry of upstreams.
 type upstream struct {
-	Name     name `yaml:",key"`
-	At       policy.Pos
-	Command  []argument      `yaml:"command" doc:"Program and arguments of a server to start, without a shell. A program with a slash in it is relative to this file."`
-	Env      []variable      `yaml:"env" doc:"Environment of the server, besides PATH, HOME and LANG."`
-	Dir      text            `yaml:"dir" doc:"Working directory of the server, relative to this file."`
-	SHA256   digest          `yaml:"sha256" doc:"SHA-256 of the program, as sha256sum prints it. Another program is not started. It does not cover what the program loads."`
-	Sandbox  *sandbox        `yaml:"sandbox" doc:"What the server may reach of files and network, beside what programs need to start. Linux only."`
-	Rlimits  rlimits         `yaml:"rlimits" doc:"Limits of the system for each process of the server, as setrlimit(2) sets them."`
-	URL      text            `yaml:"url" doc:"Address of a server to reach over streamable HTTP: http(s)://HOST[:PORT]/PATH."`
-	Networks []cidr          `yaml:"networks" doc:"Networks that the host of url may have an address in: 10.0.0.0/8. Public addresses, an address that stands in url, and loopback for localhost need none."`
-	Headers  []header        `yaml:"headers" doc:"Headers of every request to the server, such as its credentials."`
-	Tasks    []task          `yaml:"tasks" doc:"Types of work and the tools that do it. The first one that names a tool classifies it; the others are unclassified."`
-	Gates    policy.Settings `yaml:",inline" place:"upstream"`
+	Name      name `yaml:",key"`
+	At        policy.Pos
+	Command   []argument      `yaml:"command" doc:"Program and arguments of a server to start, without a shell. A program with a slash in it is relative to this file."`
+	Env       []variable      `yaml:"env" doc:"Environment of the server, besides PATH, HOME and LANG."`
+	Dir       text            `yaml:"dir" doc:"Working directory of the server, relative to this file."`
+	SHA256    digest          `yaml:"sha256" doc:"SHA-256 of the program, as sha256sum prints it. Another program is not started. It does not cover what the program loads."`
+	Sandbox   *sandbox        `yaml:"sandbox" doc:"What the server may reach of files and network, beside what programs need to start. Linux only."`
+	Rlimits   rlimits         `yaml:"rlimits" doc:"Limits of the system for each process of the server, as setrlimit(2) sets them."`
+	URL       text            `yaml:"url" doc:"Address of a server to reach over HTTP, http(s)://HOST[:PORT]/PATH, or over WebSocket, ws(s)://HOST[:PORT]/PATH."`
+	Transport transport       `yaml:"transport" doc:"How a server with an http(s) url is spoken to: http, streamable HTTP, which is the default; or sse, the transport of 2024-11-05."`
+	Networks  []cidr          `yaml:"networks" doc:"Networks that the host of url may have an address in: 10.0.0.0/8. Public addresses, an address that stands in url, and loopback for localhost need none."`
+	Headers   []header        `yaml:"headers" doc:"Headers of every request to the server, such as its credentials."`
+	Tasks     []task          `yaml:"tasks" doc:"Types of work and the tools that do it. The first one that names a tool classifies it; the others are unclassified."`
+	Gates     policy.Settings `yaml:",inline" place:"upstream"`
 }
 
 func (upstream) SchemaOneOf() []string { return []string{"command", "url"} }
 
 func (upstream) SchemaNeeds() map[string][]string {
-	return map[string][]string{"env": {"command"}, "dir": {"command"}, "sha256": {"command"}, "sandbox": {"command"}, "rlimits": {"command"}, "networks": {"url"}, "headers": {"url"}}
+	return map[string][]string{"env": {"command"}, "dir": {"command"}, "sha256": {"command"}, "sandbox": {"command"}, "rlimits": {"command"}, "networks": {"url"}, "headers": {"url"}, "transport": {"url"}}
 }
+
+// transport is how a server is spoken to whose url leaves that open. Nothing finds it out: what a server answers must not
+// decide where credentials go next.
+type transport string
+
+const (
+	transportHTTP transport = "http"
+	transportSSE  transport = "sse"
+)
+
+func (transport) SchemaEnum() []string { return []string{string(transportHTTP), string(transportSSE)} }
 
 // variable is one entry of env.
 type variable struct {

@@ -67,12 +67,19 @@ func (c *compiler) url(path string, u *upstream, out *Upstream) {
 	for _, n := range u.Networks {
 		out.Networks = append(out.Networks, n.Prefix)
 	}
-	parsed, err := webURL(u.URL.Text, "http", "https")
-	switch {
-	case err != nil:
+	out.SSE = u.Transport == transportSSE
+	parsed, err := webURL(u.URL.Text, "http", "https", "ws", "wss")
+	if err != nil {
 		c.report.fail(CodeValue, u.URL.At, path+".url", err.Error(), hint(err))
-	case parsed.Scheme == "http" && !loopback(parsed.Hostname()):
-		c.report.warn(CodePlainHTTP, u.URL.At, path+".url", "calls and credentials go to another machine without encryption", "use https://")
+		return
+	}
+	web := strings.HasPrefix(parsed.Scheme, "http")
+	switch {
+	case u.Transport != "" && !web:
+		c.report.fail(CodeValue, u.URL.At, path+".transport", "the url says WebSocket already", "remove transport, or write http(s)://")
+	case !strings.HasSuffix(parsed.Scheme, "s") && !loopback(parsed.Hostname()):
+		c.report.warn(CodePlainHTTP, u.URL.At, path+".url", "calls and credentials go to another machine without encryption",
+			"use "+parsed.Scheme+"s://")
 	}
 }
 
@@ -91,7 +98,7 @@ func (c *compiler) headers(path string, u *upstream, out *Upstream) {
 		case again:
 			c.report.fail(CodeOverlap, h.At, at, "this header stands here twice, because case makes no difference",
 				fmt.Sprintf("first set on line %d", first.Line))
-		case slices.Contains(ownHeaders, folded), strings.HasPrefix(folded, "content-"), strings.HasPrefix(folded, "mcp-"):
+		case slices.Contains(ownHeaders, folded), strings.HasPrefix(folded, "content-"), strings.HasPrefix(folded, "mcp-"), strings.HasPrefix(folded, "sec-"):
 			c.report.fail(CodeValue, h.At, at, "this header is Hopgate's own", "remove it")
 		case !fieldValue(h.Value.Reveal()):
 			c.report.fail(CodeValue, h.At, at, "the value is not one of an HTTP header",

@@ -19,7 +19,7 @@ const (
 	idleSession  = 30 * time.Minute // without a message and without an open stream
 	longSession  = 24 * time.Hour
 	maxSessions  = 1000 // of one agent
-	maxChildren  = 128  // of these, sessions that have a process of their own
+	maxChildren  = 128  // of these, sessions that have a process or a connection of their own
 	maxQuestions = 128  // of a server that the agent has not answered yet
 	maxTokens    = 1024 // progress tokens that may still be used
 	sweepEvery   = time.Minute

@@ -15,7 +15,7 @@ type sessions struct {
 	live     map[*session]struct{}
 	byID     map[string]*session // those not on stdio
 	perAgent map[string]int      // how many of those
-	children map[string]int      // how many of those have a process of their own
+	children map[string]int      // how many of those have a process or a connection of their own
 	backlogs map[string]*backlog // what is kept for clients that may come back; as many as there are agents
 }
 

@@ -33,7 +33,7 @@ var (
 // that calls without conversation share. Three goroutines serve it: one holds the thread that the process lives by, one
 // reads its output, one what it writes to stderr.
 type child struct {
-	*hub
+	talk
 	launcher *launcher
 	proc     *process
 	born     time.Time
@@ -47,17 +47,18 @@ type child struct {
 	leaving  sync.Once
 	wanted   atomic.Bool   // it was told to end
 	answered bool          // it has written a message; of the reader
-	done     chan struct{} // closed when it says nothing any more
 	gone     chan struct{} // closed when nothing is left of it
 	drained  chan struct{} // closed when its stderr has ended
 }
 
 func newChild(l *launcher, p *process, shared bool) *child {
-	return &child{
-		hub: newHub(shared, l.Limits, l.Timeouts.Stall, l.counts), launcher: l, proc: p, born: l.Clock(),
-		log:  l.Log.With().Str("upstream", l.Name).Logger(),
-		slot: make(chan struct{}, 1), done: make(chan struct{}), gone: make(chan struct{}), drained: make(chan struct{}),
+	c := &child{
+		talk:     talk{hub: newHub(shared, l.Limits, l.Timeouts.Stall, l.counts), done: make(chan struct{})},
+		launcher: l, proc: p, born: l.Clock(), log: l.Log.With().Str("upstream", l.Name).Logger(),
+		slot: make(chan struct{}, 1), gone: make(chan struct{}), drained: make(chan struct{}),
 	}
+	c.pen = c
+	return c
 }
 
 func (c *child) start() {
@@ -98,19 +99,11 @@ func (c *child) read() error {
 			m.free()
 			return err
 		}
-		if err = wire.Parse(&m.Frame, m.buf, wire.FromUpstream, &c.limits); err == nil {
+		if c.take(m) {
 			noise, c.answered = 0, true
-			c.dispatch(m)
-			continue
+		} else {
+			noise++
 		}
-		noise++
-		if len(bytes.TrimSpace(m.buf)) > 0 {
-			c.counts.malformed.Add(1)
-		}
-		if fault, ok := errors.AsType[*wire.Fault](err); ok && fault.ID != nil {
-			c.reject(fault.ID, fault)
-		}
-		m.free()
 	}
 	return errBabel
 }
@@ -133,56 +126,14 @@ func appendLine(dst []byte, br *bufio.Reader, limit int) ([]byte, error) {
 	}
 }
 
-// Send writes one line. For a request it returns what the hub brings back.
-func (c *child) Send(ctx context.Context, out *Outgoing) (Stream, error) {
-	f := out.Frame
-	if f.Kind != wire.KindRequest {
-		return nil, c.tell(ctx, f)
-	}
-	k := &call{child: c, starts: isMethod(f, methodInitialize), subscribes: isMethod(f, methodSubscribe)}
-	k.inbox = inbox{hub: c.hub, wake: make(chan struct{}, 1)}
-	k.id.set(f.Get(wire.ID))
-	k.token.set(f.Get(wire.MetaProgressToken))
-	if err := c.add(k); err != nil {
-		return nil, err
-	}
-	if err := c.write(ctx, f, k); err != nil {
-		k.Close()
-		return nil, err
-	}
-	return k, nil
-}
-
-// tell writes what has no answer.
-func (c *child) tell(ctx context.Context, f *wire.Frame) error {
-	switch {
-	case c.shared && f.Response():
-		return fmt.Errorf("%w: a shared child asks nothing", ErrInvalid)
-	case c.shared && isMethod(f, methodCancelled):
-		return fmt.Errorf("%w: a request is cancelled on its stream", ErrInvalid)
-	case f.Response():
-		c.mu.Lock()
-		c.withdraw(f.Get(wire.ID))
-		c.mu.Unlock()
-	}
-	return c.write(ctx, f, nil)
-}
-
 // write writes a message as one line; the request k under the names that the child knows it by. What is written in part
 // can neither be finished nor taken back, so that the context counts up to the first byte only.
 func (c *child) write(ctx context.Context, f *wire.Frame, k *call) error {
-	if err := c.take(ctx); err != nil {
+	if err := c.claim(ctx); err != nil {
 		return err
 	}
 	defer func() { <-c.slot }()
-	c.names = c.names[:0]
-	if k != nil && c.shared {
-		c.own = append(c.own[:0], k.key...)
-		c.names = append(c.names, wire.Edit{At: f.Span(wire.ID), New: c.own})
-		if f.Has(wire.MetaProgressToken) {
-			c.names = append(c.names, wire.Edit{At: f.Span(wire.MetaProgressToken), New: c.own})
-		}
-	}
+	c.names, c.own = k.names(c.names[:0], f, c.own)
 	line, err := c.names.Splice(c.line[:0], f.Raw)
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrInvalid, err)
@@ -202,8 +153,8 @@ func oneLine(line []byte) []byte {
 	return line
 }
 
-// take waits for the slot.
-func (c *child) take(ctx context.Context) error {
+// claim waits for the slot.
+func (c *child) claim(ctx context.Context) error {
 	select {
 	case <-c.ending:
 		return ErrSessionEnded
@@ -247,22 +198,6 @@ func (c *child) put(line []byte) error {
 	return fmt.Errorf("%w: %w", ErrUnavailable, err)
 }
 
-// Listen returns what is for nobody in particular, beginning with what has been kept of it.
-func (c *child) Listen(context.Context) (Stream, error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	switch {
-	case c.over != nil:
-		return nil, ErrSessionEnded
-	case c.listening:
-		return nil, fmt.Errorf("%w: the link has a listener already", ErrInvalid)
-	}
-	c.listening = true
-	return &tap{inbox: &c.rest}, nil
-}
-
-func (c *child) Done() <-chan struct{} { return c.done }
-
 // Close ends the child. The context's end makes it end at once.
 func (c *child) Close(ctx context.Context) error {
 	c.leave(ctx.Done())
@@ -288,70 +223,4 @@ func (c *child) drain() {
 	defer close(c.drained)
 	d := diagnostics{log: c.log, clock: c.launcher.Clock}
 	d.copy(newOutlet(c.proc.diag, c.launcher.Clock))
-}
-
-// call is a request that a child has got, and what comes back for it.
-type call struct {
-	inbox
-	child         *child
-	id, token     ident  // as the request has them
-	key, tokenKey string // as the hub finds them
-	subscribes    bool   // answers only when the subscription ends
-	starts        bool   // initialize
-	older, newer  *call  // under way
-}
-
-// Cancel tells the child. Its answer may still come.
-func (k *call) Cancel(ctx context.Context, reason string) error {
-	c := k.child
-	c.mu.Lock()
-	waiting := c.byID[k.key] == k
-	c.mu.Unlock()
-	if !waiting || k.starts {
-		return nil
-	}
-	id := k.id.raw
-	if c.shared {
-		id = []byte(k.key)
-	}
-	return c.write(ctx, &wire.Frame{Raw: appendCancellation(nil, id, reason), Kind: wire.KindNotification}, nil)
-}
-
-// Close forgets the request. An answer that comes now is nobody's.
-func (k *call) Close() {
-	c := k.child
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	k.release()
-	c.remove(k)
-	c.forget(&k.inbox)
-	k.fail(errClosed)
-}
-
-// tap is the listener of a child.
-type tap struct {
-	*inbox
-	closed bool
-}
-
-func (t *tap) Next(ctx context.Context) (*Incoming, error) {
-	if t.closed {
-		return nil, errClosed
-	}
-	return t.inbox.Next(ctx)
-}
-
-// Cancel does nothing: there is no request to cancel.
-func (t *tap) Cancel(context.Context, string) error { return nil }
-
-// Close leaves what waits to the next listener.
-func (t *tap) Close() {
-	if t.closed {
-		return
-	}
-	t.closed = true
-	t.hub.mu.Lock()
-	defer t.hub.mu.Unlock()
-	t.release()
-	t.hub.listening = false
 }

@@ -1,6 +1,7 @@
 package upstream
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"encoding/base64"
@@ -89,7 +90,7 @@ func fixedHeaders(host string, h http.Header) (string, error) {
 	}
 	for _, name := range slices.Sorted(maps.Keys(h)) {
 		canonical := http.CanonicalHeaderKey(name)
-		if !isToken(name) || slices.Contains(ours, canonical) || strings.HasPrefix(canonical, "Mcp-") {
+		if !isToken(name) || slices.Contains(ours, canonical) || strings.HasPrefix(canonical, "Mcp-") || strings.HasPrefix(canonical, "Sec-") {
 			return "", fmt.Errorf("the header %q cannot be configured", name)
 		}
 		for _, v := range h[name] {
@@ -130,14 +131,15 @@ func (e *endpoint) close() {
 	e.pool.close()
 }
 
-// state is what a request says of the session that it belongs to. Empty parts are left out.
-type state struct{ protocol, session, lastEvent string }
+// state is what a request says of the session that it belongs to. Empty parts are left out; without a target the request
+// goes to the configured one.
+type state struct{ target, protocol, session, lastEvent string }
 
 // begin writes the head of a request but for its end.
 func (e *endpoint) begin(b []byte, method, accept string, s state) []byte {
 	b = append(b, method...)
 	b = append(b, ' ')
-	b = append(b, e.target...)
+	b = append(b, cmp.Or(s.target, e.target)...)
 	b = append(b, e.fixed...)
 	b = header(b, "Accept", accept)
 	b = header(b, "MCP-Protocol-Version", s.protocol)

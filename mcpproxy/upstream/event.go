@@ -26,6 +26,8 @@ type eventReader struct {
 	limit  int     // bytes of the data of one event, and of all else between two messages
 	counts *counts // of events that are no messages
 
+	also  string        // name of further events that next is to find; empty: none
+	found bool          // the event is one of these
 	data  []byte        // of the event that next has found
 	id    []byte        // of the last complete event, empty where the server has no place to continue from
 	retry time.Duration // before we come back, as the server wants it; 0: it has not said
@@ -53,7 +55,7 @@ func (e *eventReader) reset(src io.Reader, limit int, c *counts) {
 
 // recycle lets another stream of another server use the reader.
 func (e *eventReader) recycle() {
-	e.id, e.retry, e.seen, e.idle = e.id[:0], 0, 0, 0
+	e.id, e.retry, e.seen, e.idle, e.also = e.id[:0], 0, 0, 0, ""
 	e.reset(nil, 0, nil)
 	if cap(e.buf) <= maxKept && cap(e.data) <= maxKept {
 		eventReaders.Put(e)
@@ -61,7 +63,7 @@ func (e *eventReader) recycle() {
 }
 
 func (e *eventReader) clear() {
-	e.data, e.hasData, e.hasID, e.foreign = e.data[:0], false, false, false
+	e.data, e.hasData, e.hasID, e.foreign, e.found = e.data[:0], false, false, false, false
 }
 
 // next reads to the end of the next event that carries a message. Its text is data then, until next is called again. The
@@ -169,7 +171,8 @@ func (e *eventReader) field(line []byte) error {
 		e.data = append(e.data, value...)
 		return nil
 	case "event":
-		e.foreign = len(value) > 0 && string(value) != "message"
+		e.found = len(e.also) > 0 && string(value) == e.also
+		e.foreign = len(value) > 0 && string(value) != "message" && !e.found
 	case "id":
 		if bytes.IndexByte(value, 0) < 0 {
 			e.hasID = true

@@ -1,8 +1,9 @@
 // Package upstream says how an MCP server is reached: how it is started or dialled, watched, written to and read from.
 //
-// A [Link] carries whole messages, byte for byte, to one server and back, over streamable HTTP or over the standard
-// streams of a child process. What comes back is pulled by the goroutine that asked, on the connection that it wrote to.
-// Whatever a server may do wrong is bounded here: sizes, silence, floods, answers to questions that nobody asked.
+// A [Link] carries whole messages, byte for byte, to one server and back: over streamable HTTP, the event streams of
+// 2024-11-05, a WebSocket, or the standard streams of a child process. What comes back is pulled by the goroutine that
+// asked; over streamable HTTP, on the connection that it wrote to. Whatever a server may do wrong is bounded here: sizes,
+// silence, floods, answers to questions that nobody asked.
 //
 // The package judges nothing. It knows no agent and no policy, keeps no message, and repeats none of which a server may
 // have seen all.
@@ -16,6 +17,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -30,7 +32,8 @@ import (
 type Config struct {
 	Name string // in logs and errors; required
 
-	URL      string         // endpoint of streamable HTTP, http or https, without user and fragment
+	URL      string         // of HTTP or, with the scheme ws or wss, of a WebSocket; without user and fragment
+	SSE      bool           // the server speaks the transport of 2024-11-05, and no streamable HTTP
 	Header   http.Header    // sent with every request; credentials are resolved already, and never logged
 	Roots    *x509.CertPool // authorities that certify the server; nil: those of the system
 	MaxIdle  int            // connections that wait for the next call; 0: 16
@@ -56,8 +59,8 @@ type DialFunc func(ctx context.Context, network, addr string) (net.Conn, error)
 type Timeouts struct {
 	Dial  time.Duration // to connect, TLS included; 10 s
 	Idle  time.Duration // that an unused connection is kept; 60 s
-	Write time.Duration // for a child to take one message; 30 s
-	Stall time.Duration // that a child waits for a consumer whose queue is full, before it loses the message; 2 s
+	Write time.Duration // for a child, or the other end of a WebSocket, to take one message; 30 s
+	Stall time.Duration // that a server waits for a consumer whose queue is full, before it loses the message; 2 s
 	Grace time.Duration // for a child to end when its input is closed, and again when it is asked to terminate; 2 s
 }
 
@@ -162,12 +165,16 @@ func New(c Config) (*Server, error) {
 	case (c.URL == "") == (len(c.Command) == 0):
 		return nil, fmt.Errorf("describing upstream %s: exactly one of URL and command is required", c.Name)
 	}
-	s := &Server{remote: c.URL != "", counts: new(counts)}
+	s := &Server{counts: new(counts)}
 	var err error
-	if s.remote {
-		s.way, err = newEndpoint(&c, s.counts)
-	} else {
+	switch {
+	case c.URL == "":
 		s.way, err = newLauncher(&c, s.counts)
+	case c.SSE, strings.HasPrefix(c.URL, "ws"):
+		s.way, err = newFar(&c, s.counts)
+	default:
+		s.remote = true
+		s.way, err = newEndpoint(&c, s.counts)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("describing upstream %s: %w", c.Name, err)
@@ -175,12 +182,12 @@ func New(c Config) (*Server, error) {
 	return s, nil
 }
 
-// Open returns a Link for one conversation: a session over HTTP, which begins with the answer to initialize, or a child
-// of its own. After children that ended as soon as they were started it returns a *BackoffError for a while.
+// Open returns a Link for one conversation: a session over HTTP, which begins with the answer to initialize, or a
+// connection or child of its own. After children that ended as soon as they were started it returns a *BackoffError for a while.
 func (s *Server) Open(ctx context.Context) (Link, error) { return s.way.open(ctx, false, s.dir) }
 
-// Stateless returns a Link for calls that need no session, of any number of conversations at once. Of a server on
-// standard streams it starts one child, which the calls share: their ids and progress tokens are replaced by our own on
+// Stateless returns a Link for calls that need no session, of any number of conversations at once. Elsewhere than
+// over streamable HTTP it opens one connection, or starts one child, which the calls share: their ids and progress tokens are replaced by our own on
 // the way out, and put back on the way in. Requests that agree in their id do not disturb each other.
 func (s *Server) Stateless(ctx context.Context) (Link, error) { return s.way.open(ctx, true, s.dir) }
 
@@ -192,8 +199,8 @@ func (s *Server) In(dir string) *Server {
 	return &in
 }
 
-// Remote reports whether the server is reached over HTTP. It has sessions of its own then, which outlive a connection;
-// where it is false, a session is a child.
+// Remote reports whether the server is reached over streamable HTTP. It has sessions of its own then, which outlive a
+// connection; where it is false, a session is a connection or a child.
 func (s *Server) Remote() bool { return s.remote }
 
 // Close ends every child and breaks off every connection, and waits for both. Links opened from the Server fail from
