@@ -22,6 +22,7 @@ type API interface {
 	Health
 	Scores
 	Upstreams
+	Results
 }
 
 // Agents manages the credentials of agents. Names are those of the configuration; others are ErrNotFound.

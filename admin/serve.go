@@ -107,6 +107,7 @@ func handler(api API, log zerolog.Logger) http.Handler {
 	mux.HandleFunc("POST /v1/state/accept-rollback", h.acceptRollback)
 	h.health(mux)
 	h.upstreams(mux)
+	h.results(mux)
 	return mux
 }
 

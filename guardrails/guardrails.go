@@ -107,10 +107,13 @@ func build(s *shelf, seen *schemas, v *Vault, c *policy.Connection, own *Keys) (
 // Check judges what an agent sends, and what a server sends without being asked; see [policy.Gate].
 func (g *gate) Check(_ context.Context, c *policy.Call) (policy.Verdict, error) {
 	v, err := g.sent(c)
-	if err != nil || v.Effect != policy.Allow || len(c.Headers) == 0 {
+	if err == nil && v.Effect == policy.Allow && len(c.Headers) > 0 {
+		v = g.beside(c, v)
+	}
+	if err != nil || v.Effect != policy.Allow {
 		return v, err
 	}
-	return g.beside(c, v), nil
+	return g.answer(c, v)
 }
 
 // sent judges a message as it goes out: with values in the place of tokens, where a rule puts them back.
@@ -139,7 +142,7 @@ func (g *gate) Screen(_ context.Context, c *policy.Call, result *wire.Frame) (po
 // inspect looks at a message and says what becomes of it. spared are values that tokens were put back as.
 func (g *gate) inspect(c *policy.Call, f *wire.Frame, way policy.Direction, why *causes, spared [][]byte) (policy.Verdict, error) {
 	s := newScan(g.vault)
-	s.spared = spared
+	s.spared, s.released = spared, g.vault.handing(c.Ref)
 	defer s.free()
 	s.look(g.engine, f.Raw)
 	part, streams := g.chunk(c, s)

@@ -17,6 +17,12 @@ var (
 	}
 )
 
+// answerHeld tells the agent to come back, with the reference for the user.
+var answerHeld = &policy.Answer{
+	Code: "RESULT_HELD", Retry: policy.RetryAfter, Form: policy.FormResult, RPC: 403, HTTP: 200,
+	Text: "The call was made, and a person must release its result first. Tell the user. When it is released, send exactly the same call again: it is not made once more, and you get the result.",
+}
+
 // Reasons of this gate. Severities say how much speaks against the sender.
 var (
 	reasonSecretSent = &policy.Reason{
@@ -53,7 +59,24 @@ var (
 	}
 )
 
+// Reasons of results that wait for a person.
+var (
+	reasonHeld = &policy.Reason{
+		Code: "RESULT_HELD", Answer: answerHeld,
+		Hint: "the result is kept sealed; decide with `hopgate results release REF` or `hopgate results discard REF`",
+	}
+	reasonSecretHeld = &policy.Reason{
+		Code: "SECRET_HELD", Answer: answerHeld, Severity: policy.Low, Always: true,
+		Hint: "the result holds a credential and is kept sealed; decide with `hopgate results release REF` or `hopgate results discard REF`",
+	}
+	reasonWaits = &policy.Reason{
+		Code: "RESULT_WAITS", Answer: answerHeld, Always: true,
+		Hint: "nobody has decided about the result of the same call yet; the detail has the reference under which it is held",
+	}
+)
+
 var reasons = []*policy.Reason{
+	reasonHeld, reasonSecretHeld, reasonWaits,
 	reasonSecretSent, reasonInjectionSent, reasonSent, reasonUnreadSent,
 	reasonSecretShown, reasonInjectionShown, reasonShown, reasonUnreadShown,
 }

@@ -12,14 +12,15 @@ import (
 // scan is one look at a message. Scans are pooled; free gives one back.
 type scan struct {
 	walk
-	scratch *detect.Scratch
-	found   []sighting
-	own     int                              // of found: those in single leaves, in order of leaf
-	emit    func(leaf int, f detect.Finding) // take, bound once
-	spared  [][]byte                         // values that no token is to be made of
-	vault   *Vault                           // whose placeholders are no findings; nil for none
-	head    bool                             // the leaves are headers beside a message
-	names   map[int32]string                 // names of members in which something was found, by where they begin
+	scratch  *detect.Scratch
+	found    []sighting
+	own      int                              // of found: those in single leaves, in order of leaf
+	emit     func(leaf int, f detect.Finding) // take, bound once
+	released bool                             // a person has released the message
+	spared   [][]byte                         // values that no token is to be made of
+	vault    *Vault                           // whose placeholders are no findings; nil for none
+	head     bool                             // the leaves are headers beside a message
+	names    map[int32]string                 // names of members in which something was found, by where they begin
 }
 
 // sighting is a finding in a leaf, and what is to be done about it.
@@ -55,7 +56,7 @@ func (s *scan) free() {
 		return
 	}
 	s.forget()
-	s.found, s.names, s.vault, s.spared = s.found[:0], nil, nil, nil
+	s.found, s.names, s.vault, s.spared, s.released = s.found[:0], nil, nil, nil, false
 	scans.Put(s)
 }
 
@@ -135,7 +136,7 @@ func (s *scan) decide(by *gate, c *policy.Call, way policy.Direction) {
 				g.profile.decide(x, c, way, pointer)
 			}
 		}
-		if x.do == Tokenize && s.spares(x) {
+		if x.do == Tokenize && s.spares(x) || x.do == Hold && s.released {
 			x.do = Log
 		}
 	}

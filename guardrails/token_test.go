@@ -248,7 +248,9 @@ func TestVaultKeepsNothingInClear(t *testing.T) {
 		t.Errorf("the key: %v, %v", fi, err)
 	}
 	k.now = k.now.Add(25 * time.Hour)
-	k.Sweep()
+	if err := k.Sweep(); err != nil {
+		t.Fatal(err)
+	}
 	if puts := k.save(t); len(puts) != 1 || puts[0].Value != nil {
 		t.Errorf("what has expired stays: %v", puts)
 	}
@@ -329,7 +331,9 @@ func TestManyUseTheVaultAtOnce(t *testing.T) {
 				if got, o := send(t, c, fill(ask, tokenForm.FindString(out))); got != fill(ask, value) {
 					t.Errorf("got %s, %+v", got, o)
 				}
-				k.Sweep()
+				if err := k.Sweep(); err != nil {
+					t.Error(err)
+				}
 			}
 		})
 	}

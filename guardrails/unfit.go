@@ -16,8 +16,11 @@ func unfit(p *Profile) (wrong policy.Complaints) {
 		if r.Restore != nil && r.Do != Tokenize {
 			wrong = append(wrong, policy.Complaint{At: r.At, Text: fmt.Sprintf("restore is for do: tokenize, and the rule says do: %s", r.Do), Hint: "remove restore"})
 		}
-		if r.Keep != 0 && r.Do != Tokenize {
-			wrong = append(wrong, policy.Complaint{At: r.At, Text: fmt.Sprintf("keep is for do: tokenize, and the rule says do: %s", r.Do), Hint: "remove keep"})
+		if r.Do == Hold && r.In != result {
+			wrong = append(wrong, policy.Complaint{At: r.At, Text: "only results can be held", Hint: "add in: result"})
+		}
+		if r.Keep != 0 && r.Do != Tokenize && r.Do != Hold {
+			wrong = append(wrong, policy.Complaint{At: r.At, Text: fmt.Sprintf("keep is for do: tokenize and do: hold, and the rule says do: %s", r.Do), Hint: "remove keep"})
 		} else if r.Keep != 0 && (r.Keep < keepLeast || r.Keep > keepMost) {
 			wrong = append(wrong, policy.Complaint{At: r.At, Text: "keep is 1m to 90d"})
 		}

@@ -16,6 +16,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/hopgate/hopgate/store"
@@ -34,8 +35,8 @@ type VaultConfig struct {
 	Dir string
 }
 
-// Vault is what guardrails keep between messages: the key that hashes and seals, the numbers of placeholders, and the
-// values that tokens stand for. Values are sealed, in memory as in the store. It is durable as far as what Changes returned
+// Vault is what guardrails keep between messages: the key that hashes and seals, the numbers of placeholders, the
+// values that tokens stand for, and results that wait for a person. Values are sealed, in memory as in the store. It is durable as far as what Changes returned
 // is, and safe for concurrent use.
 type Vault struct {
 	VaultConfig
@@ -49,7 +50,15 @@ type Vault struct {
 	same    map[digest]string   // the token of a value
 	links   map[link][]string   // tokens, the oldest first
 	changed map[string]struct{} // keys of the store whose values have changed
+	held    map[string]*held    // by reference
+
+	holds  atomic.Int64 // how many are held, so that calls need not ask
+	orders sync.Mutex   // held while a person decides; taken before mu
+	old    func() bool  // whether the state may be older than what was done; nil for never
 }
+
+// young begins the names of files that are not complete yet.
+const young = ".young-"
 
 // OpenVault makes a vault of what the state holds. What makes no sense there is gone: a token of it stays text. No key is
 // read or made until one is needed. An error means that the state cannot be read.
@@ -59,7 +68,7 @@ func OpenVault(c VaultConfig) (*Vault, error) {
 	}
 	v := &Vault{
 		VaultConfig: c, numbers: numbering{calls: map[callKey]*numbers{}},
-		tokens: map[string]*token{}, same: map[digest]string{}, links: map[link][]string{}, changed: map[string]struct{}{},
+		tokens: map[string]*token{}, same: map[digest]string{}, links: map[link][]string{}, changed: map[string]struct{}{}, held: map[string]*held{},
 	}
 	if c.State == nil {
 		return v, nil
@@ -73,6 +82,9 @@ func OpenVault(c VaultConfig) (*Vault, error) {
 		}
 	}
 	v.arrange()
+	if c.Dir != "" {
+		return v, v.tidy()
+	}
 	return v, nil
 }
 
@@ -80,6 +92,9 @@ func OpenVault(c VaultConfig) (*Vault, error) {
 func (v *Vault) load(key string, value []byte) bool {
 	if id, ok := strings.CutPrefix(key, tokenPrefix); ok {
 		return v.loadToken(id, value)
+	}
+	if ref, ok := strings.CutPrefix(key, heldPrefix); ok {
+		return v.loadHeld(ref, value)
 	}
 	return false
 }
@@ -93,22 +108,31 @@ func (v *Vault) Changes(put func(store.Put)) {
 		p := store.Put{Key: []byte(key)}
 		if t := v.tokens[strings.TrimPrefix(key, tokenPrefix)]; t != nil {
 			p.Value = t.encode()
+		} else if h := v.held[strings.TrimPrefix(key, heldPrefix)]; h != nil {
+			p.Value = h.encode()
 		}
 		put(p)
 	}
 	clear(v.changed)
 }
 
-// Sweep forgets what has expired. It is to be called now and then.
-func (v *Vault) Sweep() {
+// Sweep forgets what has expired. It is to be called now and then. An error means that a held result was not removed from
+// the disk; it is sealed, and goes at the next start.
+func (v *Vault) Sweep() error {
 	now := v.Clock().Unix()
 	v.mu.Lock()
-	defer v.mu.Unlock()
 	for id, t := range v.tokens {
 		if t.Until <= now {
 			v.forget(id)
 		}
 	}
+	refs := v.expired(now)
+	v.mu.Unlock()
+	var errs []error
+	for _, ref := range refs {
+		errs = append(errs, v.drop(ref))
+	}
+	return errors.Join(errs...)
 }
 
 // keys are made from the one key of the vault, each for one purpose.
@@ -200,7 +224,7 @@ func (v *Vault) write(name string, data []byte) (err error) {
 	if err := os.MkdirAll(v.Dir, 0o700); err != nil {
 		return err
 	}
-	f, err := os.CreateTemp(v.Dir, ".young-*")
+	f, err := os.CreateTemp(v.Dir, young+"*")
 	if err != nil {
 		return err
 	}

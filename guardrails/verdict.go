@@ -14,10 +14,17 @@ import (
 // verdict says what becomes of a message in which something was found.
 func (s *scan) verdict(g *gate, c *policy.Call, f *wire.Frame, way policy.Direction, why *causes) (policy.Verdict, error) {
 	t := newTrim(g, s, c, f)
+	holds := false
 	for i := range s.found {
-		if x := &s.found[i]; x.do == Block && !t.leaveOut(x) {
-			return s.refuse(why, "", acts), nil // a secret to be cut out counts as well: it would pass with the rest
+		if x := &s.found[i]; x.do >= Hold && !t.leaveOut(x) {
+			if x.do == Block {
+				return s.refuse(why, "", acts), nil // a secret to be cut out counts as well: it would pass with the rest
+			}
+			holds = true
 		}
+	}
+	if holds {
+		return s.hold(g, c, f, why)
 	}
 	v := policy.Verdict{Effect: policy.Allow, Findings: s.notes()}
 	if !s.any(acts) {
@@ -73,7 +80,7 @@ func (g *gate) clean(c *policy.Call, f *wire.Frame, way policy.Direction, t *tri
 		return false, errors.New("cutting out what was found breaks the message")
 	}
 	s := newScan(g.vault)
-	s.spared = t.s.spared
+	s.spared, s.released = t.s.spared, t.s.released
 	defer s.free()
 	s.look(g.engine, raw)
 	s.decide(g, c, way)

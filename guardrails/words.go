@@ -22,10 +22,11 @@ const (
 	Surrogate
 	Redact
 	Drop
+	Hold
 	Block
 )
 
-var actionNames = []string{"", "log", "mask", "hash", "tokenize", "surrogate", "redact", "drop", "block"}
+var actionNames = []string{"", "log", "mask", "hash", "tokenize", "surrogate", "redact", "drop", "hold", "block"}
 
 func (a Action) String() string { return actionNames[a] }
 

@@ -122,7 +122,12 @@ func (x *exchange) serve(life context.Context, s *session) {
 		x.refuseProtocol(ctx, r)
 		return
 	}
-	if send := x.decide(ctx); send != nil {
+	send := x.decide(ctx)
+	switch {
+	case send == nil:
+	case x.out.Answer != nil:
+		x.give(ctx)
+	default:
 		x.forward(life, ctx, send)
 	}
 }

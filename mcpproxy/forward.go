@@ -3,6 +3,7 @@ package mcpproxy
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"strconv"
 	"strings"
@@ -53,6 +54,25 @@ func (x *exchange) forward(life, ctx context.Context, send *policy.Call) {
 		x.relay(ctx, link, &in.Frame)
 		ctx = x.wait(life) //nolint:fatcontext // it ends the one before
 	}
+}
+
+// give answers a call with the result that a gate has for it. It is reviewed like any other; the upstream hears of nothing.
+func (x *exchange) give(ctx context.Context) {
+	x.msg.Dispatched()
+	x.report.Unsent = true
+	raw := append([]byte(`{"jsonrpc":"2.0","id":`), x.frame.Get(wire.ID)...)
+	raw = append(append(append(raw, `,"result":`...), x.out.Answer...), '}')
+	in := &upstream.Incoming{Status: http.StatusOK}
+	roomy := x.call.Connection.Limits
+	roomy.Frame = max(roomy.Frame, len(raw)) // its own length was within the limit when it came
+	if err := wire.Parse(&in.Frame, raw, wire.FromUpstream, &roomy); err != nil {
+		x.withhold(faulty("proxy", fmt.Errorf("reading the result that a gate has: %w", err)))
+		x.conclude(ctx, policy.StatusFailed, true)
+		x.release()
+		x.refuse()
+		return
+	}
+	x.finish(ctx, in)
 }
 
 // unsent reports whether an error of Send says that the upstream surely has not got the message.

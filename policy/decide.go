@@ -44,6 +44,7 @@ type Verdict struct {
 	Facts   Facts         // for the record
 	Rewrite wire.Edits    // what to replace in the message before it goes on
 	Settle  Settle        // what to do when the outcome is known; nil for nothing
+	Answer  []byte        // the result to give the agent, where the gate has it: the message is not sent then; nil for none
 	Durable bool          // what the gate keeps of the message must not be lost once it has gone on: the record comes first
 
 	// Findings are for the record, besides the answer: what a gate saw and let pass, or cut out. Gate is filled in.
@@ -88,8 +89,9 @@ type Outcome struct {
 	Wait     time.Duration
 	Findings []Finding // what gates saw and let pass, among it the refusals that mode observe did not act on
 	Facts    Facts
-	Durable  bool  // the message goes on when its record is durable, and not before
-	Fault    error // for the log; neither the agent nor the record sees it
+	Answer   []byte // the result that a gate has for the call, which is not sent then; nil for none
+	Durable  bool   // the message goes on when its record is durable, and not before
+	Fault    error  // for the log; neither the agent nor the record sees it
 }
 
 // Finding is what a gate would have refused, or saw and let pass.
@@ -192,6 +194,9 @@ func ask(ctx context.Context, name string, call func() (Verdict, error)) (v Verd
 func (o *Outcome) apply(g *Named, v Verdict, err error, c *Call) (*Call, error) {
 	o.Facts.add(&v.Facts)
 	o.Durable = o.Durable || v.Durable
+	if v.Answer != nil {
+		o.Answer = v.Answer
+	}
 	if err != nil {
 		return c, err
 	}

@@ -110,6 +110,7 @@ func (e *engine) remember() (err error) {
 	e.memory.Pins.Doubt(old)
 	e.memory.Limits.Shut(old)
 	e.memory.Scores.Doubt(old)
+	e.memory.Vault.Doubt(old)
 	e.journal.Attach(e.memory.Scores, e.memory.Limits, e.memory.Vault, e.memory.Pins)
 	e.journal.AttachMarks(e.marks)
 	return nil
@@ -433,7 +434,9 @@ func (e *engine) sweep(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
-			e.memory.Vault.Sweep()
+			if err := e.memory.Vault.Sweep(); err != nil {
+				e.log.Warn().Err(err).Msg("what has expired was not removed")
+			}
 		}
 	}
 }

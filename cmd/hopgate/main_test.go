@@ -256,10 +256,10 @@ func named(ts *testscript.TestScript, name string) *process {
 }
 
 // end ends a background process, by a signal or the end of its input, and compares its exit code. What it wrote is then
-// there for stdout and stderr: end NAME eof|INT|TERM CODE.
+// there for stdout and stderr: end NAME eof|INT|TERM|KILL CODE.
 func end(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 3 {
-		ts.Fatalf("usage: end NAME eof|INT|TERM CODE")
+		ts.Fatalf("usage: end NAME eof|INT|TERM|KILL CODE")
 	}
 	p := named(ts, args[0])
 	if args[1] == "eof" {
@@ -283,7 +283,7 @@ func end(ts *testscript.TestScript, neg bool, args []string) {
 }
 
 func signalNamed(ts *testscript.TestScript, name string) os.Signal {
-	s, ok := map[string]os.Signal{"INT": os.Interrupt, "TERM": syscall.SIGTERM, "HUP": syscall.SIGHUP}[name]
+	s, ok := map[string]os.Signal{"INT": os.Interrupt, "TERM": syscall.SIGTERM, "HUP": syscall.SIGHUP, "KILL": os.Kill}[name]
 	if !ok {
 		ts.Fatalf("there is no signal %s", name)
 	}

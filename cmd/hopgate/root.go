@@ -59,7 +59,7 @@ func (a *app) root() *cobra.Command {
 		return usage("see: "+c.CommandPath()+" --help", "%w", err)
 	})
 	root.AddCommand(
-		a.serve(), a.stdio(), a.stop(), a.daemon(), a.check(), a.test(), a.explainCall(), a.scan(), a.schema(), a.agents(), a.audit(), a.trust(), a.connections(), a.upstreams(), a.spend(), a.status(), a.stateOf(), a.initialize(), a.demo(), a.version(),
+		a.serve(), a.stdio(), a.stop(), a.daemon(), a.check(), a.test(), a.explainCall(), a.scan(), a.schema(), a.agents(), a.audit(), a.trust(), a.results(), a.connections(), a.upstreams(), a.spend(), a.status(), a.stateOf(), a.initialize(), a.demo(), a.version(),
 		exitCodes(),
 	)
 	return root
