@@ -88,7 +88,7 @@ func (b *blocks) add(rec []byte) error {
 	for _, f := range [...]struct {
 		field byte
 		value []byte
-	}{{byAgent, g.agent}, {byConnection, g.connection}, {byTarget, g.target}, {byReason, g.reason}, {byRef, g.ref}} {
+	}{{byAgent, g.agent}, {byConnection, g.connection}, {byTarget, g.target}, {byReason, g.reason}, {byRef, g.ref}, {byRef, g.first}} {
 		if len(f.value) > 0 {
 			o.terms[termOf(f.field, f.value)] = struct{}{}
 		}

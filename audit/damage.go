@@ -20,10 +20,10 @@ var (
 
 // Damage is what a crash does not explain: a changed, missing, inserted or reordered part of the journal.
 type Damage struct {
-	Segment string // file
-	Offset  int64  // byte in it
-	Seq     uint64 // record that was due there
-	What    string // what is wrong, without content
+	Segment string `json:"segment"` // file
+	Offset  int64  `json:"offset"`  // byte in it
+	Seq     uint64 `json:"seq"`     // record that was due there
+	What    string `json:"what"`    // what is wrong, without content
 }
 
 // Error says what is wrong and where.
@@ -33,9 +33,9 @@ func (d *Damage) Error() string {
 
 // Torn is an unfinished end of a file, as a crash leaves it.
 type Torn struct {
-	Segment string // file
-	Offset  int64  // where the unfinished part begins
-	Bytes   int64  // its length
+	Segment string `json:"segment"` // file
+	Offset  int64  `json:"offset"`  // where the unfinished part begins
+	Bytes   int64  `json:"bytes"`   // its length
 }
 
 // Error says where the end is torn.

@@ -25,7 +25,7 @@ type glance struct {
 	seq                                  uint64
 	time                                 time.Time
 	kind, ref, agent, connection, target []byte
-	upstream, reason, event              []byte
+	upstream, reason, event, first       []byte
 }
 
 // glanceAt reads a record that is JSON. It fails where the members that every record has are not as they are written.
@@ -39,6 +39,8 @@ func glanceAt(rec []byte) (g glance, err error) {
 			g.connection, _ = wire.Unquote(e.Value)
 		case `"event"`:
 			g.event, _ = wire.Unquote(e.Value)
+		case `"first"`:
+			g.first, _ = wire.Unquote(e.Value)
 		case `"kind"`:
 			g.kind, _ = wire.Unquote(e.Value)
 		case `"reason"`:

@@ -20,10 +20,10 @@ var ErrNoRollback = errors.New("the state was not rolled back")
 // Rollback says that the state may be older than what was done under it: an older copy was put back, or the anchor that
 // would tell is missing. What counters say is then too low.
 type Rollback struct {
-	Why      string          // a sentence, without content
-	Records  uint64          // that the journal held when it was found
-	Anchored uint64          // that the anchor covers; 0 where that is not known
-	Marks    json.RawMessage // that the anchor holds; nil where they cannot be read
+	Why      string          `json:"why"`                // a sentence, without content
+	Records  uint64          `json:"records"`            // that the journal held when it was found
+	Anchored uint64          `json:"anchored,omitempty"` // that the anchor covers; 0 where that is not known
+	Marks    json.RawMessage `json:"marks,omitempty"`    // that the anchor holds; nil where they cannot be read
 }
 
 // RolledBack returns how the state was found to be older than the anchor, or nil. While it is not nil nothing that must not be

@@ -18,7 +18,7 @@ import (
 type Query struct {
 	Agent, Connection, Target, Reason string
 	Decision                          string    // DecisionAllow or DecisionDeny
-	Ref                               string    // of a call, as people type it
+	Ref                               string    // of a call, as people type it, or of the first round of one
 	Since, Until                      time.Time // from Since on, before Until
 	Limit                             int       // of records; 0 for 100
 }
@@ -105,7 +105,7 @@ func (q *Query) glance(g *glance) bool {
 		(q.Connection == "" || q.Connection == string(g.connection)) &&
 		(q.Target == "" || q.Target == string(g.target)) &&
 		(q.Reason == "" || q.Reason == string(g.reason)) &&
-		(q.Ref == "" || q.Ref == string(g.ref)) &&
+		(q.Ref == "" || q.Ref == string(g.ref) || q.Ref == string(g.first)) &&
 		(q.Since.IsZero() || !g.time.Before(q.Since)) &&
 		(q.Until.IsZero() || g.time.Before(q.Until))
 }
@@ -113,8 +113,8 @@ func (q *Query) glance(g *glance) bool {
 // match decides what glance leaves open.
 func (q *Query) match(r *Record) bool { return q.Decision == "" || q.Decision == r.Decision }
 
-// Show returns all records of a call, the oldest first. ref may be written as people do: in lower case, without dashes,
-// with O for 0 and I or L for 1.
+// Show returns all records of a call, the oldest first, those of all its rounds where it has several, whichever of them ref
+// is of. ref may be written as people do: in lower case, without dashes, with O for 0 and I or L for 1.
 func (j *Journal) Show(ctx context.Context, ref string) ([]Record, error) {
 	ref, err := normalRef(ref)
 	if err != nil {
@@ -123,7 +123,15 @@ func (j *Journal) Show(ctx context.Context, ref string) ([]Record, error) {
 	if err := j.flushToRead(ctx); err != nil {
 		return nil, err
 	}
-	var found []Record
+	found, err := j.rounds(ref)
+	if i := slices.IndexFunc(found, func(r Record) bool { return r.Ref == ref && r.First != "" }); err == nil && i >= 0 {
+		found, err = j.rounds(found[i].First)
+	}
+	return found, err
+}
+
+// rounds returns the records of a call, and of those that it is the first round of.
+func (j *Journal) rounds(ref string) (found []Record, err error) {
 	q := Query{Ref: ref}
 	prefix, _ := q.rows()
 	for row, err := range j.engine.Scan(prefix, nil, false) {

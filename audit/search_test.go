@@ -130,3 +130,32 @@ func TestTailReadsAnyLength(t *testing.T) {
 		t.Errorf("Tail after the end of its context yields %v, %v", r, err)
 	}
 }
+
+// Whoever has the ref of any round of a call is shown all of them, also where they lie far apart.
+func TestShowFindsAllRoundsOfACall(t *testing.T) {
+	p := newPlace(t)
+	j := p.open(t)
+	for i, c := range []struct{ ref, first policy.Ref }{{1, 0}, {2, 0}, {3, 1}, {4, 2}, {5, 1}} {
+		call := aCall(t, c.ref)
+		call.First, call.Round = c.first, i
+		begin(t, j, call)
+		j.End(call, &policy.Outcome{Allowed: true}, aResult(t))
+		busy(t, j, 100) // other blocks
+	}
+	for _, ref := range []policy.Ref{1, 3, 5} {
+		found, err := j.Show(t.Context(), ref.String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for i := range found {
+			if found[i].Kind == audit.KindIntent && (len(got) == 0 || got[len(got)-1] != found[i].Ref) {
+				got = append(got, found[i].Ref)
+			}
+		}
+		if want := []string{policy.Ref(1).String(), policy.Ref(3).String(), policy.Ref(5).String()}; !slices.Equal(got, want) {
+			t.Errorf("of %s: %v, want %v", ref, got, want)
+		}
+	}
+	mustClose(t, j)
+}

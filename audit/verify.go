@@ -19,19 +19,20 @@ import (
 // Verification is what [Verify] found. The journal is what it claims to be where Damage is nil, up to record Signed;
 // what comes after that nobody has signed, and whoever can write the file could have written it.
 type Verification struct {
-	Stream      string // name of the journal
-	Segments    int
-	Pruned      uint64    // records that were removed when their time had come; a record vouches for it
-	Records     uint64    // all that the journal ever held, the pruned ones included
-	From, To    time.Time // of the records that are there
-	Chain       string    // head of the chain, hexadecimal
-	Root        string    // of the tree over all records, base64
-	Checkpoints int       // signed, and right
-	Signed      uint64    // records that the last of them covers
+	Stream      string    `json:"stream"` // name of the journal
+	Segments    int       `json:"segments"`
+	Pruned      uint64    `json:"pruned,omitempty"` // records that were removed when their time had come; a record vouches for it
+	Records     uint64    `json:"records"`          // all that the journal ever held, the pruned ones included
+	From        time.Time `json:"from,omitzero"`    // of the records that are there
+	To          time.Time `json:"to,omitzero"`
+	Chain       string    `json:"chain"`       // head of the chain, hexadecimal
+	Root        string    `json:"root"`        // of the tree over all records, base64
+	Checkpoints int       `json:"checkpoints"` // signed, and right
+	Signed      uint64    `json:"signed"`      // records that the last of them covers
 
-	Torn    *Torn   // an unfinished end; the next start repairs it
-	Writing bool    // the unfinished end is being written: a process owns the directory
-	Damage  *Damage // the first thing that is wrong
+	Torn    *Torn   `json:"torn,omitempty"`    // an unfinished end; the next start repairs it
+	Writing bool    `json:"writing,omitempty"` // the unfinished end is being written: a process owns the directory
+	Damage  *Damage `json:"damage,omitempty"`  // the first thing that is wrong
 }
 
 // Unsigned returns how many records the last checkpoint does not cover.

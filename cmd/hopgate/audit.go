@@ -29,7 +29,20 @@ func (a *app) withRecords(c *cobra.Command, f func(context.Context, admin.API) e
 	if _, err := a.records(); err != nil {
 		return err
 	}
-	return a.withAPI(c.Context(), nil, func(api admin.API) error { return f(c.Context(), api) })
+	return a.withAPI(c.Context(), nil, func(api admin.API) error {
+		if err := a.ours(c.Context(), api); err != nil {
+			return err
+		}
+		return f(c.Context(), api)
+	})
+}
+
+// ours checks that a state belongs to the configuration, where there is one.
+func (a *app) ours(ctx context.Context, api admin.API) error {
+	if _, err := os.Stat(a.config); err != nil {
+		return nil //nolint:nilerr // a state can be read without
+	}
+	return a.bound(ctx, api)
 }
 
 // records says in which directory the records are. Reading makes none.
@@ -90,8 +103,20 @@ func (a *app) auditSearch() *cobra.Command {
 			if q.Until, err = moment("--until", until); err != nil {
 				return err
 			}
+			var codes []string
+			if q.Reason != "" {
+				if codes, err = a.codesOf(q.Reason); err != nil {
+					return err
+				}
+			}
+			switch {
+			case q.Decision != "" && q.Decision != audit.DecisionAllow && q.Decision != audit.DecisionDeny:
+				return usage("it is "+audit.DecisionAllow+" or "+audit.DecisionDeny, "--decision %q is no decision", q.Decision)
+			case q.Limit < 1:
+				return usage("it is 1 or more", "--limit %d finds nothing", q.Limit)
+			}
 			return a.withRecords(c, func(ctx context.Context, api admin.API) error {
-				all, err := api.Search(ctx, q)
+				all, err := searchAny(ctx, api, q, codes)
 				if err != nil {
 					return err
 				}
@@ -103,7 +128,7 @@ func (a *app) auditSearch() *cobra.Command {
 	f.StringVar(&q.Agent, "agent", "", "name of the agent")
 	f.StringVar(&q.Connection, "connection", "", "name of the connection")
 	f.StringVar(&q.Target, "target", "", "tool, prompt or URI")
-	f.StringVar(&q.Reason, "reason", "", "code of a refusal")
+	f.StringVar(&q.Reason, "reason", "", "code of a refusal, as on record or as agents are told")
 	f.StringVar(&q.Decision, "decision", "", "allow or deny")
 	f.StringVar(&since, "since", "", "from this time on: RFC 3339, or a duration before now such as 2h")
 	f.StringVar(&until, "until", "", "before this time, likewise")
@@ -130,7 +155,7 @@ func (a *app) auditShow() *cobra.Command {
 	var format string
 	c := &cobra.Command{
 		Use:   "show REF",
-		Short: "Show all records of one call",
+		Short: "Show all records of one call, in all its rounds",
 		Args:  args(1, "the ref of a call"),
 		RunE: func(c *cobra.Command, given []string) error {
 			return a.withRecords(c, func(ctx context.Context, api admin.API) error {

@@ -98,6 +98,13 @@ func (a *app) explain(err error) int {
 	case errors.Is(err, store.ErrLocked):
 		complain(a.words, err, "one process owns a state directory at a time; stop that one, or use another --state")
 		return exitLocked
+	case errors.Is(err, audit.ErrSpace):
+		complain(a.words, err, "make room; where there is no other way: hopgate state recover")
+		return exitOther
+	case isDamage(err):
+		complain(a.words, err, "see all of it: hopgate state check\n"+
+			"nothing mends it: move the state directory away, and put a backup in its place: hopgate state restore DIR")
+		return exitVerify
 	case errors.Is(err, audit.ErrAnchor):
 		complain(a.words, err, "audit: anchor: FILE in the configuration puts it elsewhere; it must be writable, and outlive the state directory")
 		return exitConfig
@@ -107,6 +114,12 @@ func (a *app) explain(err error) int {
 	}
 	complain(a.words, err, "")
 	return exitOther
+}
+
+// isDamage reports whether a journal is not as it was written.
+func isDamage(err error) bool {
+	_, damage := errors.AsType[*audit.Damage](err)
+	return damage || errors.Is(err, audit.ErrRollback)
 }
 
 // complain writes an error and a way out, each on lines of its own.

@@ -28,10 +28,8 @@ func (a *app) withJudge(ctx context.Context, f func(context.Context, admin.API) 
 	}
 	if store.Held(at.dir) {
 		api := admin.NewClient(a.socket(at.dir, socketAdmin), relay.Ours)
-		if _, err := os.Stat(a.config); err == nil {
-			if err := a.bound(ctx, api); err != nil {
-				return err
-			}
+		if err := a.ours(ctx, api); err != nil {
+			return err
 		}
 		return f(ctx, api)
 	}
@@ -85,10 +83,8 @@ func (a *app) withOrders(ctx context.Context, f func(context.Context, admin.API)
 		}
 	}
 	return a.withAPI(ctx, file, func(api admin.API) error {
-		if _, err := os.Stat(a.config); err == nil {
-			if err := a.bound(ctx, api); err != nil {
-				return err
-			}
+		if err := a.ours(ctx, api); err != nil {
+			return err
 		}
 		return f(ctx, api)
 	})

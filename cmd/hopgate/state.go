@@ -145,7 +145,7 @@ func (a *app) stateRestore() *cobra.Command {
 
 // damaged gives damage the exit code that it has elsewhere.
 func damaged(err error) error {
-	if d := (*audit.Damage)(nil); errors.As(err, &d) {
+	if isDamage(err) {
 		return &coded{exitVerify, err, ""}
 	}
 	return err

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
+	"os"
 	"strings"
 	"time"
 
@@ -33,6 +34,9 @@ func (a *app) status() *cobra.Command {
 			s, err := admin.NewClient(a.socket(at.dir, socketAdmin), relay.Ours).Status(c.Context())
 			if err != nil {
 				return err
+			}
+			if _, err := os.Stat(a.config); err == nil && !samePath(s.Config, a.config) {
+				return foreign(s.State, s.Config)
 			}
 			return a.showStatus(&s, format)
 		},
