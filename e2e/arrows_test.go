@@ -30,13 +30,14 @@ var arrows = map[string][]string{
 	"guardrails":          {"guardrails/detect", "guardrails/gitleaks", "mcpproxy/wire", "policy", "store"},
 	"guardrails/detect":   {},
 	"guardrails/gitleaks": {"guardrails/detect"},
-	"audit":             {"mcpproxy/wire", "policy", "store"},
-	"audit/stats":       {"policy"},
+	"audit":               {"mcpproxy/wire", "policy", "store"},
+	"audit/stats":         {"policy"},
 
 	"mcpproxy/ingress":          {"mcpproxy/wire", "policy"},
 	"mcpproxy/upstream":         {"mcpproxy/upstream/sandbox", "mcpproxy/wire"},
 	"mcpproxy/upstream/sandbox": {},
-	"mcpproxy":                  {"guardrails", "mcpproxy/ingress", "mcpproxy/upstream", "mcpproxy/wire", "policy", "quota", "toolscope", "toolscope/pin", "trust"},
+	"mcpproxy/bridge":           {"mcpproxy/upstream", "mcpproxy/wire"},
+	"mcpproxy":                  {"guardrails", "mcpproxy/bridge", "mcpproxy/ingress", "mcpproxy/upstream", "mcpproxy/wire", "policy", "quota", "toolscope", "toolscope/pin", "trust"},
 
 	"configs": {"mcpproxy/wire", "policy"},
 	"admin":   {},

@@ -38,7 +38,7 @@ upstreams: { up: `
 func everywhereYAML(upstream string) string {
 	return everywhereRules + upstream + ` }
 connections:
-  all: { from: "*", to: up, guard: all, tools: ["*"], prompts: ["*"], resources: ["*"], sampling: allow, elicitation: allow, roots: allow }
+  all: { from: "*", to: up, guard: all, tools: ["*"], prompts: ["*"], resources: ["*"], sampling: allow, elicitation: { urls: x.example }, roots: allow }
 `
 }
 

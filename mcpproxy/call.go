@@ -40,6 +40,7 @@ type exchange struct {
 	round     *round            // that the request is, until it is sent
 	lacks     string            // capability that the client would need for the answer
 	end       time.Time         // of the call's time
+	detoured  bool              // it has been sent another way
 
 	recorded bool // the refusal is on record
 	begun    bool // the call is on record as allowed

@@ -35,20 +35,27 @@ func (x *exchange) forward(life, ctx context.Context, send *policy.Call) {
 		x.fail(life, ctx, err)
 		return
 	}
-	defer stream.Close()
+	defer func() { stream.Close() }() // whichever it is by then
 	if x.listener != nil {
-		x.listen(life, stream)
+		x.listen(life, link, &stream)
 		return
 	}
 	for {
 		in, err := stream.Next(ctx)
+		if next, by := x.detour(ctx, link, in, err); next != nil {
+			stream.Close()
+			stream, link = next, by
+			continue
+		}
 		if err != nil {
 			x.abandon(ctx, stream)
 			x.fail(life, ctx, err)
 			return
 		}
 		if in.Frame.Response() {
-			x.finish(ctx, in)
+			if x.finish(ctx, in); !x.out.Allowed {
+				x.abandon(ctx, stream) // what it may wait for does not come
+			}
 			return
 		}
 		x.relay(ctx, link, &in.Frame)
@@ -174,8 +181,16 @@ func (x *exchange) review(ctx context.Context, result *wire.Frame) *wire.Frame {
 	if x.out.Allowed {
 		result = x.sealHandles(result)
 	}
+	if lasts[x.call.Method] && x.session != nil && result.Kind == wire.KindResult {
+		x.session.mu.Lock()
+		x.session.standing.note(x.sent.Frame)
+		x.session.mu.Unlock()
+	}
 	return result
 }
+
+// lasts are the methods of requests that count for the rest of a session.
+var lasts = map[string]bool{"resources/subscribe": true, "resources/unsubscribe": true, "logging/setLevel": true}
 
 // withhold refuses a call after it was made.
 func (x *exchange) withhold(out policy.Outcome) {
@@ -205,12 +220,7 @@ func (x *exchange) fail(life, ctx context.Context, err error) {
 	case life.Err() != nil:
 		status, reason = policy.StatusCancelled, reasonSession
 	case errors.Is(err, upstream.ErrSessionEnded):
-		reason = reasonSession
-		if x.session == nil || x.session.tied {
-			reason = reasonFailed // another child or session takes over
-		} else {
-			x.session.end()
-		}
+		reason = reasonFailed // the next call has another session, or another child
 	case errors.As(err, &backoff):
 		reason, wait = reasonUnavailable, backoff.After
 	case x.report.Unsent:

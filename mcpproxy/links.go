@@ -21,8 +21,9 @@ import (
 // greetTime bounds the repetition of a handshake.
 const greetTime = 30 * time.Second
 
-// open returns the session's link to its upstream. A link that has died is replaced: over standard streams a new child
-// is greeted as the client had greeted the old one, so that a crash costs the calls under way and nothing else.
+// open returns the session's link to its upstream. A link that has died is replaced: a new child, or a server that has
+// forgotten the session, is greeted as the client had greeted the old one, so that this costs the calls under way and
+// nothing else.
 func (s *session) open(ctx context.Context) (upstream.Link, error) {
 	if err := s.opening.take(ctx); err != nil {
 		return nil, err
@@ -30,7 +31,7 @@ func (s *session) open(ctx context.Context) (upstream.Link, error) {
 	defer s.opening.release()
 	s.mu.Lock()
 	link, server, hello, greeted, ended := s.link, s.server, s.hello, s.greeted, s.ended
-	version := s.version
+	version, bridged, standing := s.version, s.bridged, s.standing.frames()
 	s.mu.Unlock()
 	switch {
 	case ended:
@@ -39,17 +40,15 @@ func (s *session) open(ctx context.Context) (upstream.Link, error) {
 		return nil, upstream.ErrUnavailable
 	case link != nil && !dead(link):
 		return link, nil
-	case link != nil && !s.tied && server.Remote():
-		return nil, upstream.ErrSessionEnded
 	}
-	link, err := server.In(s.dir).Open(ctx)
+	link, err := s.dial(ctx, server, bridged, hello)
 	if err != nil {
 		return nil, err
 	}
-	if hello != nil {
+	if hello != nil && !bridged {
 		ctx, cancel := context.WithTimeout(ctx, greetTime) // whoever listens waits without a bound
 		defer cancel()
-		if err := greet(ctx, link, hello, greeted, version); err != nil {
+		if err := greet(ctx, link, hello, greeted, standing, version); err != nil {
 			closeLink(ctx, link)
 			return nil, err
 		}
@@ -95,21 +94,30 @@ func dead(link upstream.Link) bool {
 	}
 }
 
-// greet repeats a handshake that the client has had with an earlier child.
-func greet(ctx context.Context, link upstream.Link, hello, greeted []byte, version string) error {
+// greet repeats a handshake that the client has had with an earlier child or session, and what it has asked for since that
+// lasts.
+func greet(ctx context.Context, link upstream.Link, hello, greeted []byte, standing [][]byte, version string) error {
 	if err := repeat(ctx, link, hello, ""); err != nil {
 		return err
 	}
 	if greeted == nil {
 		return nil
 	}
-	return repeat(ctx, link, greeted, version)
+	if err := repeat(ctx, link, greeted, version); err != nil {
+		return err
+	}
+	for _, raw := range standing {
+		if err := repeat(ctx, link, raw, version); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func repeat(ctx context.Context, link upstream.Link, raw []byte, version string) error {
 	var f wire.Frame
 	if err := wire.Parse(&f, raw, wire.FromAgent, &wire.DefaultLimits); err != nil {
-		return fmt.Errorf("greeting a restarted upstream: %w", err)
+		return fmt.Errorf("greeting a upstream once more: %w", err)
 	}
 	stream, err := link.Send(ctx, &upstream.Outgoing{Frame: &f, Protocol: version})
 	if err != nil || stream == nil {
@@ -122,7 +130,7 @@ func repeat(ctx context.Context, link upstream.Link, raw []byte, version string)
 		case err != nil:
 			return err
 		case in.Frame.Kind == wire.KindError:
-			return errors.New("greeting a restarted upstream: it refused")
+			return errors.New("greeting a upstream once more: it refused")
 		case in.Frame.Kind == wire.KindResult:
 			return nil
 		}
@@ -163,7 +171,7 @@ func (p *Proxy) shared(ctx context.Context, pol *Policy, at place) (upstream.Lin
 	if s != nil && s.server == server && !dead(s.link) {
 		return s.link, nil
 	}
-	link, err := server.In(at.dir).Stateless(ctx)
+	link, err := p.dialModern(ctx, server, at)
 	if err != nil {
 		return nil, err
 	}
@@ -255,6 +263,22 @@ func (p *Proxy) params(send *policy.Call) []upstream.Param {
 		}
 	}
 	return out
+}
+
+// mirrors are the headers that a tool's definition wants, and the names of all that it knows.
+func (p *Proxy) mirrors(server, tool string, f *wire.Frame) (out []upstream.Param, names map[string]bool) {
+	known := p.Catalog.HeaderParams(server, tool)
+	if known == nil {
+		return nil, nil
+	}
+	names = map[string]bool{}
+	for _, k := range known {
+		names[http.CanonicalHeaderKey(k.Name)] = true
+		if v, ok := headerValue(f.Get(wire.ParamsArguments), k.Path); ok {
+			out = append(out, upstream.Param{Name: k.Name, Value: v})
+		}
+	}
+	return out, names
 }
 
 // headerValue encodes an argument for its header; false where it is absent or null.

@@ -183,15 +183,20 @@ func (x *exchange) listens() bool { return x.modern && x.call.Method == "subscri
 
 // listen carries the stream of a subscription. It may be silent for ever, so no timeout bounds it; it ends with the
 // request, with the agent's credential, or when no connection grants it any more.
-func (x *exchange) listen(life context.Context, stream upstream.Stream) {
+func (x *exchange) listen(life context.Context, link upstream.Link, stream *upstream.Stream) {
 	ctx, cancel := context.WithCancel(life)
 	defer cancel()
 	x.waitOn(cancel)
 	for {
-		in, err := stream.Next(ctx)
+		in, err := (*stream).Next(ctx)
+		if next, by := x.detour(ctx, link, in, err); next != nil {
+			(*stream).Close()
+			*stream, link = next, by
+			continue
+		}
 		switch {
 		case err != nil:
-			x.abandon(ctx, stream)
+			x.abandon(ctx, *stream)
 			x.fail(ctx, ctx, err)
 			x.reply.End()
 			return

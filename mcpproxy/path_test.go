@@ -108,7 +108,7 @@ func TestCallEndsOnce(t *testing.T) {
 		},
 		"session ended by the upstream": {
 			prepare: func(w *world) { w.server.forget() },
-			tool:    "echo", want: "SESSION_UNKNOWN", code: "SESSION_UNKNOWN", status: policy.StatusFailed,
+			tool:    "echo", want: "UPSTREAM_FAILED", code: "UPSTREAM_FAILED", status: policy.StatusFailed,
 		},
 	}
 	for name, x := range cases {

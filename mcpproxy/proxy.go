@@ -117,6 +117,7 @@ type Proxy struct {
 	stateless map[place]*shared
 	staying   map[place]int // agents on stdio that work at a place of their own
 	listeners map[*listener]struct{}
+	eras      map[*upstream.Server]era
 }
 
 // New makes a proxy that refuses everything until SetPolicy is called. ctx bounds its life; Close ends it.
@@ -130,6 +131,7 @@ func New(ctx context.Context, c Config) (*Proxy, error) {
 	}
 	p := &Proxy{
 		Config: c, stateless: map[place]*shared{}, staying: map[place]int{}, opening: newKey(), listeners: map[*listener]struct{}{},
+		eras:  map[*upstream.Server]era{},
 		seals: seals, started: c.Clock(), rounds: rounds{open: map[string][]round{}},
 		sessions: sessions{live: map[*session]struct{}{}, byID: map[string]*session{}, perAgent: map[string]int{}, children: map[string]int{}, backlogs: map[string]*backlog{}},
 	}

@@ -66,9 +66,9 @@ func (s *server) forget() {
 }
 
 // note remembers a message. What Hopgate says of its own accord needs no record: that nobody waits for an answer any
-// more, and that a question of the server was refused.
+// more, that a question of the server was refused, and what it takes to find out which era a server is of.
 func (s *server) note(raw string, f *wire.Frame) {
-	own := strings.Contains(raw, "no answer awaited") || f.Kind == wire.KindError
+	own := strings.Contains(raw, "no answer awaited") || strings.Contains(raw, `"id":"hopgate-discover"`) || strings.Contains(raw, `"id":"hopgate-hello"`) || f.Kind == wire.KindError
 	s.mu.Lock()
 	s.got = append(s.got, raw)
 	s.mu.Unlock()

@@ -53,6 +53,8 @@ type session struct {
 	greeted   []byte   // the initialized notification as it was sent
 	offers    []string // notifications of changed lists that the client may expect
 	link      upstream.Link
+	bridged   bool    // the upstream is of the later era
+	standing  lasting // requests that count for the rest of the session
 	calls     map[idKey]*exchange
 	questions map[idKey]question
 	tokens    map[idKey]bool
@@ -93,7 +95,7 @@ func newSession(p *Proxy, g *guest) *session {
 		p: p, tied: g.peer.Lasting(), over: g.peer.Transport, agent: g.who.agent.Name, key: g.who.key, upstream: g.peer.Upstream, dir: g.peer.Dir, server: g.who.policy.Upstreams[g.peer.Upstream],
 		born: p.Clock(), used: p.Clock(), ready: make(chan struct{}), renewed: make(chan struct{}, 1),
 		pumping: make(chan struct{}, 1), calls: map[idKey]*exchange{}, questions: map[idKey]question{}, tokens: map[idKey]bool{},
-		reports: map[idKey]bool{}, opening: newKey(),
+		reports: map[idKey]bool{}, opening: newKey(), standing: lasting{},
 	}
 	s.ctx, s.stop = context.WithCancelCause(p.ctx)
 	s.streams.init(s)
