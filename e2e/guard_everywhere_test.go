@@ -176,8 +176,8 @@ func TestWhatIsPlantedInAHandshakeIsFound(t *testing.T) {
 	rows := map[string]planted{
 		"client":       {send: strings.Replace(hello("2025-11-25"), `"name":"test"`, `"name":"FOUND"`, 1), at: "/params/clientInfo/name"},
 		"capability":   {send: strings.Replace(hello("2025-11-25"), `"capabilities":{}`, `"capabilities":{"experimental":{"FOUND":{}}}`, 1), at: "/params/capabilities/experimental/[aws-access-key]"},
-		"instructions": {send: hello("2025-11-25"), says: result(`"instructions":"FOUND","protocolVersion":"2025-11-25",` + recorderCapabilities), at: "/result/instructions"},
-		"server":       {send: hello("2025-11-25"), says: result(`"protocolVersion":"2025-11-25",` + strings.Replace(recorderCapabilities, `"recorder"`, `"FOUND"`, 1)), at: "/result/serverInfo/name"},
+		"instructions": {send: hello("2025-11-25"), says: resulting(`"instructions":"FOUND","protocolVersion":"2025-11-25",` + recorderCapabilities), at: "/result/instructions"},
+		"server":       {send: hello("2025-11-25"), says: resulting(`"protocolVersion":"2025-11-25",` + strings.Replace(recorderCapabilities, `"recorder"`, `"FOUND"`, 1)), at: "/result/serverInfo/name"},
 	}
 	for _, way := range upstreams {
 		t.Run("over "+way, func(t *testing.T) {

@@ -45,7 +45,7 @@ connections:
 const sayCall = `{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{"name":"say","arguments":{},"_meta":{"progressToken":"tok"}}}`
 
 // result is an answer with members.
-func result(members string) []string {
+func resulting(members string) []string {
 	return []string{`{"jsonrpc":"2.0","id":ID,"result":{` + members + `}}`}
 }
 
@@ -55,7 +55,7 @@ func failure(members string) []string {
 
 // before is what a server says before its answer.
 func before(message string) []string {
-	return append([]string{message}, result(`"content":[]`)...)
+	return append([]string{message}, resulting(`"content":[]`)...)
 }
 
 func request(method, params string) string {
@@ -107,10 +107,10 @@ func sentPlants() map[string]planted {
 
 // shownPlants are the places in what a server sends.
 func shownPlants() map[string]planted {
-	said := func(at, members string) planted { return planted{says: result(members), at: at} }
-	to := func(send, at, members string) planted { return planted{send: send, says: result(members), at: at} }
+	said := func(at, members string) planted { return planted{says: resulting(members), at: at} }
+	to := func(send, at, members string) planted { return planted{send: send, says: resulting(members), at: at} }
 	cut := func(send, at, members string) planted {
-		return planted{send: send, says: result(members), at: at, cuts: true}
+		return planted{send: send, says: resulting(members), at: at, cuts: true}
 	}
 	return map[string]planted{
 		"text":              said("/result/content/0/text", `"content":[{"type":"text","text":"FOUND"}]`),
@@ -118,7 +118,7 @@ func shownPlants() map[string]planted {
 		"error result":      said("/result/content/0/text", `"isError":true,"content":[{"type":"text","text":"FOUND"}]`),
 		"structured":        said("/result/structuredContent/rows/0/b", `"content":[],"structuredContent":{"rows":[{"a":1,"b":"FOUND"}]}`),
 		"structured name":   said("/result/structuredContent/[aws-access-key]", `"content":[],"structuredContent":{"FOUND":null}`),
-		"structured number": {says: result(`"content":[],"structuredContent":{"card":FOUND}`), find: plantedCard, at: "/result/structuredContent/card"},
+		"structured number": {says: resulting(`"content":[],"structuredContent":{"card":FOUND}`), find: plantedCard, at: "/result/structuredContent/card"},
 		"resource text":     said("/result/content/0/resource/text", `"content":[{"type":"resource","resource":{"uri":"file:///x","text":"FOUND"}}]`),
 		"resource blob":     said("/result/content/0/resource/blob", `"content":[{"type":"resource","resource":{"uri":"file:///x","blob":"BLOB"}}]`),
 		"resource uri":      said("/result/content/0/resource/uri", `"content":[{"type":"resource","resource":{"uri":"file:///FOUND","text":"x"}}]`),
@@ -136,7 +136,7 @@ func shownPlants() map[string]planted {
 		"resource read, blob": to(request("resources/read", `"uri":"file:///x"`), "/result/contents/0/blob",
 			`"contents":[{"uri":"file:///x","blob":"BLOB"}]`),
 		"completion":       to(request("completion/complete", `"ref":{"type":"ref/prompt","name":"p"},"argument":{"name":"q","value":"x"}`), "/result/completion/values/1", `"completion":{"values":["a","FOUND"]}`),
-		"next cursor":      {send: request("tools/list", ""), at: "/result/nextCursor", says: result(`"tools":[],"nextCursor":"FOUND"`), seals: true},
+		"next cursor":      {send: request("tools/list", ""), at: "/result/nextCursor", says: resulting(`"tools":[],"nextCursor":"FOUND"`), seals: true},
 		"ping":             to(request("ping", ""), "/result/_meta/x", `"_meta":{"x":"FOUND"}`),
 		"tool":             cut(request("tools/list", ""), "/result/tools/1/description", `"tools":[{"name":"good","inputSchema":{"type":"object"}},{"name":"bad","description":"FOUND","inputSchema":{"type":"object"}}]`),
 		"tool name":        cut(request("tools/list", ""), "/result/tools/1/name", `"tools":[{"name":"good","inputSchema":{"type":"object"}},{"name":"bad FOUND","inputSchema":{"type":"object"}}]`),
@@ -202,12 +202,12 @@ func modernPlants() map[string]planted {
 		return func(found string) func(*http.Request) { return set(name, encoded(found)) }
 	}
 	asked := func(inner string) []string {
-		return result(`"resultType":"input_required","requestState":"s","inputRequests":{"k":{` + inner + `}}`)
+		return resulting(`"resultType":"input_required","requestState":"s","inputRequests":{"k":{` + inner + `}}`)
 	}
 	said := func(at string, says []string) planted {
 		return planted{send: strings.Replace(call(`"arguments":{}`), `{}}}`, `{"elicitation":{},"sampling":{},"roots":{}}}}`, 1), edit: head(), says: says, at: at}
 	}
-	state := said("/result/requestState", result(`"resultType":"input_required","requestState":"FOUND","inputRequests":{}`))
+	state := said("/result/requestState", resulting(`"resultType":"input_required","requestState":"FOUND","inputRequests":{}`))
 	state.seals = true
 	named := func(found string) func(*http.Request) { return set("Mcp-Name", found) }
 	uri := func(found string) func(*http.Request) { return modernHead("resources/read", "file:///"+found) }
@@ -220,13 +220,13 @@ func modernPlants() map[string]planted {
 		"resource":        {send: request("resources/read", `"uri":"file:///FOUND",`+modernMeta), edit: uri, at: "/params/uri"},
 		"header":          {on: "http", send: call(`"arguments":{}`), edit: head(param("Mcp-Param-Zone")), at: "header Mcp-Param-Zone"},
 		"header, encoded": {on: "http", seals: true, send: call(`"arguments":{}`), edit: head(coded("Mcp-Param-Zone")), at: "header Mcp-Param-Zone"},
-		"text":            said("/result/content/0/text", result(`"resultType":"complete","content":[{"type":"text","text":"FOUND"}]`)),
+		"text":            said("/result/content/0/text", resulting(`"resultType":"complete","content":[{"type":"text","text":"FOUND"}]`)),
 		"elicitation":     said("/result/inputRequests/k/params/message", asked(`"method":"elicitation/create","params":{"message":"FOUND","requestedSchema":{"type":"object"}}`)),
 		"sampling":        said("/result/inputRequests/k/params/systemPrompt", asked(`"method":"sampling/createMessage","params":{"maxTokens":1,"messages":[],"systemPrompt":"FOUND"}`)),
 		"state":           state,
 		"discovery": {
 			send: request("server/discover", modernMeta), edit: func(string) func(*http.Request) { return modernHead("server/discover", "") }, at: "/result/instructions",
-			says: result(`"resultType":"complete","supportedVersions":["2026-07-28"],"ttlMs":0,"cacheScope":"private","instructions":"FOUND",` + recorderCapabilities),
+			says: resulting(`"resultType":"complete","supportedVersions":["2026-07-28"],"ttlMs":0,"cacheScope":"private","instructions":"FOUND",` + recorderCapabilities),
 		},
 	}
 }
