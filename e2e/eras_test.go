@@ -17,9 +17,23 @@ import (
 // unbridged are the scenarios that pass directly against the reference server in its own era, and that no bridge from the
 // other era can satisfy, each with its reason.
 var unbridged = map[string]map[string]string{
-	legacy: {},
-	modern: {},
+	legacy: {
+		"tools-call-sampling":               mute,
+		"tools-call-elicitation":            mute,
+		"elicitation-sep1034-defaults":      mute,
+		"elicitation-sep1330-enums":         mute,
+		polling + "/server-sse-retry-field": "streams to agents are Hopgate's own, in whatever era; see docs/decisions/0008",
+	},
+	modern: {
+		"input-required-result-basic-elicitation":                                     "the suite wants the name that the server gives its question; a request in a session has none",
+		"input-required-result-multi-round":                                           "the reference server asks a session once and gives its second question up",
+		"input-required-result-ignore-extra-params/sep-2322-ignore-unexpected-params": "answers that no question came before reach no server that asks by requests",
+	},
 }
+
+// mute says that the tool of the reference server asks by a request, which its library refuses where there is no session:
+// the question never leaves the server. Questions that do are bridged; the tests of package mcpproxy show it.
+const mute = "the tool of the reference server cannot ask in the later era"
 
 // TestConformanceAcrossEras runs the suite of each era through Hopgate against a server that speaks the other alone.
 func TestConformanceAcrossEras(t *testing.T) {

@@ -40,7 +40,8 @@ func (p *Proxy) learnEra(server *upstream.Server, e era) {
 // detour sends a message another way, where what came back for it says that this one leads nowhere. It returns what comes
 // back now, and by which link; nil where the message stays with what it got.
 func (x *exchange) detour(ctx context.Context, link upstream.Link, in *upstream.Incoming, err error) (upstream.Stream, upstream.Link) {
-	if err == nil && in.Frame.Kind != wire.KindError || x.detoured || x.givenUp() {
+	discovers := x.modern && err == nil && x.call.Method == "server/discover" && in.Frame.Kind == wire.KindResult && elder(&in.Frame)
+	if err == nil && in.Frame.Kind != wire.KindError && !discovers || x.detoured || x.givenUp() {
 		return nil, nil
 	}
 	if agent, _, _, fault := x.g.p.identify(x.g.p.policy.Load(), x.g.peer); agent == nil || fault != nil {
@@ -54,7 +55,7 @@ func (x *exchange) detour(ctx context.Context, link upstream.Link, in *upstream.
 	case x.starts && foreign(in, err, true):
 		x.detoured = true
 		next, err = x.session.crossToModern(ctx, x.sent.Frame)
-	case x.modern && foreign(in, err, bridge.Repeatable(x.call.Method)):
+	case discovers || x.modern && foreign(in, err, bridge.Repeatable(x.call.Method)):
 		x.detoured = true
 		next, err = x.crossToLegacy(ctx, link)
 	default:
@@ -73,6 +74,9 @@ func (x *exchange) detour(ctx context.Context, link upstream.Link, in *upstream.
 	}
 	return stream, next
 }
+
+// elder reports whether a server says that it knows versions, and none of the later era.
+func elder(f *wire.Frame) bool { return f.Has(wire.ResultSupportedVersions) && !bridge.Knows(f) }
 
 // foreign reports whether an answer may be that of a server which does not know the era of the request. Where the request
 // does something, only what says that it was not looked at counts.

@@ -252,13 +252,20 @@ func (c *Config) Discover(ctx context.Context, link upstream.Link, capabilities,
 	case in.Frame.Kind == wire.KindError:
 		return nil, false, nil
 	}
-	raw := in.Frame.Get(wire.Result)
-	for _, v := range wire.Elements(in.Frame.Get(wire.ResultSupportedVersions)) {
+	if !Knows(&in.Frame) {
+		return nil, false, nil
+	}
+	return bytes.Clone(in.Frame.Get(wire.Result)), true, nil
+}
+
+// Knows reports whether the answer to server/discover is that of a server which knows the later era.
+func Knows(f *wire.Frame) bool {
+	for _, v := range wire.Elements(f.Get(wire.ResultSupportedVersions)) {
 		if text, _ := wire.Unquote(v); string(text) == Modern {
-			return bytes.Clone(raw), true, nil
+			return true
 		}
 	}
-	return nil, false, nil
+	return false
 }
 
 // Foreign reports whether a server may say by an HTTP status that it does not know the era of a request: others say that it

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -74,6 +75,8 @@ func (l *ToLegacy) Send(ctx context.Context, out *upstream.Outgoing) (upstream.S
 		return l.goOn(ctx, f)
 	case name == methodListen:
 		return l.listen(ctx, f)
+	case strings.HasPrefix(name, "tasks/"):
+		return l.said(failure(f.Get(wire.ID), codeNotFound, textNoSuchMethod)) // those of sessions are of another kind, and not declared
 	}
 	for again := false; ; again = true {
 		t, err := l.talk(ctx, f)
@@ -218,7 +221,14 @@ func (t *talk) discovered() []byte {
 	if isObject(capabilities) {
 		capabilities = without(capabilities, "tasks") // of another kind
 	}
-	raw := join(`{"resultType":"complete","supportedVersions":["`+Modern+`"],"capabilities":`, capabilities)
+	raw := []byte(`{"resultType":"complete","supportedVersions":[`)
+	for i, v := range mcp.ValidProtocolVersions { // those of the bridge and of sessions: the agent meets both
+		if i > 0 {
+			raw = append(raw, ',')
+		}
+		raw = wire.AppendQuote(raw, v)
+	}
+	raw = join(raw, `],"capabilities":`, capabilities)
 	if e, ok := wire.Lookup(t.greeting, "instructions"); ok {
 		raw = join(raw, `,"instructions":`, e.Value)
 	}
@@ -289,7 +299,7 @@ func (l *ToLegacy) next() string {
 
 // send sends a request in the session.
 func (t *talk) send(ctx context.Context, f *wire.Frame) (*legacyStream, error) {
-	k := &legacyCall{t: t, id: `"hopgate-` + t.l.next() + `"`, method: method(f), in: make(chan arrival, 1)}
+	k := &legacyCall{t: t, id: `"hopgate-` + t.l.next() + `"`, method: method(f), in: make(chan arrival, 1), back: make(chan arrival, 1)}
 	k.ctx, k.stop = context.WithCancel(context.Background())
 	level, _ := f.Text(wire.MetaLogLevel)
 	k.level = levels[string(level)]

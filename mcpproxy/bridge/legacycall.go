@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/hopgate/hopgate/mcpproxy/upstream"
@@ -21,13 +22,20 @@ type legacyCall struct {
 	level  int // of the logs that the client wants; 0: none
 	inner  upstream.Stream
 	in     chan arrival
+	back   chan arrival    // what came while questions were gathered, and is no question
 	ctx    context.Context //nolint:containedctx // the call's own life, which the client's requests end before
 	stop   context.CancelFunc
 
 	// While the call is held; guarded by the mutex of the bridge.
-	asked    []byte // raw id of the server's question
+	asked  []asked
+	expire *time.Timer
+}
+
+// asked is one question of the server that the client has not answered yet.
+type asked struct {
+	name     string // in inputRequests
+	id       []byte // of the server's request, raw
 	question []byte // raw, as the client has got it
-	expire   *time.Timer
 }
 
 // arrival is what comes for a call: a message, or the error that ends it.
@@ -69,14 +77,14 @@ func (k *legacyCall) forget() {
 }
 
 // hold keeps a call until the client answers, and returns its name; false where too many are held.
-func (l *ToLegacy) hold(k *legacyCall, asked, question []byte) (state string, ok bool) {
+func (l *ToLegacy) hold(k *legacyCall, open []asked) (state string, ok bool) {
 	state = l.next()
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.closed || len(l.held) >= maxHeld {
 		return "", false
 	}
-	k.asked, k.question = asked, question
+	k.asked = open
 	k.expire = time.AfterFunc(holdTime, func() { l.drop(state) })
 	l.held[state] = k
 	return state, true
@@ -104,7 +112,9 @@ func (l *ToLegacy) drop(state string) {
 func (k *legacyCall) abandon() {
 	ctx, cancel := context.WithTimeout(context.Background(), takeTime)
 	defer cancel()
-	_ = k.t.say(ctx, failure(k.asked, codeInternal, "Nobody answered.")) // nor is it of any use to a server that is gone
+	for _, q := range k.asked {
+		_ = k.t.say(ctx, failure(q.id, codeInternal, "Nobody answered.")) // nor is it of any use to a server that is gone
+	}
 	_ = k.inner.Cancel(ctx, "no answer awaited")
 	k.stop()
 }
@@ -117,23 +127,36 @@ func (l *ToLegacy) goOn(ctx context.Context, f *wire.Frame) (upstream.Stream, er
 		return l.said(failure(f.Get(wire.ID), codeParams, "The requestState is not of a call that waits."))
 	}
 	s := &legacyStream{k: k, id: bytes.Clone(f.Get(wire.ID)), token: bytes.Clone(f.Get(wire.MetaProgressToken))}
-	e, ok := wire.Lookup(f.Get(wire.ParamsInputResponses), inputName)
-	if !ok || !isObject(e.Value) { // it is asked once more
-		in, err := s.asks(k.asked, k.question)
-		if err != nil {
-			return nil, err
+	var left []asked
+	for _, q := range k.asked {
+		e, ok := wire.Lookup(f.Get(wire.ParamsInputResponses), q.name)
+		if !ok || !isObject(e.Value) {
+			left = append(left, q)
+			continue
 		}
-		return &one{in}, nil
+		if err := k.t.say(ctx, result(q.id, e.Value)); err != nil {
+			k.stop()
+			return nil, fmt.Errorf("%w: %w", upstream.ErrUnknownOutcome, err)
+		}
 	}
-	if err := k.t.say(ctx, result(k.asked, e.Value)); err != nil {
-		k.stop()
-		return nil, fmt.Errorf("%w: %w", upstream.ErrUnknownOutcome, err)
+	if left == nil {
+		return s, nil
 	}
-	return s, nil
+	in, err := s.asks(left) // once more
+	if in == nil && err == nil {
+		err = errBusy
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &one{in}, nil
 }
 
-// inputName names the one question of a result.
-const inputName = "hopgate"
+// errBusy says that too many calls wait for their clients.
+var errBusy = fmt.Errorf("%w: too many calls wait for answers", upstream.ErrUnknownOutcome)
+
+// inputName begins the names of the questions in a result.
+const inputName = "hopgate-"
 
 // legacyStream is what comes back for one request of a client: the answer of the server, or a question of it.
 type legacyStream struct {
@@ -143,6 +166,7 @@ type legacyStream struct {
 	repeat []byte // the request, where it may be sent again
 	ended  bool   // the answer was there
 	held   string // name of the call, where it waits for the client
+	early  *arrival
 }
 
 // Next returns the next message; see [upstream.Stream].
@@ -153,6 +177,7 @@ func (s *legacyStream) Next(ctx context.Context) (*upstream.Incoming, error) {
 		}
 		var a arrival
 		select {
+		case a = <-s.k.back:
 		case a = <-s.k.in:
 		case <-ctx.Done():
 			return nil, fmt.Errorf("%w: %w", upstream.ErrUnknownOutcome, context.Cause(ctx))
@@ -162,6 +187,10 @@ func (s *legacyStream) Next(ctx context.Context) (*upstream.Incoming, error) {
 				s.k = next.k
 				continue
 			}
+			if s.nameless(a.err) {
+				s.ended = true
+				return s.k.t.l.incoming(failure(s.id, codeNotFound, textNoSuchMethod), 0)
+			}
 			return nil, unknown(a.err)
 		}
 		switch f := &a.in.Frame; {
@@ -169,11 +198,14 @@ func (s *legacyStream) Next(ctx context.Context) (*upstream.Incoming, error) {
 			s.ended = true
 			return s.translate(a.in)
 		case f.Kind == wire.KindRequest && questions[method(f)]:
-			in, err := s.asks(bytes.Clone(f.Get(wire.ID)), questionOf(f))
+			open := s.gather(ctx, f)
+			in, err := s.asks(open)
 			if in != nil || err != nil {
 				return in, err
 			}
-			s.k.t.refuse(ctx, f)
+			for _, q := range open {
+				_ = s.k.t.say(ctx, failure(q.id, codeLimit, "Too many calls wait for answers.")) // a server that is gone waits for nothing
+			}
 		case f.Kind == wire.KindRequest:
 			s.k.t.refuse(ctx, f)
 		default:
@@ -184,11 +216,25 @@ func (s *legacyStream) Next(ctx context.Context) (*upstream.Incoming, error) {
 	}
 }
 
-// unknown is an error of the stream. That a session has ended says nothing to a client that has none, but that nobody
-// knows what became of the request.
+// nameless reports whether a server refuses, by an HTTP status alone, a method that no revision defines.
+func (s *legacyStream) nameless(err error) bool {
+	var status *upstream.StatusError
+	if !errors.As(err, &status) || !Foreign(status.Code) {
+		return false
+	}
+	room, _, _ := strings.Cut(s.k.method, "/")
+	return !rooms[room]
+}
+
+// rooms are what the names of the protocol's methods begin with.
+var rooms = map[string]bool{"tools": true, "prompts": true, "resources": true, "completion": true, "tasks": true}
+
+// unknown is an error of the stream. That a session has ended, or what HTTP says of one, means nothing to a client that has
+// none, but that nobody knows what became of the request.
 func unknown(err error) error {
-	if errors.Is(err, upstream.ErrSessionEnded) {
-		return fmt.Errorf("%w: %w", upstream.ErrUnknownOutcome, err)
+	var status *upstream.StatusError
+	if errors.Is(err, upstream.ErrSessionEnded) || errors.As(err, &status) && Foreign(status.Code) {
+		return fmt.Errorf("%w: %v", upstream.ErrUnknownOutcome, err) //nolint:errorlint // what it is here, it is not there
 	}
 	return err
 }
@@ -220,7 +266,7 @@ func (s *legacyStream) translate(in *upstream.Incoming) (*upstream.Incoming, err
 		if code, _ := wire.Lookup(raw, "code"); string(code.Value) == codeResource && s.k.method == methodRead {
 			raw = replace(raw, "code", []byte(codeParams)) // SEP-2164
 		}
-		return l.event(in, answer(s.id, "error", raw))
+		return l.incoming(answer(s.id, "error", raw), 0) // its status, which a stream has not, says it too
 	}
 	raw := f.Get(wire.Result)
 	if isObject(raw) {
@@ -246,16 +292,53 @@ func questionOf(f *wire.Frame) []byte {
 	return append(raw, '}')
 }
 
-// asks answers the client with a question of the server, and holds the call. Both are nil where it cannot be held.
-func (s *legacyStream) asks(id, question []byte) (*upstream.Incoming, error) {
-	state, ok := s.k.t.l.hold(s.k, id, question)
+// gather takes the questions that a server asks at the same time as one: a client gets them together.
+func (s *legacyStream) gather(ctx context.Context, f *wire.Frame) []asked {
+	open := []asked{s.ask(f)}
+	timer := time.NewTimer(gatherTime)
+	defer timer.Stop()
+	for {
+		select {
+		case a := <-s.k.in:
+			if a.err != nil || a.in.Frame.Kind != wire.KindRequest || !questions[method(&a.in.Frame)] {
+				s.early = &a
+				return open
+			}
+			open = append(open, s.ask(&a.in.Frame))
+		case <-timer.C:
+			return open
+		case <-ctx.Done():
+			return open
+		}
+	}
+}
+
+// gatherTime is for how long a server may go on asking at the same time.
+const gatherTime = 50 * time.Millisecond
+
+func (s *legacyStream) ask(f *wire.Frame) asked {
+	return asked{inputName + s.k.t.l.next(), bytes.Clone(f.Get(wire.ID)), questionOf(f)}
+}
+
+// asks answers the client with questions of the server, and holds the call. Both are nil where it cannot be held.
+func (s *legacyStream) asks(open []asked) (*upstream.Incoming, error) {
+	if s.early != nil {
+		s.k.back <- *s.early // has room: there is one at a time, and it is taken before the next
+		s.early = nil
+	}
+	state, ok := s.k.t.l.hold(s.k, open)
 	if !ok {
 		return nil, nil //nolint:nilnil // the server is told
 	}
 	s.held, s.ended = state, true
-	return s.k.t.l.incoming(result(s.id, join(
-		`{"resultType":"input_required","inputRequests":{"`+inputName+`":`, question, `},"requestState":"`+state+`"}`,
-	)), 0)
+	raw := []byte(`{"resultType":"input_required","inputRequests":{`)
+	for i, q := range open {
+		if i > 0 {
+			raw = append(raw, ',')
+		}
+		raw = join(raw, `"`+q.name+`":`, q.question)
+	}
+	return s.k.t.l.incoming(result(s.id, append(raw, `},"requestState":"`+state+`"}`...)), 0)
 }
 
 // notified is a notification as the client gets it, or nil where it does not: progress under its own token, logs from the
