@@ -21,7 +21,6 @@ type API interface {
 	State
 	Health
 	Scores
-	Upstreams
 	Results
 }
 

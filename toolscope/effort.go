@@ -175,7 +175,7 @@ func (p *planner) ref(n *node, v any) error {
 		return nil
 	}
 	s, depth := p.root, 0
-	for _, step := range strings.Split(pointer[1:], "/") {
+	for step := range strings.SplitSeq(pointer[1:], "/") {
 		step = strings.ReplaceAll(strings.ReplaceAll(step, "~1", "/"), "~0", "~")
 		depth++
 		switch in := s.(type) {

@@ -31,7 +31,7 @@ var pinModes = []string{"off", "tools", "all"}
 func (m *PinMode) UnmarshalText(text []byte) error {
 	for i, name := range pinModes {
 		if string(text) == name {
-			*m = PinMode(i) //nolint:gosec // there are three
+			*m = PinMode(i)
 			return nil
 		}
 	}

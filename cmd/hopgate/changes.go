@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -61,9 +62,9 @@ func between(old, now []string) []string {
 	}
 	width := len(now) + 1
 	common := make([]int32, (len(old)+1)*width) // of the rests from each pair of lines on
-	for i := len(old) - 1; i >= 0; i-- {
-		for j := len(now) - 1; j >= 0; j-- {
-			if old[i] == now[j] {
+	for i, gone := range slices.Backward(old) {
+		for j, come := range slices.Backward(now) {
+			if gone == come {
 				common[i*width+j] = common[(i+1)*width+j+1] + 1
 			} else {
 				common[i*width+j] = max(common[(i+1)*width+j], common[i*width+j+1])

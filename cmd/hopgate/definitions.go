@@ -93,25 +93,30 @@ func (d desk) Tools(_ context.Context, name string) ([]admin.Tool, error) {
 	slices.Sort(names)
 	var all []admin.Tool
 	for _, tool := range slices.Compact(names) {
-		t := admin.Tool{Name: tool, Task: u.Task(tool), Denied: map[string]string{}}
+		t := v.tool(name, tool)
+		t.Task = u.Task(tool)
 		if toolscope.PinsOf(u.Upstream) != toolscope.PinOff {
-			if t.Pin = conditions[tool]; t.Pin == "" {
-				t.Pin = pin.Unseen.String()
-			}
-		}
-		for _, c := range v.file.Connections {
-			if c.Upstream.Name != name {
-				continue
-			}
-			if why := toolscope.Withheld(c, tool); why != "" {
-				t.Denied[c.Agent.Name] = why
-			} else {
-				t.Agents = append(t.Agents, c.Agent.Name)
-			}
+			t.Pin = or(conditions[tool], pin.Unseen.String())
 		}
 		all = append(all, t)
 	}
 	return all, nil
+}
+
+// tool says who may call a tool, and who may not.
+func (v *view) tool(upstream, name string) admin.Tool {
+	t := admin.Tool{Name: name, Denied: map[string]string{}}
+	for _, c := range v.file.Connections {
+		if c.Upstream.Name != upstream {
+			continue
+		}
+		if why := toolscope.Withheld(c, name); why != "" {
+			t.Denied[c.Agent.Name] = why
+		} else {
+			t.Agents = append(t.Agents, c.Agent.Name)
+		}
+	}
+	return t
 }
 
 func condition(e pin.Entry) string {

@@ -39,7 +39,7 @@ func (a *app) upstreamsList() *cobra.Command {
 				for i := range all {
 					u := &all[i]
 					rows = append(rows, []string{
-						u.Name, u.Kind, visible(u.Address), orDash(u.Protocol), u.Pin, strconv.Itoa(u.Pinned), strconv.Itoa(u.Withheld),
+						u.Name, u.Kind, visible(u.Address), dash(u.Protocol), u.Pin, strconv.Itoa(u.Pinned), strconv.Itoa(u.Withheld),
 						strconv.Itoa(len(u.Agents)), answering(u),
 					})
 				}
@@ -52,12 +52,7 @@ func (a *app) upstreamsList() *cobra.Command {
 	return c
 }
 
-func orDash(s string) string {
-	if s == "" {
-		return "-"
-	}
-	return s
-}
+func dash(s string) string { return or(s, "-") }
 
 // answering says how an upstream did when it was last asked.
 func answering(u *admin.Upstream) string {
@@ -110,9 +105,9 @@ func (a *app) showUpstream(u *admin.Upstream, definitions []admin.Definition) {
 		{"state", answering(u)},
 		{"last answer", when(u.Answered, "-")},
 		{"last failure", when(u.Failed, "-")},
-		{"protocol", orDash(u.Protocol)},
+		{"protocol", dash(u.Protocol)},
 		{"pin", fmt.Sprintf("%s, %d pinned, %d withheld", u.Pin, u.Pinned, u.Withheld)},
-		{"agents", orDash(strings.Join(u.Agents, ", "))},
+		{"agents", dash(strings.Join(u.Agents, ", "))},
 	}
 	if u.Failed.IsZero() {
 		rows = slices.Delete(rows, 3, 4)
@@ -126,7 +121,7 @@ func (a *app) showUpstream(u *admin.Upstream, definitions []admin.Definition) {
 		if x.Condition == pinnedState && !x.Gone {
 			continue
 		}
-		rows = append(rows, []string{visible(x.ID), conditionOf(x), when(x.Since, "-"), when(x.Changed, "-"), orDash(x.By)})
+		rows = append(rows, []string{visible(x.ID), conditionOf(x), when(x.Since, "-"), when(x.Changed, "-"), dash(x.By)})
 	}
 	if len(rows) > 1 {
 		fmt.Fprintln(a.out)
@@ -173,7 +168,7 @@ func (a *app) upstreamsTools() *cobra.Command {
 						denied = append(denied, agent+" "+t.Denied[agent])
 					}
 					rows = append(rows, []string{
-						visible(t.Name), t.Task, orDash(t.Pin), orDash(strings.Join(t.Agents, ", ")), orDash(strings.Join(denied, ", ")),
+						visible(t.Name), t.Task, dash(t.Pin), dash(strings.Join(t.Agents, ", ")), dash(strings.Join(denied, ", ")),
 					})
 				}
 				table(a.out, rows)
@@ -193,25 +188,9 @@ func (a *app) upstreamsDiff() *cobra.Command {
 		Args:  cobra.MaximumNArgs(1),
 		RunE: func(c *cobra.Command, given []string) error {
 			return a.withJudge(c.Context(), func(ctx context.Context, api admin.API) error {
-				names := given
-				if len(names) == 0 {
-					all, err := api.Upstreams(ctx)
-					if err != nil {
-						return err
-					}
-					for i := range all {
-						names = append(names, all[i].Name)
-					}
-				}
-				found := map[string][]admin.Definition{}
-				for _, name := range names {
-					all, err := api.Definitions(ctx, name)
-					if err != nil {
-						return err
-					}
-					if all = withheld(all); len(all) > 0 {
-						found[name] = all
-					}
+				found, err := waiting(ctx, api, given)
+				if err != nil {
+					return err
 				}
 				if format == formatJSON {
 					return json.NewEncoder(a.out).Encode(found)
@@ -228,6 +207,30 @@ func (a *app) upstreamsDiff() *cobra.Command {
 	}
 	formatFlag(c, &format)
 	return c
+}
+
+// waiting are the definitions that are withheld, of some upstreams or where none is named of all.
+func waiting(ctx context.Context, api admin.API, names []string) (map[string][]admin.Definition, error) {
+	if len(names) == 0 {
+		all, err := api.Upstreams(ctx)
+		if err != nil {
+			return nil, err
+		}
+		for i := range all {
+			names = append(names, all[i].Name)
+		}
+	}
+	found := map[string][]admin.Definition{}
+	for _, name := range names {
+		all, err := api.Definitions(ctx, name)
+		if err != nil {
+			return nil, err
+		}
+		if all = withheld(all); len(all) > 0 {
+			found[name] = all
+		}
+	}
+	return found, nil
 }
 
 func withheld(all []admin.Definition) []admin.Definition {
