@@ -12,7 +12,7 @@ import (
 // echoYAML is a configuration of one agent that may call everything of rawecho, over HTTP and stdio.
 func echoYAML(upstream string) string {
 	return `version: 1
-listen: { mcp: "127.0.0.1:0" }
+listen: { mcp: { addr: "127.0.0.1:0", ws: true } }
 agents: { tester: key, here: local }
 upstreams: { up: ` + upstream + ` }
 connections:
@@ -42,32 +42,44 @@ type conversation struct {
 	ask func(request string) string // returns the answer
 }
 
-// eachTransport runs a test over HTTP and stdio, with an HTTP and with a stdio upstream.
+// eachTransport runs a test over each transport of agents, with an upstream over each transport of servers.
 func eachTransport(t *testing.T, test func(c conversation)) {
 	t.Helper()
-	for _, up := range []string{"http", "stdio"} {
-		for _, front := range []string{"http", "stdio"} {
+	for _, up := range ways {
+		for _, front := range fronts {
 			t.Run(front+" to "+up, func(t *testing.T) {
 				t.Parallel()
-				def := `{ command: ["` + program(t, "rawecho") + `"] }`
-				if up == "http" {
-					def = `{ url: "` + rawEcho(t) + `" }`
+				h := newHopgate(t, echoYAML(echoOver(t, up)))
+				var key string
+				if front != "stdio" {
+					key = h.key("tester")
+					h.serve()
 				}
-				h := newHopgate(t, echoYAML(def))
-				if front == "stdio" {
-					c := h.stdio("--to", "up")
+				if front != "http" {
+					c := h.line(front, "up", key)
 					c.greet("2025-11-25")
 					test(conversation{t, c.ask})
 					return
 				}
-				key := h.key("tester")
-				h.serve()
 				a := h.agent("up", key)
 				a.greet("2025-11-25")
 				test(conversation{t, func(request string) string { return a.post(request, nil).last() }})
 			})
 		}
 	}
+}
+
+// echoOver is the echo server in a configuration, by the way that it is reached.
+func echoOver(t *testing.T, way string) string {
+	t.Helper()
+	if way == "stdio" {
+		return `{ command: ["` + program(t, "rawecho") + `"] }`
+	}
+	base := strings.TrimSuffix(rawEcho(t), "/mcp")
+	return map[string]string{
+		"http": `{ url: "` + base + `/mcp" }`, "sse": `{ url: "` + base + `/sse", transport: sse }`,
+		"ws": `{ url: "ws` + strings.TrimPrefix(base, "http") + `/ws" }`,
+	}[way]
 }
 
 func TestNothingIsLostOnTheWay(t *testing.T) {

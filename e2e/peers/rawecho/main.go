@@ -1,6 +1,6 @@
 // Command rawecho is an MCP server whose tool echo returns the bytes of the request that it received, base64-encoded, so
 // that a test can see what was changed on the way; and whose results hold values that are easy to damage. It speaks
-// streamable HTTP at -http ADDR, or stdio. With -slow, the tool slow answers only after that time.
+// streamable HTTP, the transport of 2024-11-05 and WebSocket at -http ADDR, or stdio. With -slow, the tool slow answers only after that time.
 package main
 
 import (
@@ -16,6 +16,8 @@ import (
 	"os"
 	"sync"
 	"time"
+
+	"github.com/gorilla/websocket"
 )
 
 // fragile stands in every result as it is written here.
@@ -66,7 +68,7 @@ func answer(raw []byte) []byte {
 }
 
 func main() {
-	addr := flag.String("http", "", "address to serve at /mcp; the one in use is printed")
+	addr := flag.String("http", "", "address to serve at /mcp, /sse and /ws; the one in use is printed")
 	flag.Parse()
 	if *addr == "" {
 		stdio()
@@ -77,7 +79,10 @@ func main() {
 		log.Fatal(err)
 	}
 	fmt.Println(l.Addr())
-	log.Fatal(http.Serve(l, http.HandlerFunc(serve)))
+	http.HandleFunc("/mcp", serve)
+	http.HandleFunc("/sse", sse)
+	http.HandleFunc("/ws", ws)
+	log.Fatal(http.Serve(l, nil))
 }
 
 func serve(w http.ResponseWriter, r *http.Request) {
@@ -94,6 +99,64 @@ func serve(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Mcp-Session-Id", "s1")
 	w.Write(a)
+}
+
+// streams are the open ones of 2024-11-05.
+var streams sync.Map // of func([]byte), by id
+
+func sse(w http.ResponseWriter, r *http.Request) {
+	if r.Method == http.MethodPost {
+		say, ok := streams.Load(r.URL.Query().Get("id"))
+		raw, _ := io.ReadAll(r.Body)
+		if !ok {
+			w.WriteHeader(http.StatusNotFound)
+			return
+		}
+		w.WriteHeader(http.StatusAccepted)
+		go say.(func([]byte))(answer(raw))
+		return
+	}
+	var mu sync.Mutex
+	over := false
+	id := fmt.Sprintf("%p", &mu)
+	streams.Store(id, func(raw []byte) {
+		mu.Lock()
+		defer mu.Unlock()
+		if raw != nil && !over {
+			fmt.Fprintf(w, "event: message\ndata: %s\n\n", raw)
+			w.(http.Flusher).Flush()
+		}
+	})
+	w.Header().Set("Content-Type", "text/event-stream")
+	fmt.Fprintf(w, "event: endpoint\ndata: /sse?id=%s\n\n", id)
+	w.(http.Flusher).Flush()
+	<-r.Context().Done()
+	streams.Delete(id)
+	mu.Lock()
+	over = true
+	mu.Unlock()
+}
+
+func ws(w http.ResponseWriter, r *http.Request) {
+	c, err := (&websocket.Upgrader{Subprotocols: []string{"mcp"}}).Upgrade(w, r, nil)
+	if err != nil {
+		return
+	}
+	defer c.Close()
+	var mu sync.Mutex
+	for {
+		_, raw, err := c.ReadMessage()
+		if err != nil {
+			return
+		}
+		go func() {
+			if a := answer(raw); a != nil {
+				mu.Lock()
+				defer mu.Unlock()
+				c.WriteMessage(websocket.TextMessage, a)
+			}
+		}()
+	}
 }
 
 func stdio() {
