@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"bufio"
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -12,10 +13,12 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"github.com/gorilla/websocket"
 )
 
-// recorder is an upstream that keeps every byte that reaches it, and answers as a test says. It serves streamable HTTP;
-// over standard streams its child is a pipe to it.
+// recorder is an upstream that keeps every byte that reaches it, and answers as a test says. It serves streamable HTTP, the
+// transport of 2024-11-05 and WebSockets; over standard streams its child is a pipe to it.
 type recorder struct {
 	t    testing.TB
 	url  string
@@ -25,6 +28,8 @@ type recorder struct {
 	tools, methods map[string]func(*asked)
 	// post, where set, may answer an HTTP request in its own way.
 	post func(w http.ResponseWriter, r *http.Request, raw []byte) bool
+
+	posts sync.Map // of chan string, by the id of a stream of 2024-11-05
 
 	mu       sync.Mutex // guards what follows
 	messages []asked
@@ -90,8 +95,14 @@ func newRecorder(t *testing.T) *recorder {
 
 // upstream is the recorder in a configuration, by the way that it is reached.
 func (r *recorder) upstream(way string) string {
-	if way == "stdio" {
+	base := strings.TrimSuffix(r.url, "/mcp")
+	switch way {
+	case "stdio":
 		return fmt.Sprintf("{ command: [%q, %q] }", program(r.t, "pipe"), r.addr)
+	case "sse":
+		return fmt.Sprintf("{ url: %q, transport: sse }", base+"/sse")
+	case "ws":
+		return fmt.Sprintf("{ url: %q }", "ws"+strings.TrimPrefix(base, "http")+"/ws")
 	}
 	return fmt.Sprintf("{ url: %q }", r.url)
 }
@@ -226,6 +237,14 @@ func (r *recorder) answer(a *asked) {
 }
 
 func (r *recorder) serveHTTP(w http.ResponseWriter, req *http.Request) {
+	switch req.URL.Path {
+	case "/sse":
+		r.serveSSE(w, req)
+		return
+	case "/ws":
+		r.serveWS(w, req)
+		return
+	}
 	ctl := http.NewResponseController(w)
 	switch req.Method {
 	case http.MethodGet:
@@ -283,29 +302,89 @@ func (r *recorder) serveHTTP(w http.ResponseWriter, req *http.Request) {
 
 func (r *recorder) serveLines(c net.Conn) {
 	defer c.Close()
+	in := bufio.NewReader(c)
+	r.converse(func(s string) { io.WriteString(c, s) }, "\n", func() { c.Close() }, func() (string, error) {
+		line, err := in.ReadString('\n')
+		return strings.TrimSuffix(line, "\n"), err
+	})
+}
+
+// converse serves one client over a connection that carries everything.
+func (r *recorder) converse(out func(string), end string, hangUp func(), read func() (string, error)) {
 	var mu sync.Mutex
 	write := func(s string) {
 		mu.Lock()
 		defer mu.Unlock()
-		io.WriteString(c, s)
+		out(s)
 	}
-	send := func(s string) { write(s + "\n") }
+	send := func(s string) { write(s + end) }
 	defer r.join(send)()
 	gone := make(chan struct{})
 	var work sync.WaitGroup
 	defer work.Wait()
 	defer close(gone)
-	in := bufio.NewReader(c)
 	for {
-		line, err := in.ReadString('\n')
+		raw, err := read()
 		if err != nil {
 			return
 		}
-		a := r.keep(strings.TrimSuffix(line, "\n"), nil)
+		a := r.keep(raw, nil)
 		if a.id == "" || a.method == "" {
 			continue
 		}
-		a.send, a.bytes, a.gone, a.hangUp = send, write, gone, func() { c.Close() }
+		a.send, a.bytes, a.gone, a.hangUp = send, write, gone, hangUp
 		work.Go(func() { r.answer(&a) })
 	}
+}
+
+// serveSSE serves the transport of 2024-11-05.
+func (r *recorder) serveSSE(w http.ResponseWriter, req *http.Request) {
+	if req.Method == http.MethodPost {
+		raw, _ := io.ReadAll(req.Body)
+		posts, ok := r.posts.Load(req.URL.Query().Get("id"))
+		if !ok {
+			w.WriteHeader(http.StatusNotFound)
+			return
+		}
+		w.WriteHeader(http.StatusAccepted)
+		posts.(chan string) <- string(raw)
+		return
+	}
+	ctl := http.NewResponseController(w)
+	ctx, hangUp := context.WithCancel(req.Context())
+	defer hangUp()
+	posts := make(chan string, 1000)
+	id := fmt.Sprintf("%p", posts)
+	r.posts.Store(id, posts)
+	defer r.posts.Delete(id)
+	w.Header().Set("Content-Type", "text/event-stream")
+	fmt.Fprintf(w, "event: endpoint\ndata: ?id=%s\n\n", id)
+	ctl.Flush()
+	r.converse(func(s string) {
+		if strings.HasSuffix(s, "\n\n") {
+			s = "data: " + s
+		}
+		io.WriteString(w, s)
+		ctl.Flush()
+	}, "\n\n", hangUp, func() (string, error) {
+		select {
+		case raw := <-posts:
+			return raw, nil
+		case <-ctx.Done():
+			return "", io.EOF
+		}
+	})
+}
+
+// serveWS serves a WebSocket.
+func (r *recorder) serveWS(w http.ResponseWriter, req *http.Request) {
+	c, err := (&websocket.Upgrader{Subprotocols: []string{"mcp"}}).Upgrade(w, req, nil)
+	if err != nil {
+		return
+	}
+	defer c.Close()
+	r.converse(func(s string) { c.WriteMessage(websocket.TextMessage, []byte(s)) }, "", func() { c.Close() }, func() (string, error) {
+		_, raw, err := c.ReadMessage()
+		return string(raw), err
+	})
 }

@@ -13,7 +13,7 @@ import (
 // abuseYAML lets agents run one tool, and the tools by which tests mark their place in the records.
 func abuseYAML(upstream string) string {
 	return `version: 1
-listen: { mcp: { addr: "127.0.0.1:0", origins: ["https://ok.example"] } }
+listen: { mcp: { addr: "127.0.0.1:0", origins: ["https://ok.example"], ws: true } }
 agents: { a0: key, a1: key, a2: key, a3: key, a4: key, a5: key, a6: key, a7: key, a8: key, a9: key, a10: key, a11: key, a12: key, a13: key, a14: key, a15: key, here: local }
 upstreams: { up: ` + upstream + ` }
 connections:
@@ -52,7 +52,18 @@ type trace struct {
 func TestAbuses(t *testing.T) {
 	t.Parallel()
 	for name, e := range map[string]func() era{"legacy": legacyEra, "modern": modernEra} {
-		for _, up := range upstreams {
+		for _, up := range ways {
+			for _, front := range []string{"sse", "ws"} {
+				if name == "modern" && front != up {
+					continue // the earlier era goes over all pairs; where it does, the later one does
+				}
+				t.Run(name+", "+front+" to "+up, func(t *testing.T) {
+					t.Parallel()
+					rec := newRecorder(t)
+					h := newHopgate(t, abuseYAML(rec.upstream(up)))
+					checkTraces(t, h, rec, e().overLines(t, h, front))
+				})
+			}
 			t.Run(name+", http to "+up, func(t *testing.T) {
 				t.Parallel()
 				rec := newRecorder(t)
@@ -138,6 +149,54 @@ func (e era) overStdio(t *testing.T, h *hopgate) (all []trace) {
 		all = append(all, x)
 	}
 	c.end()
+	return all
+}
+
+// overLines sends the rows over connections that carry a conversation, a few over each. The agents take turns.
+func (e era) overLines(t *testing.T, h *hopgate, front string) (all []trace) {
+	t.Helper()
+	keys := make([]string, 16)
+	for i := range keys {
+		keys[i] = h.key(fmt.Sprintf("a%d", i))
+	}
+	h.serve()
+	lines := make([]line, len(keys))
+	open := func(i int) {
+		lines[i] = h.line(front, "up", keys[i])
+		if e.greet != "" {
+			lines[i].greet(e.greet)
+		}
+	}
+	marked := func(n int) string { text, _ := e.mark(n); return text }
+	for i := range lines {
+		open(i)
+	}
+	lines[0].ask(marked(0))
+	for name, row := range e.rows {
+		if row.on == "http" || row.on == "stdio" {
+			continue
+		}
+		i := len(all) % len(lines)
+		x := trace{name: name, row: row}
+		begun := time.Now()
+		lines[i].send(row.send)
+		if row.id != "" {
+			x.answers = append(x.answers, lines[i].next())
+		}
+		x.took = time.Since(begun)
+		if front == "ws" && row.reason == "BODY_TOO_LARGE" {
+			lines[i].end() // which is what the other end has done
+			open(i)
+		}
+		own := fmt.Sprintf(`"id":"mark_%d"`, len(all)+1)
+		for text := lines[i].ask(marked(len(all) + 1)); !strings.Contains(text, own); text = lines[i].next() {
+			x.answers = append(x.answers, text)
+		}
+		all = append(all, x)
+	}
+	for _, l := range lines {
+		l.end()
+	}
 	return all
 }
 
