@@ -20,6 +20,11 @@ type API interface {
 	Process
 	State
 	Health
+	Decisions
+}
+
+// Decisions are what people decide about.
+type Decisions interface {
 	Scores
 	Results
 }

@@ -51,7 +51,7 @@ func TestHashIsTheSameForTheSameValueInItsScope(t *testing.T) {
 		return out
 	}
 	first, second := hashing("first", guardrails.ScopeConnection), hashing("second", guardrails.ScopeConnection)
-	if one(first, email) != one(first, email) {
+	if once := one(first, email); one(first, email) != once {
 		t.Error("the same value has two hashes on one connection")
 	}
 	if one(first, email) == one(first, "x"+email) {
@@ -115,6 +115,9 @@ func during(t *testing.T, c *policy.Connection, ref policy.Ref) (all []string) {
 	frame := parse(t, wire.FromAgent, fill(ask, email))
 	call := policy.Call{Ref: ref, Agent: c.Agent, Connection: c, Upstream: "u", Frame: frame, Method: "tools/call", Target: "t"}
 	send, o, _ := policy.Decide(t.Context(), &call)
+	if !o.Allowed {
+		t.Errorf("refused: %+v", o)
+	}
 	all = append(all, string(send.Frame.Raw))
 
 	note := policy.Call{Ref: ref + 1000, During: ref, Agent: c.Agent, Connection: c, Upstream: "u", Direction: policy.ToAgent, Method: "notifications/message"}

@@ -112,16 +112,9 @@ func (g *gate) put(out *restored, s *scan, leaf int, rules []*rule, c *policy.Ca
 		if lo < 0 || hi > len(text) || text[hi-1] != ']' {
 			continue
 		}
-		name, id, ok := split(text[lo+1 : hi-1])
-		if !ok {
-			continue
-		}
-		t := g.vault.find(name, id, link{c.Agent.Name, c.Connection.Name})
+		name, id, _ := split(text[lo+1 : hi-1])
 		pointer := s.pointer(leaf, nil)
-		if t == nil || !strings.HasPrefix(pointer, arguments) {
-			continue
-		}
-		r := allowing(rules, t, pointer[len(arguments):], c)
+		t, r := g.due(name, id, strings.TrimPrefix(pointer, arguments), rules, c)
 		if r == nil {
 			continue
 		}
@@ -138,6 +131,15 @@ func (g *gate) put(out *restored, s *scan, leaf int, rules []*rule, c *policy.Ca
 		out.notes = append(out.notes, policy.Finding{Detail: fmt.Sprintf("restored: %s at %s", name, pointer), At: r.at})
 	}
 	return edits, nil
+}
+
+// due returns what a token stands for and the rule that puts it back at a place of the arguments; nil where none does.
+func (g *gate) due(name, id, pointer string, rules []*rule, c *policy.Call) (*token, *rule) {
+	t := g.vault.find(name, id, link{c.Agent.Name, c.Connection.Name})
+	if t == nil {
+		return nil, nil
+	}
+	return t, allowing(rules, t, pointer, c)
 }
 
 // allowing returns the rule that puts a token back at a place of the arguments, or nil.

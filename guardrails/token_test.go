@@ -31,6 +31,7 @@ type kept struct {
 }
 
 func newKept(t *testing.T) *kept {
+	t.Helper()
 	k := &kept{state: new(store.Memory), dir: filepath.Join(t.TempDir(), "vault"), now: time.Unix(1_800_000_000, 0)}
 	k.reopen(t)
 	return k
