@@ -160,6 +160,7 @@ func (p *Proxy) Refuse(ctx context.Context, peer *ingress.Peer, r *policy.Reason
 
 // record puts a refusal on record and makes the answer of it. Where that fails the call is refused all the same.
 func (p *Proxy) record(ctx context.Context, c *policy.Call, out *policy.Outcome) *ingress.Refusal {
+	p.excuse(ctx, c, out)
 	p.observe(c, out, nil)
 	if err := p.begin(context.WithoutCancel(ctx), c, out); err != nil {
 		p.Log.Error().Err(err).Str("reason", out.Reason.Code).Msg("a refusal is not on record")

@@ -203,7 +203,7 @@ func TestStrangersAreOnRecord(t *testing.T) {
 		"wrong key":          {func(c *client) { c.key = "eve-key" }, 401, "UNAUTHENTICATED"},
 		"no connection":      {func(c *client) { c.key, c.upstream = "bob-key", "other" }, 403, "NO_CONNECTION"},
 		"undeclared agent":   {func(c *client) { c.w.keys.valid["new-key"] = "new"; c.key = "new-key" }, 401, "UNAUTHENTICATED"},
-		"unknown upstream":   {func(c *client) { c.upstream = "none" }, 403, "NO_CONNECTION"},
+		"unknown upstream":   {func(c *client) { c.upstream = "none" }, 403, "NO_UPSTREAM"},
 		"a local agent's":    {func(c *client) { c.w.keys.valid["loc-key"] = "loc"; c.key = "loc-key" }, 401, "UNAUTHENTICATED"},
 		"key without bearer": {func(c *client) { c.key = " " }, 401, "UNAUTHENTICATED"},
 	}

@@ -108,6 +108,7 @@ type Proxy struct {
 	seals    *sealer
 	started  time.Time
 	rounds   rounds
+	grace    grace
 	ctx      context.Context //nolint:containedctx // the proxy's own life, which sessions outlive a request by
 	stop     context.CancelFunc
 	work     sync.WaitGroup
@@ -132,7 +133,7 @@ func New(ctx context.Context, c Config) (*Proxy, error) {
 	p := &Proxy{
 		Config: c, stateless: map[place]*shared{}, staying: map[place]int{}, opening: newKey(), listeners: map[*listener]struct{}{},
 		eras:  map[*upstream.Server]era{},
-		seals: seals, started: c.Clock(), rounds: rounds{open: map[string][]round{}},
+		seals: seals, started: c.Clock(), rounds: rounds{open: map[string][]round{}}, grace: grace{strays: map[string]*stray{}},
 		sessions: sessions{live: map[*session]struct{}{}, byID: map[string]*session{}, perAgent: map[string]int{}, children: map[string]int{}, backlogs: map[string]*backlog{}},
 	}
 	p.ctx, p.stop = context.WithCancel(ctx)
@@ -159,6 +160,9 @@ func (p *Proxy) Close() {
 // and streams that it grants no way end; the others are told that their lists may have changed.
 func (p *Proxy) SetPolicy(next *Policy) {
 	old := p.policy.Swap(next)
+	if old.Revision != "" && old.Revision != next.Revision {
+		p.grace.replaced(old, p.Clock())
+	}
 	p.sessions.each(func(s *session) { s.follow(next) })
 	p.dropShared(next)
 	p.eachListener(func(l *listener) { l.recheck(next) })

@@ -116,6 +116,10 @@ var (
 	reasonRecord = &policy.Reason{
 		Code: "AUDIT_UNAVAILABLE", Answer: policy.AnswerUnavailable, Hint: "the decision could not be put on record, so the call was not made; see the log",
 	}
+	reasonNoUpstream = &policy.Reason{
+		Code: "NO_UPSTREAM", Answer: policy.AnswerForbidden,
+		Hint: "the configuration has no upstream of this name: the agent's URL is wrong; who tries more than 3 such names in an hour gets NO_CONNECTION",
+	}
 	reasonForeign = &policy.Reason{
 		Code: "SESSION_FOREIGN", Answer: reasonSession.Answer, Severity: policy.Medium, Hint: "the agent presented a session of another agent or connection",
 	}
@@ -152,6 +156,6 @@ func Reasons() []*policy.Reason {
 		reasonNoSession, reasonSession, reasonForeign, reasonNotReady, reasonAgain, reasonVersion, reasonVersionHeader, reasonHeaders,
 		reasonMeta, reasonRemoved, reasonIDInUse, reasonUnasked, reasonCancel, reasonEvent, reasonNoStream, reasonNoEffect, reasonUnsolicited,
 		reasonCursor, reasonState, reasonStateOver, reasonCapability, reasonTurnedAway, reasonBroken,
-		reasonServerProtocol, reasonUnavailable, reasonTimeout, reasonFailed, reasonNotModern, reasonNobodyListens, reasonCancelled, reasonLargeResult, reasonSessions, reasonRecord,
+		reasonServerProtocol, reasonUnavailable, reasonTimeout, reasonFailed, reasonNotModern, reasonNobodyListens, reasonCancelled, reasonLargeResult, reasonSessions, reasonRecord, reasonNoUpstream,
 	)
 }

@@ -98,6 +98,7 @@ func (p *Proxy) sweep() {
 		case <-tick.C:
 			now := p.Clock()
 			p.rounds.forget(now)
+			p.grace.forget(now)
 			p.sessions.each(func(s *session) {
 				if s.idle(now) {
 					s.end()

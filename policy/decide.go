@@ -91,6 +91,7 @@ type Outcome struct {
 	Facts    Facts
 	Answer   []byte // the result that a gate has for the call, which is not sent then; nil for none
 	Durable  bool   // the message goes on when its record is durable, and not before
+	Lapsed   bool   // refused is what was granted until a short while ago: that says nothing about the agent
 	Fault    error  // for the log; neither the agent nor the record sees it
 }
 

@@ -43,7 +43,8 @@ const (
 )
 
 // attribute says whom an outcome speaks for or against. Only what is known to be somebody's doing counts: nothing of
-// strangers, nothing that is a fault of our own, and no refusal that mode observe did not act on.
+// strangers, nothing that is a fault of our own, no refusal that mode observe did not act on, and none of what was granted
+// until a short while ago.
 func attribute(c *policy.Call, o *policy.Outcome, r *policy.Report, classes *Classes) blame {
 	fault := o.Fault != nil && r != nil || o.Reason == policy.ReasonFault || o.Reason == policy.ReasonNobody
 	switch {
@@ -51,6 +52,8 @@ func attribute(c *policy.Call, o *policy.Outcome, r *policy.Report, classes *Cla
 		return blame{}
 	case r == nil && o.Allowed:
 		return blame{} // it was not sent, and was not refused either
+	case r == nil && o.Lapsed:
+		return blame{}
 	case r == nil && c.Direction == policy.ToAgent:
 		return blame{upstream: violation(o.Reason)}
 	case r == nil:

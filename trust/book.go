@@ -158,7 +158,7 @@ func (b *Book) Changes(put func(store.Put)) {
 	defer b.mu.Unlock()
 	if !b.tuned && b.assumed == nil {
 		b.tuned = true
-		put(store.Put{Key: []byte(rulesKey), Value: b.params.rules.append(nil)})
+		put(store.Put{Key: []byte(rulesKey), Value: b.params.rules.encode()})
 	}
 	for _, e := range b.changed {
 		key := []byte(e.party.key())

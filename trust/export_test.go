@@ -34,6 +34,6 @@ var (
 		if err != nil {
 			return nil, false
 		}
-		return r.append(nil), true
+		return r.encode(), true
 	}
 )

@@ -44,6 +44,7 @@ func TestWhomAnOutcomeCountsAgainst(t *testing.T) {
 		"stranger":              {change: func(c *policy.Call) { c.Agent = nil }, outcome: refused(policy.ReasonNobody)},
 		"revoked meanwhile":     {outcome: refused(policy.ReasonNobody), report: report(policy.StatusOK, 0)},
 		"no connection":         {change: func(c *policy.Call) { c.Connection = nil }, outcome: refused(policy.ReasonNoConnection), agent: -1},
+		"granted just before":   {outcome: policy.Outcome{Reason: refusal(policy.Medium), Lapsed: true}},
 		"our own fault":         {outcome: policy.Outcome{Reason: policy.ReasonFault, Fault: errors.New("x")}},
 		"not recorded":          {outcome: policy.Outcome{Reason: refusal(policy.Info), Fault: errors.New("x")}, report: report(policy.StatusFailed, 0)},
 		"observed only":         {outcome: policy.Outcome{Allowed: true, Findings: []policy.Finding{{Reason: refusal(policy.High)}}}},

@@ -38,19 +38,18 @@ func defaultRules() rules {
 // rulesVersion is the version of their encoding, and of the formula that they are for.
 const rulesVersion = 1
 
-// append encodes the parameters behind dst, with a sum at the end.
-func (r *rules) append(dst []byte) []byte {
-	start := len(dst)
-	dst = append(dst, rulesVersion)
+// encode writes the parameters, with a sum at the end.
+func (r *rules) encode() []byte {
+	dst := []byte{rulesVersion}
 	for _, x := range r.numbers() {
 		dst = binary.AppendUvarint(dst, *x)
 	}
-	return seal(dst, start, []byte(rulesKey))
+	return seal(dst, 0, []byte(rulesKey))
 }
 
 // version is that of the formula, and a digest of the parameters.
 func (r *rules) version() string {
-	digest := sha256.Sum256(r.append(nil))
+	digest := sha256.Sum256(r.encode())
 	return fmt.Sprintf("%d-%x", rulesVersion, digest[:4])
 }
 
@@ -68,7 +67,7 @@ func (r *rules) numbers() []*uint64 {
 
 var errRules = errors.New("the parameters are damaged")
 
-// readRules reads what append wrote, and nothing else.
+// readRules reads what encode wrote, and nothing else.
 func readRules(b []byte) (rules, error) {
 	body, ok := unseal(b, []byte(rulesKey))
 	if !ok {
@@ -80,7 +79,7 @@ func readRules(b []byte) (rules, error) {
 	for _, x := range r.numbers() {
 		*x = d.number(1 << 62)
 	}
-	if !d.end() || !r.sound() || !bytes.Equal(r.append(nil), b) {
+	if !d.end() || !r.sound() || !bytes.Equal(r.encode(), b) {
 		return rules{}, errRules
 	}
 	return r, nil
