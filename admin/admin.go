@@ -39,6 +39,8 @@ type Agents interface {
 	Rotate(ctx context.Context, agent string, overlap time.Duration) (NewKey, error)
 	// Revoke ends one key, or all of an agent where key is empty, and returns how many it has ended.
 	Revoke(ctx context.Context, agent, key string) (int, error)
+	// Untaint lets an agent act again that was told injected instructions. One that is not tainted is ErrNotFound.
+	Untaint(ctx context.Context, agent string) error
 }
 
 // Records finds what is on record. Records are canonical JSON, as they stand in the journal.
@@ -106,7 +108,16 @@ type Status struct {
 	Rollback string    `json:"rollback,omitempty"`  // why the state is taken for an older one; empty where it is not
 
 	Quarantined  []Party       `json:"quarantined,omitempty"`
+	Tainted      []Taint       `json:"tainted,omitempty"`      // by agent
 	Suppressions []Suppression `json:"suppressions,omitempty"` // in the order of the file
+}
+
+// Taint is why an agent may read and not act.
+type Taint struct {
+	Agent      string    `json:"agent"`
+	Ref        string    `json:"ref"` // of the call that it is due to
+	Connection string    `json:"connection"`
+	Until      time.Time `json:"until"`
 }
 
 // Suppression is a finding that the configuration calls none.

@@ -57,6 +57,10 @@ func (d *desk) Rotate(_ context.Context, agent string, overlap time.Duration) (a
 	return key, d.note("rotate %s %s", agent, overlap)
 }
 
+func (d *desk) Untaint(_ context.Context, agent string) error {
+	return d.note("untaint %s", agent)
+}
+
 func (d *desk) Revoke(_ context.Context, agent, key string) (int, error) {
 	return 2, d.note("revoke %s %q", agent, key)
 }
@@ -176,14 +180,15 @@ func TestClientIsTheAPIOnTheOtherSide(t *testing.T) {
 		want  any
 		asked string
 	}{
-		"status": {func(c *admin.Client) (any, error) { return c.Status(ctx) }, admin.Status{PID: 7, Started: moment, Observe: []string{"c"}}, "status"},
-		"reload": {func(c *admin.Client) (any, error) { return nil, c.Reload(ctx) }, nil, "reload"},
-		"accept": {func(c *admin.Client) (any, error) { return nil, c.AcceptRollback(ctx, "a b") }, nil, `accept "a b"`},
-		"agents": {func(c *admin.Client) (any, error) { return c.Agents(ctx) }, []admin.Agent{{Name: "a", Auth: "key", Keys: []admin.Credential{key.Details}}}, "agents"},
-		"add":    {func(c *admin.Client) (any, error) { return c.AddKey(ctx, "a b/c", time.Hour) }, key, "add a b/c 1h0m0s"},
-		"rotate": {func(c *admin.Client) (any, error) { return c.Rotate(ctx, "a", 0) }, key, "rotate a 0s"},
-		"revoke": {func(c *admin.Client) (any, error) { return c.Revoke(ctx, "a", "k 1") }, 2, `revoke a "k 1"`},
-		"show":   {func(c *admin.Client) (any, error) { return c.Show(ctx, "7F3K-Q2XM-9RTA") }, []json.RawMessage{record}, "show 7F3K-Q2XM-9RTA"},
+		"status":  {func(c *admin.Client) (any, error) { return c.Status(ctx) }, admin.Status{PID: 7, Started: moment, Observe: []string{"c"}}, "status"},
+		"reload":  {func(c *admin.Client) (any, error) { return nil, c.Reload(ctx) }, nil, "reload"},
+		"accept":  {func(c *admin.Client) (any, error) { return nil, c.AcceptRollback(ctx, "a b") }, nil, `accept "a b"`},
+		"agents":  {func(c *admin.Client) (any, error) { return c.Agents(ctx) }, []admin.Agent{{Name: "a", Auth: "key", Keys: []admin.Credential{key.Details}}}, "agents"},
+		"add":     {func(c *admin.Client) (any, error) { return c.AddKey(ctx, "a b/c", time.Hour) }, key, "add a b/c 1h0m0s"},
+		"rotate":  {func(c *admin.Client) (any, error) { return c.Rotate(ctx, "a", 0) }, key, "rotate a 0s"},
+		"untaint": {func(c *admin.Client) (any, error) { return nil, c.Untaint(ctx, "a b") }, nil, "untaint a b"},
+		"revoke":  {func(c *admin.Client) (any, error) { return c.Revoke(ctx, "a", "k 1") }, 2, `revoke a "k 1"`},
+		"show":    {func(c *admin.Client) (any, error) { return c.Show(ctx, "7F3K-Q2XM-9RTA") }, []json.RawMessage{record}, "show 7F3K-Q2XM-9RTA"},
 		"search": {func(c *admin.Client) (any, error) {
 			return c.Search(ctx, admin.Query{Agent: "a&b", Since: moment, Limit: 3})
 		}, []json.RawMessage{record}, fmt.Sprintf("search %+v", admin.Query{Agent: "a&b", Since: moment, Limit: 3})},

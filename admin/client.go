@@ -130,6 +130,12 @@ func (c *Client) Revoke(ctx context.Context, agent, key string) (int, error) {
 	return n.Count, err
 }
 
+// Untaint implements API.
+func (c *Client) Untaint(ctx context.Context, agent string) error {
+	_, err := ask[struct{}](ctx, c, http.MethodPost, "/v1/agents/"+url.PathEscape(agent)+"/untaint", nil)
+	return err
+}
+
 // Search implements API.
 func (c *Client) Search(ctx context.Context, q Query) ([]json.RawMessage, error) {
 	form := url.Values{"limit": {strconv.Itoa(q.Limit)}}

@@ -101,6 +101,7 @@ func handler(api API, log zerolog.Logger) http.Handler {
 	mux.HandleFunc("POST /v1/agents/{name}/keys", h.addKey)
 	mux.HandleFunc("POST /v1/agents/{name}/rotate", h.rotate)
 	mux.HandleFunc("POST /v1/agents/{name}/revoke", h.revoke)
+	mux.HandleFunc("POST /v1/agents/{name}/untaint", h.untaint)
 	mux.HandleFunc("GET /v1/audit", h.search)
 	mux.HandleFunc("GET /v1/audit/tail", h.tail)
 	mux.HandleFunc("GET /v1/audit/calls/{ref}", h.show)
@@ -181,6 +182,10 @@ type count struct {
 func (h *handlers) revoke(w http.ResponseWriter, r *http.Request) {
 	n, err := h.api.Revoke(r.Context(), r.PathValue("name"), r.FormValue("key"))
 	h.answer(w, count{n}, err)
+}
+
+func (h *handlers) untaint(w http.ResponseWriter, r *http.Request) {
+	h.answer(w, struct{}{}, h.api.Untaint(r.Context(), r.PathValue("name")))
 }
 
 func (h *handlers) search(w http.ResponseWriter, r *http.Request) {

@@ -13,6 +13,7 @@ package guardrails
 import (
 	"context"
 	"sync"
+	"time"
 
 	"github.com/hopgate/hopgate/guardrails/detect"
 	"github.com/hopgate/hopgate/mcpproxy/wire"
@@ -61,6 +62,10 @@ type gate struct {
 	book       *Book
 	guards     []guard
 	suppressed []*suppression
+	taint      time.Duration    // of the agent, after injected instructions; 0 for none
+	careless   bool             // a tainted agent may act
+	sinks      []policy.Pattern // tools that act
+	at         policy.Pos
 }
 
 // guard is a profile and the calls that it is for.
@@ -76,7 +81,8 @@ func build(s *shelf, seen *schemas, v *Vault, c *policy.Connection, own *Keys) (
 	if err != nil {
 		return nil, err
 	}
-	g := &gate{engine: all.engine, seen: seen, vault: v, book: s.book}
+	g := &gate{engine: all.engine, seen: seen, vault: v, book: s.book, at: c.At}
+	g.taint, g.careless = own.taintOf(), own.Taint != nil && own.Taint.Off
 	var wrong policy.Complaints
 	add := func(n *ProfileName, tool *policy.Pattern) {
 		name := lightName
@@ -92,8 +98,12 @@ func build(s *shelf, seen *schemas, v *Vault, c *policy.Connection, own *Keys) (
 	}
 	add(own.Guard, nil)
 	for i := range c.Tools {
-		if t := policy.Setting[ToolKeys](c.Tools[i].Settings, Name); t != nil && t.Guard != nil {
+		t := policy.Setting[ToolKeys](c.Tools[i].Settings, Name)
+		if t != nil && t.Guard != nil {
 			add(t.Guard, &c.Tools[i].Name)
+		}
+		if t != nil && t.Sink {
+			g.sinks = append(g.sinks, c.Tools[i].Name)
 		}
 	}
 	list, complaints := suppressions(own.Suppress, all)
@@ -106,6 +116,9 @@ func build(s *shelf, seen *schemas, v *Vault, c *policy.Connection, own *Keys) (
 
 // Check judges what an agent sends, and what a server sends without being asked; see [policy.Gate].
 func (g *gate) Check(_ context.Context, c *policy.Call) (policy.Verdict, error) {
+	if v, tainted := g.held(c); tainted {
+		return v, nil
+	}
 	v, err := g.sent(c)
 	if err == nil && v.Effect == policy.Allow && len(c.Headers) > 0 {
 		v = g.beside(c, v)
@@ -168,5 +181,9 @@ func (g *gate) judge(s *scan, c *policy.Call, f *wire.Frame, way policy.Directio
 	if c.Trace == nil {
 		s.count()
 	}
-	return s.verdict(g, c, f, way, why)
+	v, err := s.verdict(g, c, f, way, why)
+	if err == nil {
+		g.infect(s, c, way, &v)
+	}
+	return v, err
 }

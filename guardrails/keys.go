@@ -10,12 +10,14 @@ import (
 // Keys are the keys of a connection.
 type Keys struct {
 	Guard    *ProfileName  `yaml:"guard" doc:"Profile of guardrails that messages of the connection pass through, in both directions: light (default), strict, or one of guardrails at the top of the file."`
+	Taint    *Taint        `yaml:"taint" doc:"How long the agent is tainted after it was told injected instructions on this connection: it may then call no tool of the tasks write and admin and none with sink, on any connection but those with off. Default: 30m with guard: strict, else not at all."`
 	Suppress []Suppression `yaml:"suppress" doc:"Findings that are none of what they look like. They are on record and nothing is done about them, until a day."`
 }
 
 // ToolKeys are the keys of a tool. Its profile comes on top of the connection's: the stricter of the two acts.
 type ToolKeys struct {
 	Guard *ProfileName `yaml:"guard" doc:"Profile of guardrails for calls of these tools and their results, besides the connection's. Of the two the stricter acts."`
+	Sink  bool         `yaml:"sink" doc:"Whether these tools act, or send something away: an agent that is tainted may not call them."`
 }
 
 // FileKeys are the keys at the top of a file.

@@ -16,12 +16,17 @@ func (s *scan) verdict(g *gate, c *policy.Call, f *wire.Frame, way policy.Direct
 	t := newTrim(g, s, c, f)
 	holds := false
 	for i := range s.found {
-		if x := &s.found[i]; x.do >= Hold && !t.leaveOut(x) {
-			if x.do == Block {
-				return s.refuse(why, "", acts), nil // a secret to be cut out counts as well: it would pass with the rest
-			}
-			holds = true
+		x := &s.found[i]
+		if x.do < Hold {
+			continue
 		}
+		if x.dropped = t.leaveOut(x); x.dropped {
+			continue
+		}
+		if x.do == Block {
+			return s.refuse(why, "", acts), nil // a secret to be cut out counts as well: it would pass with the rest
+		}
+		holds = true
 	}
 	if holds {
 		return s.hold(g, c, f, why)

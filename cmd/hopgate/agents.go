@@ -17,7 +17,7 @@ const defaultOverlap = 24 * time.Hour
 
 func (a *app) agents() *cobra.Command {
 	c := &cobra.Command{Use: "agents", Short: "Manage the keys of agents", Args: noArgs, RunE: needsCommand}
-	c.AddCommand(a.agentsAdd(), a.agentsList(), a.agentsShow(), a.agentsRotate(), a.agentsRevoke())
+	c.AddCommand(a.agentsAdd(), a.agentsList(), a.agentsShow(), a.agentsRotate(), a.agentsRevoke(), a.agentsUntaint())
 	return c
 }
 
@@ -218,6 +218,23 @@ func (a *app) agentsRevoke() *cobra.Command {
 	}
 	c.Flags().StringVar(&key, "key", "", "id of the key (default: all)")
 	return c
+}
+
+func (a *app) agentsUntaint() *cobra.Command {
+	return &cobra.Command{
+		Use:   "untaint AGENT",
+		Short: "Let an agent act again that was told injected instructions",
+		Args:  args(1, "an agent"),
+		RunE: func(c *cobra.Command, given []string) error {
+			return a.withOrders(c.Context(), func(ctx context.Context, api admin.API) error {
+				if err := api.Untaint(ctx, given[0]); err != nil {
+					return err
+				}
+				fmt.Fprintf(a.words, "%s may act again\n", given[0])
+				return nil
+			})
+		},
+	}
 }
 
 // span reads a duration from a flag.

@@ -100,6 +100,9 @@ func (d desk) Status(context.Context) (admin.Status, error) {
 		s.Rollback = r.Why
 	}
 	s.Quarantined = d.quarantined()
+	for _, t := range d.memory.Said.Tainted(time.Now()) {
+		s.Tainted = append(s.Tainted, admin.Taint(t))
+	}
 	return s, nil
 }
 
@@ -186,6 +189,14 @@ func (d desk) Rotate(ctx context.Context, agent string, overlap time.Duration) (
 func (d desk) Revoke(ctx context.Context, agent, key string) (int, error) {
 	n, err := d.keys.Revoke(ctx, agent, key)
 	return n, known(err)
+}
+
+// Untaint implements admin.API.
+func (d desk) Untaint(ctx context.Context, agent string) error {
+	if !d.memory.Said.Untaint(agent, time.Now()) {
+		return &because{"agent " + agent + " is not tainted", admin.ErrNotFound}
+	}
+	return d.journal.Event(ctx, "taint ended", map[string]string{"agent": agent}, nil)
 }
 
 func known(err error) error {

@@ -106,12 +106,15 @@ func (e *engine) remember() (err error) {
 	if e.memory.Pins, err = toolscope.OpenPins(e.journal.State(), time.Now, e.definitions); err != nil {
 		return err
 	}
+	if err = e.memory.Said.Load(e.journal.State()); err != nil {
+		return err
+	}
 	old := func() bool { return e.journal.RolledBack() != nil }
 	e.memory.Pins.Doubt(old)
 	e.memory.Limits.Shut(old)
 	e.memory.Scores.Doubt(old)
 	e.memory.Vault.Doubt(old)
-	e.journal.Attach(e.memory.Scores, e.memory.Limits, e.memory.Vault, e.memory.Pins)
+	e.journal.Attach(e.memory.Scores, e.memory.Limits, e.memory.Vault, e.memory.Pins, e.memory.Said)
 	e.journal.AttachMarks(e.marks)
 	return nil
 }

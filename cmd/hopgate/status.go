@@ -84,6 +84,9 @@ func (a *app) showStatus(s *admin.Status, format string) error {
 		if len(s.Quarantined) > 0 {
 			rows = append(rows, []string{"QUARANTINED", names(s.Quarantined, admin.Party.String)})
 		}
+		for _, t := range s.Tainted {
+			rows = append(rows, []string{"TAINTED", t.Agent + ", until " + when(t.Until, "-") + ", due to " + t.Ref + " on " + t.Connection})
+		}
 		if len(s.Observe) > 0 {
 			rows = append(rows, []string{"OBSERVED ONLY", strings.Join(s.Observe, ", ")})
 		}
