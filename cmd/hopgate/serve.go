@@ -34,8 +34,9 @@ func (a *app) serve() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "serve",
 		Short: "Serve agents over streamable HTTP at /mcp/{upstream}, and those of hopgate stdio",
-		Long: "Serve agents over streamable HTTP at /mcp/{upstream}, and those of hopgate stdio, which relays to the process that\n" +
-			"owns the state. A daemon that hopgate stdio has started makes room.",
+		Long: "Serve agents over streamable HTTP at /mcp/{upstream}, over HTTP with SSE at /sse/{upstream}, over WebSocket at\n" +
+			"/ws/{upstream} where listen.mcp.ws says so, and those of hopgate stdio, which relays to the process that owns the\n" +
+			"state. A daemon that hopgate stdio has started makes room.",
 		Args: args(0, "no arguments"),
 		RunE: func(c *cobra.Command, _ []string) error {
 			return a.hosting(c.Context(), false, 0, a.takeOver(), func(ctx context.Context, e *engine, h *host) error {
