@@ -23,7 +23,7 @@ aws-bedrock-session-key aws-mws-token azure-client-secret azure-devops-token bas
 brave-search-key buildkite-token cerebras-key circleci-token clickup-token clojars-token cloudflare-origin-key cockroach-key
 codacy-token codemagic-token configcat-key contentful-token coze-token crates-token cursor-key databento-key
 databricks-token defined-networking-token dependency-track-key devcycle-key devin-token digitalocean-token
-direction-override discord-webhook docker-swarm-token dockerhub-token doppler-token dropbox-token duffel-token
+direction-override discord-webhook discord-bot-token docker-swarm-token dockerhub-token doppler-token dropbox-token duffel-token
 dynatrace-token easypost-key elevenlabs-key endorlabs-key exoscale-key facebook-token figma-token firebase-push-token
 fireworks-key fleetbase-key flutterwave-key fly-token friendli-token gcp-access-token gcp-api-key gcp-gemini-key
 gcp-oauth-secret gcp-refresh-token generic-secret gitea-token github-fine-grained-token github-token gitlab-runner-token
@@ -38,10 +38,10 @@ plaid-token planetscale-token polar-token posthog-key postman-key prefect-token 
 pulumi-token pypi-token railway-token rainforest-key ramp-secret razorpay-key readme-key render-key replicate-token
 resend-key rootly-key rubygems-key runpod-key salesforce-token scaleway-key scalr-token scrapfly-key segment-token
 sendgrid-key sendinblue-key sentry-token settlemint-token shippo-token shopify-token sidekiq-credentials sidekiq-url
-signed-url sk-key slack-app-token slack-token slack-webhook snyk-token sonar-token sourcegraph-token square-token stripe-key
+signed-url sk-key slack-app-token slack-legacy-token slack-token slack-webhook snyk-token sonar-token sourcegraph-token square-token stripe-key
 stripe-webhook-secret supabase-key tag-characters tailscale-key tavily-key teams-webhook telegram-bot-token
 tencent-secret-id terminal-escape terraform-token thunderstore-token togetherai-key travis-secure twilio-id
 twitch-stream-key twitter-bearer-token typeform-token ubidots-token unkey-key upcloud-token url-credentials val-town-token
-variation-selectors vault-token vercel-token voiceflow-key wakatime-key wandb-key workos-key xai-key yandex-api-key
+variation-selectors vault-token vercel-token voiceflow-key wakatime-key wandb-key workos-key xai-key wallet-key yandex-api-key
 yandex-iam-token zapier-webhook zero-width zoho-token zuplo-key
 `

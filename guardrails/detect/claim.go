@@ -49,7 +49,7 @@ func (c *claim) token(w strength, explicit, vendor bool) uint8 {
 		return 80
 	case explicit && c.quoted && s.space == 0 && len(c.value) >= 6 && (s.mark > 0 || vendor && len(c.value) >= 10) && !identifier(c.value):
 		return 60
-	case explicit && vendor && w == passLike && len(c.value) >= 16 && s.space == 0:
+	case explicit && vendor && w == passLike && s.space == 0 && (len(c.value) >= 16 || len(c.value) >= 12 && unspeakable(c.value)):
 		return 60
 	case !explicit && w >= tokenLike && s.digit > 1 && s.letter() > 2 && (vendor || w == randomLike || len(c.value) >= 20) && wordShaped(c.value):
 		return 70
@@ -82,6 +82,20 @@ func (c *claim) weak(w strength, explicit, vendor bool) uint8 {
 		return 60
 	}
 	return 0
+}
+
+// unspeakable holds for letters that no word has: five consonants in a row.
+func unspeakable(v []byte) bool {
+	run := 0
+	for _, b := range v {
+		if run++; !is(b, isLetter) || bytes.IndexByte([]byte("aeiou"), lower(b)) >= 0 {
+			run = 0
+		}
+		if run == 5 {
+			return true
+		}
+	}
+	return false
 }
 
 // camelCase holds for names in code.

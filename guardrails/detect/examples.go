@@ -34,6 +34,24 @@ func structureRules() []Rule {
 		secret("facebook-app-token", "generic-secret", "an app's number and its key", func(k int) string {
 			return drawPattern(`[1-9][0-9]{14}`, dice("app"+itoa(k))) + "|" + drawPattern(`[a-z][A-Z][0-9][0-9A-Za-z_-]{24}`, dice("key"+itoa(k)))
 		}, "| 123456789012345|column of a table |", "1234567890123456|short"),
+		secret("twilio-id", "twilio-id", "an account or key of Twilio", func(k int) string { return "use SK" + drawPattern(`[0-9a-f]{32}`, dice("twilio"+itoa(k))) },
+			"use SK"+"12", "SKU 4711"),
+		secret("npm-auth", "authorization", "the credential of a package registry", func(k int) string {
+			return "//registry.example.org/:_authToken=" + numbered(k)
+		}, "//registry.example.org/:_authToken=${NPM_TOKEN}", "_authToken"),
+		secret("two-part-key", "generic-secret", "a key of two parts with a point between", func(k int) string {
+			return "with " + drawPattern(`[0-9a-f]{32}\.[0-9A-Za-z]{16}`, dice("two"+itoa(k))) + " for it"
+		}, "with "+"0123456789abcdef.x", "example.org"),
+		secret("extended-private-key", "wallet-key", "the private key of a wallet", func(k int) string {
+			return "xprv" + drawPattern(`[1-9A-HJ-NP-Za-km-z]{107}`, dice("xprv"+itoa(k)))
+		}, "xprv9s21", "xpub661My"),
+		secret("filezilla-password", "password", "a password in a file of XML", func(k int) string { return "<Pass>" + numbered(k)[:14] + "</Pass>" },
+			"<Pass></Pass>", "<passage>of time</passage>"),
+		secret("discord-bot-token", "discord-bot-token", "the token of a bot of Discord", func(k int) string {
+			return drawPattern(`M[A-Za-z0-9]{23}\.[A-Za-z0-9]{6}\.[A-Za-z0-9]{27}`, dice("discord"+itoa(k)))
+		}, "MTIzNDU2Nzg5.x.y", "Made.in.Berlin"),
+		secret("header-token", "authorization", "a header whose name ends in token", func(k int) string { return "X-Acme-Token: " + numbered(k) },
+			"X-Acme-Token: <token>", "X-Acme-Token: none"),
 		secret("netrc", "password", "a line of .netrc", func(k int) string { return "machine example.org login me password " + numbered(k) },
 			"the machine stopped", "machine example.org login me password <secret>"),
 		secret("authorization-header", "authorization", "the credential of an Authorization header", func(k int) string { return "Authorization: Bearer " + numbered(k) + "7" },

@@ -178,6 +178,7 @@ func businessTokens() []token {
 // serviceTokens are those of chat, office and monitoring services.
 func serviceTokens() []token {
 	return []token{
+		{name: "slack-legacy-token", pattern: `xox[ar]-[0-9A-Za-z]{8,48}`, floor: 28},
 		{name: "slack-token", pattern: `xox[abeoprs]-(?:[0-9]+-)+[0-9A-Za-z-]{8,}|xox[a-z](?:\.xox[a-z])?-[0-9]-[0-9A-Za-z-]{20,}|xox[aboprs]-[0-9A-Za-z-]{24,}`},
 		{name: "slack-app-token", pattern: `xapp-[0-9]-[0-9A-Z]+-[0-9]+-[0-9a-z]+`},
 		{name: "slack-webhook", pattern: `hooks\.slack(?:-gov)?\.com/(?:services|workflows|triggers)/[0-9A-Za-z+/]{16,}`, open: true},
