@@ -151,7 +151,7 @@ func TestWhatIsPlantedIsFoundEverywhere(t *testing.T) {
 				rec, play := newRecorder(t), new(script)
 				act := func(a *asked) { play.perform(rec, a) }
 				rec.tools["say"] = act
-				for _, m := range strings.Fields("prompts/get prompts/list resources/read resources/list resources/templates/list completion/complete tools/list ping server/discover") {
+				for m := range strings.FieldsSeq("prompts/get prompts/list resources/read resources/list resources/templates/list completion/complete tools/list ping server/discover") {
 					rec.methods[m] = act
 				}
 				h := newHopgate(t, everywhereYAML(rec.upstream(way)))

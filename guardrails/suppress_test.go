@@ -24,7 +24,7 @@ func suppressed(t *testing.T, v *guardrails.Vault, keys string) *policy.Connecti
 
 func TestSuppressionsTakeBackOneFindingInOnePlace(t *testing.T) {
 	v := newVault()
-	print, err := v.Print([]byte(email))
+	hash, err := v.Print([]byte(email))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -41,8 +41,8 @@ func TestSuppressionsTakeBackOneFindingInOnePlace(t *testing.T) {
 		"another place":      {`rule: email, tool: t, path: /params/arguments/to, until: 2999-01-01`, email, false},
 		"on its last day":    {`rule: email, tool: t, path: /params/arguments/q, until: 2026-05-05`, email, true},
 		"after its last day": {`rule: email, tool: t, path: /params/arguments/q, until: 2026-05-04`, email, false},
-		"the value":          {`rule: email, tool: t, path: /params/arguments/q, until: 2999-01-01, value: ` + string(print), email, true},
-		"another value":      {`rule: email, tool: t, path: /params/arguments/q, until: 2999-01-01, value: ` + string(print), other, false},
+		"the value":          {`rule: email, tool: t, path: /params/arguments/q, until: 2999-01-01, value: ` + string(hash), email, true},
+		"another value":      {`rule: email, tool: t, path: /params/arguments/q, until: 2999-01-01, value: ` + string(hash), other, false},
 		"beside a secret":    {`rule: email, tool: t, path: /params/arguments/q, until: 2999-01-01`, email + " " + secret, false},
 		"over a secret":      {`rule: email, tool: t, path: /params/arguments/q, until: 2999-01-01`, "jane.roe" + "@" + "corp.example.io", false},
 	}
