@@ -223,9 +223,14 @@ func userPass(line []byte, j int) (lo, hi int) {
 		}
 		return j, hi
 	}
+	return pair(line, j, e, stop == ' ')
+}
+
+// pair decides about user:password in line[j:e]; open says that no quotes are around it.
+func pair(line []byte, j, e int, open bool) (lo, hi int) {
 	v := line[j:e]
 	c := bytes.IndexByte(v, ':')
-	if c < 0 || len(v)-c-1 < 3 && (c < 4 || stop == ' ' && len(v)-c-1 > 0) {
+	if c < 0 || len(v)-c-1 < 3 && (c < 4 || open && len(v)-c-1 > 0) {
 		return 0, -1
 	}
 	pass := v[c+1:]

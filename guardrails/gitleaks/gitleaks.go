@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/BurntSushi/toml"
@@ -94,8 +95,7 @@ func Rules(set, text string) ([]detect.UserRule, error) {
 
 // fault is an error of the TOML with its line, and without the text around it.
 func fault(err error) error {
-	var p toml.ParseError
-	if errors.As(err, &p) {
+	if p, ok := errors.AsType[toml.ParseError](err); ok {
 		return fmt.Errorf("line %d: %s", p.Position.Line, cmp.Or(p.Message, "this is no TOML"))
 	}
 	return fmt.Errorf("reading the TOML: %w", err)
@@ -200,12 +200,7 @@ func (a *allowlist) compile() (s spare, ok bool, err error) {
 }
 
 func (s *spare) concerns(id string) bool {
-	for _, r := range s.rules {
-		if r == id {
-			return true
-		}
-	}
-	return len(s.rules) == 0
+	return len(s.rules) == 0 || slices.Contains(s.rules, id)
 }
 
 func (s *spare) holds(text []byte, match, secret [2]int) bool {
