@@ -18,6 +18,10 @@ func (x *exchange) openHandles() *policy.Reason {
 		return x.offerVersion()
 	case paged[x.call.Method]:
 		return x.openCursor()
+	case byTask[x.call.Method]:
+		return x.ownTask()
+	case x.listener != nil:
+		return x.ownTasks()
 	case asks[x.call.Method]:
 		return x.openState()
 	}
@@ -33,7 +37,11 @@ func (x *exchange) sealHandles(result *wire.Frame) *wire.Frame {
 		return result
 	case paged[x.call.Method]:
 		edits, err = x.sealCursor(result)
+		if x.call.Method == "tasks/list" {
+			edits = append(edits, x.ownedTasks(result)...)
+		}
 	case asks[x.call.Method]:
+		x.learnTask(result)
 		if x.modern { // the earlier era says it once, in initialize, and has no error for it
 			x.lacks = x.undeclared(result)
 		}

@@ -109,6 +109,7 @@ type Proxy struct {
 	started  time.Time
 	rounds   rounds
 	grace    grace
+	owners   owners          // of tasks
 	ctx      context.Context //nolint:containedctx // the proxy's own life, which sessions outlive a request by
 	stop     context.CancelFunc
 	work     sync.WaitGroup
@@ -134,6 +135,7 @@ func New(ctx context.Context, c Config) (*Proxy, error) {
 		Config: c, stateless: map[place]*shared{}, staying: map[place]int{}, opening: newKey(), listeners: map[*listener]struct{}{},
 		eras:  map[*upstream.Server]era{},
 		seals: seals, started: c.Clock(), rounds: rounds{open: map[string][]round{}}, grace: grace{strays: map[string]*stray{}},
+		owners:   owners{of: map[taskKey]string{}, oldest: map[string][]taskKey{}},
 		sessions: sessions{live: map[*session]struct{}{}, byID: map[string]*session{}, perAgent: map[string]int{}, children: map[string]int{}, backlogs: map[string]*backlog{}},
 	}
 	p.ctx, p.stop = context.WithCancel(ctx)

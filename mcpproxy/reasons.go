@@ -42,6 +42,7 @@ var (
 	reasonNoEffect       = protocol("NO_EFFECT", "This notification means nothing over HTTP in this protocol version.", codeInvalidRequest, 400)
 	reasonUnsolicited    = protocol("UNSOLICITED", "Nobody here has asked for this.", codeInvalidRequest, 400)
 	reasonCursor         = protocol("CURSOR_UNKNOWN", "There is no such cursor. List again from the first page.", codeInvalidParams, 200)
+	reasonTask           = protocol("TASK_UNKNOWN", "There is no such task.", codeInvalidParams, 200)
 	reasonStateOver      = protocol("STATE_OVER", "The requestState was used already, or is too old. Call again without it.", codeInvalidParams, 200)
 	reasonCapability     = protocol("CAPABILITY_MISSING", "The server asks for input that the client has not declared to support.", codeCapability, 400)
 	reasonServerProtocol = protocol("SERVER_PROTOCOL_ERROR", "The server broke the protocol.", codeInvalidRequest, 400)
@@ -120,6 +121,9 @@ var (
 		Code: "NO_UPSTREAM", Answer: policy.AnswerForbidden,
 		Hint: "the configuration has no upstream of this name: the agent's URL is wrong; who tries more than 3 such names in an hour gets NO_CONNECTION",
 	}
+	reasonTaskForeign = &policy.Reason{
+		Code: "TASK_FOREIGN", Answer: reasonTask.Answer, Severity: policy.Medium, Hint: "the agent named a task that was given to another agent",
+	}
 	reasonForeign = &policy.Reason{
 		Code: "SESSION_FOREIGN", Answer: reasonSession.Answer, Severity: policy.Medium, Hint: "the agent presented a session of another agent or connection",
 	}
@@ -155,7 +159,7 @@ func Reasons() []*policy.Reason {
 		all,
 		reasonNoSession, reasonSession, reasonForeign, reasonNotReady, reasonAgain, reasonVersion, reasonVersionHeader, reasonHeaders,
 		reasonMeta, reasonRemoved, reasonIDInUse, reasonUnasked, reasonCancel, reasonEvent, reasonNoStream, reasonNoEffect, reasonUnsolicited,
-		reasonCursor, reasonState, reasonStateOver, reasonCapability, reasonTurnedAway, reasonBroken,
+		reasonCursor, reasonTask, reasonTaskForeign, reasonState, reasonStateOver, reasonCapability, reasonTurnedAway, reasonBroken,
 		reasonServerProtocol, reasonUnavailable, reasonTimeout, reasonFailed, reasonNotModern, reasonNobodyListens, reasonCancelled, reasonLargeResult, reasonSessions, reasonRecord, reasonNoUpstream,
 	)
 }

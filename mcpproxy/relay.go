@@ -155,6 +155,12 @@ func (in *inbound) illegal(c *policy.Call) *policy.Reason {
 	case c.Method == "notifications/cancelled" && in.session != nil:
 		in.session.takeQuestion(f.Get(wire.ParamsRequestID)) // nobody waits for the answer
 		return nil
+	case c.Method == "notifications/tasks/status", c.Method == "notifications/tasks":
+		id, _ := f.Text(wire.ParamsTaskID)
+		if owner := in.p.owners.owner(newTaskKey(c.Upstream, id)); owner != "" && owner != c.Agent.Name {
+			return reasonUnsolicited
+		}
+		return nil
 	case c.Method != "notifications/progress":
 		return nil
 	}
