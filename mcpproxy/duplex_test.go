@@ -130,6 +130,7 @@ func eachLine(t *testing.T, test func(t *testing.T, w *world, open func(agent st
 
 func TestLinesCarryCallsAndQuestions(t *testing.T) {
 	eachLine(t, func(t *testing.T, w *world, open func(string) line) {
+		t.Helper()
 		l := open("alice")
 		defer l.hangUp()
 		greetLine(t, l)
@@ -170,6 +171,7 @@ func TestLinesCarryCallsAndQuestions(t *testing.T) {
 
 func TestLinesAreStrictlyApart(t *testing.T) {
 	eachLine(t, func(t *testing.T, w *world, open func(string) line) {
+		t.Helper()
 		a, b := open("alice"), open("bob")
 		defer a.hangUp()
 		defer b.hangUp()
@@ -201,6 +203,7 @@ func TestLinesEndWithTheirAgent(t *testing.T) {
 	for name, end := range cases {
 		t.Run(name, func(t *testing.T) {
 			eachLine(t, func(t *testing.T, w *world, open func(string) line) {
+				t.Helper()
 				l, other := open("alice"), open("bob")
 				defer other.hangUp()
 				greetLine(t, l)

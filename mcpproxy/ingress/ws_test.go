@@ -61,8 +61,7 @@ func (c *wsClient) hear() string {
 func (c *wsClient) end() int {
 	for {
 		if _, _, err := c.c.ReadMessage(); err != nil {
-			var closed *websocket.CloseError
-			if errors.As(err, &closed) {
+			if closed, ok := errors.AsType[*websocket.CloseError](err); ok {
 				return closed.Code
 			}
 			c.t.Log(err)

@@ -32,7 +32,6 @@ type farServer struct {
 	endpoint func(r *http.Request, id string) string
 	opening  string // what the stream begins with, in place of the address
 	status   int    // of POSTs; 0: 202
-	raw      func(say func(string))
 }
 
 func (s *farServer) note(raw string) {
@@ -118,14 +117,19 @@ func newSSE(t *testing.T) *farServer {
 		mu.Lock()
 		id := fmt.Sprint(len(streams))
 		var out sync.Mutex
+		over := false
 		streams[id] = func(m string) {
 			out.Lock()
 			defer out.Unlock()
+			if over {
+				return
+			}
 			fmt.Fprintf(w, "event: message\ndata: %s\n\n", m)
 			w.(http.Flusher).Flush()
 		}
 		mu.Unlock()
 		s.enter(r.Header.Clone(), cancel)
+		out.Lock()
 		w.Header().Set("Content-Type", "text/event-stream")
 		if s.opening != "" {
 			io.WriteString(w, s.opening)
@@ -133,9 +137,11 @@ func newSSE(t *testing.T) *farServer {
 			fmt.Fprintf(w, ": hello\n\nevent: endpoint\ndata: %s\n\n", s.endpoint(r, id))
 		}
 		w.(http.Flusher).Flush()
+		out.Unlock()
 		<-ctx.Done()
-		out.Lock() // nobody writes any more
+		out.Lock()
 		defer out.Unlock()
+		over = true
 	}))
 	t.Cleanup(h.Close)
 	s.url = h.URL + "/sse"
@@ -196,6 +202,7 @@ func eachFar(t *testing.T, test func(t *testing.T, s *farServer)) {
 
 func TestFarServersGetAndGiveWholeMessages(t *testing.T) {
 	eachFar(t, func(t *testing.T, s *farServer) {
+		t.Helper()
 		l := open(t, newServer(t, s.config()))
 		for _, raw := range []string{
 			`{"jsonrpc":"2.0","id":1,"method":"echo","params":{"n":12345678901234567890,"f":1.0,"e":"\u00e9\/"}}`,
@@ -225,6 +232,7 @@ func TestFarServersGetAndGiveWholeMessages(t *testing.T) {
 
 func TestFarServersServeManyOnOneConnection(t *testing.T) {
 	eachFar(t, func(t *testing.T, s *farServer) {
+		t.Helper()
 		l := stateless(t, newServer(t, s.config()))
 		var work sync.WaitGroup
 		for i := range 20 {
@@ -245,6 +253,7 @@ func TestFarServersServeManyOnOneConnection(t *testing.T) {
 
 func TestFarServersThatBreakOff(t *testing.T) {
 	eachFar(t, func(t *testing.T, s *farServer) {
+		t.Helper()
 		server := newServer(t, s.config())
 		l := open(t, server)
 		waits := send(t, l, request(t, "1", "silent"))
@@ -266,6 +275,7 @@ func TestFarServersThatBreakOff(t *testing.T) {
 
 func TestFarServersThatMisbehave(t *testing.T) {
 	eachFar(t, func(t *testing.T, s *farServer) {
+		t.Helper()
 		for _, method := range []string{"huge", "babel"} {
 			l := open(t, newServer(t, s.config()))
 			if _, err := call(t, l, request(t, "1", method)); !errors.Is(err, upstream.ErrProtocol) {

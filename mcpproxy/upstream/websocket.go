@@ -49,7 +49,7 @@ func (f *far) dialWS(ctx context.Context) (line, error) {
 		DisableKeepAlives: true, DisableCompression: true,
 	}
 	client := &http.Client{Transport: way, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
-	c, resp, err := websocket.Dial(ctx, f.URL, &websocket.DialOptions{
+	c, resp, err := websocket.Dial(ctx, f.URL, &websocket.DialOptions{ //nolint:bodyclose // its documentation says never to
 		HTTPClient: client, HTTPHeader: header, Subprotocols: []string{subprotocol}, CompressionMode: websocket.CompressionDisabled,
 	})
 	switch quoting, ok := errors.AsType[*url.Error](err); {

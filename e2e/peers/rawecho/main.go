@@ -127,9 +127,11 @@ func sse(w http.ResponseWriter, r *http.Request) {
 			w.(http.Flusher).Flush()
 		}
 	})
+	mu.Lock()
 	w.Header().Set("Content-Type", "text/event-stream")
 	fmt.Fprintf(w, "event: endpoint\ndata: /sse?id=%s\n\n", id)
 	w.(http.Flusher).Flush()
+	mu.Unlock()
 	<-r.Context().Done()
 	streams.Delete(id)
 	mu.Lock()
