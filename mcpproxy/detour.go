@@ -101,7 +101,7 @@ func foreign(in *upstream.Incoming, err error, repeatable bool) bool {
 
 // bridgeTo is what a bridge to a server needs. open makes it a way there.
 func (p *Proxy) bridgeTo(name string, open func(context.Context) (upstream.Link, error)) bridge.Config {
-	return bridge.Config{Open: open, Limits: wire.DefaultLimits, Params: func(f *wire.Frame) []upstream.Param {
+	return bridge.Config{Life: p.ctx, Open: open, Limits: wire.DefaultLimits, Params: func(f *wire.Frame) []upstream.Param {
 		params, _ := p.mirrors(name, f.String(wire.ParamsName), f)
 		return params
 	}}

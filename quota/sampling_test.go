@@ -165,9 +165,8 @@ func TestSamplingWithoutANumberOfTokensHasNoPrice(t *testing.T) {
 			t.Errorf("%s: got %q", params, codeOf(out))
 		}
 	}
-	if _, err := ptr(sampled(nil, &quota.SamplingSpend{Spend: budgets("$1/month")})).connect(newBook(t)); err == nil {
+	s := sampled(nil, &quota.SamplingSpend{Spend: budgets("$1/month")})
+	if _, err := s.connect(newBook(t)); err == nil {
 		t.Error("a cap on what has no price was taken")
 	}
 }
-
-func ptr[T any](v T) *T { return &v }

@@ -19,7 +19,7 @@ func (s *scope) elicits(params []byte) policy.Verdict {
 	}
 	mode, has := wire.Lookup(params, "mode")
 	text, _ := wire.Unquote(mode.Value)
-	v := policy.Pass
+	var v policy.Verdict
 	switch {
 	case !has || string(text) == "form":
 		v = s.form(params)

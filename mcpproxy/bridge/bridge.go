@@ -14,6 +14,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/mark3labs/mcp-go/mcp"
@@ -84,6 +85,7 @@ func Repeatable(method string) bool { return repeatable[method] }
 
 // Config is what a bridge needs.
 type Config struct {
+	Life   context.Context                              //nolint:containedctx // what the bridge keeps open outlives the requests that need it
 	Open   func(context.Context) (upstream.Link, error) // opens a way to the server: for a session, or for none
 	Limits wire.Limits                                  // of messages that the bridge makes
 	// Params returns the headers that mirror arguments of a tool call (MCP 2026-07-28, streamable HTTP).
@@ -105,12 +107,12 @@ func (c *Config) read(raw []byte, from wire.Side) (*wire.Frame, error) {
 }
 
 // incoming makes a message of the server out of its raw JSON.
-func (c *Config) incoming(raw []byte, status int) (*upstream.Incoming, error) {
+func (c *Config) incoming(raw []byte) (*upstream.Incoming, error) {
 	f, err := c.read(raw, wire.FromUpstream)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", upstream.ErrProtocol, err)
 	}
-	return &upstream.Incoming{Frame: *f, Status: status}, nil
+	return &upstream.Incoming{Frame: *f}, nil
 }
 
 func method(f *wire.Frame) string { return f.String(wire.Method) }
@@ -173,12 +175,7 @@ func without(object []byte, names ...string) []byte {
 
 func named(e wire.Entry, names []string) bool {
 	text, _ := wire.Unquote(e.Name)
-	for _, n := range names {
-		if string(text) == n {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(names, string(text))
 }
 
 // splice puts edits into raw JSON. They come from the value itself, so that they fit.
@@ -311,7 +308,7 @@ func (*one) Close() {}
 
 // said is a stream of one answer of the bridge's own.
 func (c *Config) said(raw []byte) (upstream.Stream, error) {
-	in, err := c.incoming(raw, 0)
+	in, err := c.incoming(raw)
 	if err != nil {
 		return nil, err
 	}

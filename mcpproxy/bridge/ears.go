@@ -128,7 +128,7 @@ func (e *ears) turn(ctx context.Context, filter string) (refused []byte, err err
 		return nil, fmt.Errorf("%w: a subscription is not acknowledged", upstream.ErrProtocol)
 	}
 	e.hush()
-	life, stop := context.WithCancel(context.Background())
+	life, stop := context.WithCancel(l.Life)
 	e.stop = stop
 	e.work.Go(func() { e.pump(life, stream) })
 	return nil, nil
@@ -209,7 +209,7 @@ type heard struct{ *ears }
 func (h *heard) Next(ctx context.Context) (*upstream.Incoming, error) {
 	select {
 	case raw := <-h.out:
-		in, err := h.l.incoming(raw, 0)
+		in, err := h.l.incoming(raw)
 		if err == nil {
 			in.Event = true
 		}

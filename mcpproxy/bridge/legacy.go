@@ -159,10 +159,10 @@ func (l *ToLegacy) greet(ctx context.Context, capabilities, info string) (*talk,
 	}
 	t := &talk{l: l, link: link, capabilities: capabilities, info: info, calls: map[*legacyCall]struct{}{}}
 	if err := t.greet(ctx); err != nil {
-		closeLink(link)
+		l.closeLink(link)
 		return nil, err
 	}
-	life, stop := context.WithCancel(context.Background())
+	life, stop := context.WithCancel(l.Life)
 	t.stop = stop
 	l.work.Go(func() { t.hear(life) })
 	return t, nil
@@ -254,11 +254,11 @@ func (t *talk) idle() bool {
 // leave ends a session that nobody finds any more. The mutex of l is held.
 func (l *ToLegacy) leave(t *talk) {
 	t.stop()
-	l.work.Go(func() { closeLink(t.link) })
+	l.work.Go(func() { l.closeLink(t.link) })
 }
 
-func closeLink(link upstream.Link) {
-	ctx, cancel := context.WithTimeout(context.Background(), takeTime)
+func (c *Config) closeLink(link upstream.Link) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.Life), takeTime)
 	defer cancel()
 	_ = link.Close(ctx) // a server that is gone needs no leave
 }
@@ -300,7 +300,7 @@ func (l *ToLegacy) next() string {
 // send sends a request in the session.
 func (t *talk) send(ctx context.Context, f *wire.Frame) (*legacyStream, error) {
 	k := &legacyCall{t: t, id: `"hopgate-` + t.l.next() + `"`, method: method(f), in: make(chan arrival, 1), back: make(chan arrival, 1)}
-	k.ctx, k.stop = context.WithCancel(context.Background())
+	k.ctx, k.stop = context.WithCancel(t.l.Life)
 	level, _ := f.Text(wire.MetaLogLevel)
 	k.level = levels[string(level)]
 	t.setLevel(ctx, k.level)

@@ -110,7 +110,7 @@ func (l *ToLegacy) drop(state string) {
 }
 
 func (k *legacyCall) abandon() {
-	ctx, cancel := context.WithTimeout(context.Background(), takeTime)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(k.t.l.Life), takeTime)
 	defer cancel()
 	for _, q := range k.asked {
 		_ = k.t.say(ctx, failure(q.id, codeInternal, "Nobody answered.")) // nor is it of any use to a server that is gone
@@ -187,33 +187,46 @@ func (s *legacyStream) Next(ctx context.Context) (*upstream.Incoming, error) {
 				s.k = next.k
 				continue
 			}
-			if s.nameless(a.err) {
-				s.ended = true
-				return s.k.t.l.incoming(failure(s.id, codeNotFound, textNoSuchMethod), 0)
-			}
-			return nil, unknown(a.err)
+			return s.broken(a.err)
 		}
-		switch f := &a.in.Frame; {
-		case f.Response():
-			s.ended = true
-			return s.translate(a.in)
-		case f.Kind == wire.KindRequest && questions[method(f)]:
-			open := s.gather(ctx, f)
-			in, err := s.asks(open)
-			if in != nil || err != nil {
-				return in, err
-			}
-			for _, q := range open {
-				_ = s.k.t.say(ctx, failure(q.id, codeLimit, "Too many calls wait for answers.")) // a server that is gone waits for nothing
-			}
-		case f.Kind == wire.KindRequest:
-			s.k.t.refuse(ctx, f)
-		default:
-			if raw := s.notified(f); raw != nil {
-				return s.k.t.l.event(a.in, raw)
-			}
+		if in, err := s.take(ctx, a.in); in != nil || err != nil {
+			return in, err
 		}
 	}
+}
+
+// broken is what a stream ends with that broke off.
+func (s *legacyStream) broken(err error) (*upstream.Incoming, error) {
+	if s.nameless(err) {
+		s.ended = true
+		return s.k.t.l.incoming(failure(s.id, codeNotFound, textNoSuchMethod))
+	}
+	return nil, unknown(err)
+}
+
+// take makes of a message of the server what the client gets. Both are nil where that is nothing.
+func (s *legacyStream) take(ctx context.Context, m *upstream.Incoming) (*upstream.Incoming, error) {
+	switch f := &m.Frame; {
+	case f.Response():
+		s.ended = true
+		return s.translate(m)
+	case f.Kind == wire.KindRequest && questions[method(f)]:
+		open := s.gather(ctx, f)
+		in, err := s.asks(open)
+		if in != nil || err != nil {
+			return in, err
+		}
+		for _, q := range open {
+			_ = s.k.t.say(ctx, failure(q.id, codeLimit, "Too many calls wait for answers.")) // a server that is gone waits for nothing
+		}
+	case f.Kind == wire.KindRequest:
+		s.k.t.refuse(ctx, f)
+	default:
+		if raw := s.notified(f); raw != nil {
+			return s.k.t.l.event(m, raw)
+		}
+	}
+	return nil, nil //nolint:nilnil // there is more to come
 }
 
 // nameless reports whether a server refuses, by an HTTP status alone, a method that no revision defines.
@@ -266,7 +279,7 @@ func (s *legacyStream) translate(in *upstream.Incoming) (*upstream.Incoming, err
 		if code, _ := wire.Lookup(raw, "code"); string(code.Value) == codeResource && s.k.method == methodRead {
 			raw = replace(raw, "code", []byte(codeParams)) // SEP-2164
 		}
-		return l.incoming(answer(s.id, "error", raw), 0) // its status, which a stream has not, says it too
+		return l.incoming(answer(s.id, "error", raw)) // its status, which a stream has not, says it too
 	}
 	raw := f.Get(wire.Result)
 	if isObject(raw) {
@@ -338,7 +351,7 @@ func (s *legacyStream) asks(open []asked) (*upstream.Incoming, error) {
 		}
 		raw = join(raw, `"`+q.name+`":`, q.question)
 	}
-	return s.k.t.l.incoming(result(s.id, append(raw, `},"requestState":"`+state+`"}`...)), 0)
+	return s.k.t.l.incoming(result(s.id, append(raw, `},"requestState":"`+state+`"}`...)))
 }
 
 // notified is a notification as the client gets it, or nil where it does not: progress under its own token, logs from the

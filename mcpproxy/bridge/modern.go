@@ -90,6 +90,7 @@ func (l *ToModern) Send(ctx context.Context, out *upstream.Outgoing) (upstream.S
 			return nil, l.cancel(ctx, f)
 		}
 		return nil, nil //nolint:nilnil // the later era has no notifications that a server would take; see upstream.Link
+	default:
 	}
 	id := f.Get(wire.ID)
 	switch name := method(f); name {
@@ -344,7 +345,7 @@ func (s *modernStream) translate(in *upstream.Incoming) (*upstream.Incoming, err
 
 // event makes a message of the same kind of stream as another.
 func (c *Config) event(like *upstream.Incoming, raw []byte) (*upstream.Incoming, error) {
-	in, err := c.incoming(raw, 0)
+	in, err := c.incoming(raw)
 	if err == nil {
 		in.Event = like.Event
 	}
@@ -393,7 +394,7 @@ func (s *modernStream) question(ctx context.Context) (*upstream.Incoming, error)
 		if q.params != nil {
 			raw = join(raw, `,"params":`, q.params)
 		}
-		in, err := l.incoming(append(raw, '}'), 0)
+		in, err := l.incoming(append(raw, '}'))
 		if err == nil {
 			in.Event = true
 		}
@@ -432,7 +433,7 @@ func (s *modernStream) next(ctx context.Context) (*upstream.Incoming, error) {
 	inner.Close()
 	if refused {
 		s.done = true
-		return s.l.incoming(failure(s.id, codeInternal, "The client did not answer what the server asked."), 0)
+		return s.l.incoming(failure(s.id, codeInternal, "The client did not answer what the server asked."))
 	}
 	return nil, s.send(ctx, answers, s.state)
 }

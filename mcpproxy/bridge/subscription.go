@@ -46,10 +46,10 @@ func (l *ToLegacy) listen(ctx context.Context, f *wire.Frame) (upstream.Stream, 
 	refused, err := s.begin(ctx, f.Get(wire.ParamsNotifications))
 	switch {
 	case err != nil:
-		closeLink(link)
+		l.closeLink(link)
 		return nil, err
 	case refused != nil:
-		closeLink(link)
+		l.closeLink(link)
 		return l.said(answer(s.id, "error", refused))
 	}
 	return s, nil
@@ -138,7 +138,7 @@ func (s *subscription) tagged(f *wire.Frame) []byte {
 }
 
 func (s *subscription) event(raw []byte) (*upstream.Incoming, error) {
-	in, err := s.t.l.incoming(raw, 0)
+	in, err := s.t.l.incoming(raw)
 	if err == nil {
 		in.Event = true
 	}
@@ -153,5 +153,5 @@ func (s *subscription) Close() {
 	if s.inner != nil {
 		s.inner.Close()
 	}
-	closeLink(s.t.link)
+	s.t.l.closeLink(s.t.link)
 }
