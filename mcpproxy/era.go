@@ -40,8 +40,10 @@ const (
 	revisionResume = "2025-11-25" // from here on, clients expect the event that lets them resume
 )
 
-// removed are the methods that sessions needed and that the later era has not.
+// removed are the methods that the earlier era has and the later has not: those that sessions needed, and two of tasks
+// (SEP-2663).
 var removed = map[string]bool{
+	"tasks/result": true, "tasks/list": true,
 	"initialize": true, "ping": true, "logging/setLevel": true, "resources/subscribe": true, "resources/unsubscribe": true,
 }
 
