@@ -37,6 +37,16 @@ func TestSDKClientSeesNoDifference(t *testing.T) {
 						// Agents share the process, so the progress token that it sees, and here repeats, is not theirs.
 						direct, got = slices.DeleteFunc(direct, repeatsToken), slices.DeleteFunc(got, repeatsToken)
 					}
+					named := 0
+					for i, line := range got { // whose question it is, Hopgate says before it
+						got[i] = strings.Replace(line, `"up asks: `, `"`, 1)
+						if got[i] != line {
+							named++
+						}
+					}
+					if slices.Sort(got); named == 0 {
+						t.Error("no question names who asks")
+					}
 					if diff := cmp.Diff(direct, got); diff != "" {
 						t.Errorf("through Hopgate (-direct +through):\n%s", diff)
 					}
