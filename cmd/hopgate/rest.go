@@ -55,7 +55,13 @@ func relax(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-t.C:
-			r.look(readMemory(), debug.FreeOSMemory)
+			r.look(readMemory(), giveBack)
 		}
 	}
+}
+
+// giveBack gives back what is not in use.
+func giveBack() {
+	debug.FreeOSMemory()
+	leaveProgram()
 }
