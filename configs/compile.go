@@ -52,6 +52,7 @@ func (c *compiler) compile(doc *document) {
 	for i := range doc.Upstreams {
 		c.upstream(&doc.Upstreams[i])
 	}
+	c.file.Own = credentials(c.file.Upstreams)
 	if keys := &doc.Defaults.Connection; keys.Gates != nil {
 		c.keys("defaults.connection", keys)
 	}

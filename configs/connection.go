@@ -171,7 +171,7 @@ func (c *compiler) build(path string, k *connection, set settings, p pair) {
 func (c *compiler) assemble(path string, k *connection, set settings, a *policy.Agent, u *policy.Upstream) *policy.Connection {
 	out := &policy.Connection{
 		Name: string(k.Name), Agent: a, Upstream: u,
-		Timeout: set.timeout, Limits: set.limits, File: c.shared, Revision: c.file.Revision, At: k.At,
+		Timeout: set.timeout, Limits: set.limits, File: c.shared, Own: c.file.Own, Revision: c.file.Revision, At: k.At,
 	}
 	for _, config := range k.Own.Gates {
 		if s, ok := config.(policy.Scoper); ok {

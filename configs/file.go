@@ -26,6 +26,7 @@ type File struct {
 	Agents      []*Agent        // in the order of the file, like all that follows
 	Upstreams   []*Upstream
 	Connections []*policy.Connection // one for each pair of agent and upstream
+	Own         *policy.Credentials  // of all upstreams
 	Store       string               // state directory, absolute; empty for the platform's
 	Audit       Audit
 	Tests       []Test

@@ -38,16 +38,17 @@ type shelf struct {
 	book     *Book
 	mu       sync.Mutex // guards what follows
 	keys     *FileKeys
+	own      *policy.Credentials
 	profiles *Profiles
 	wrong    error
 }
 
-func (s *shelf) of(keys *FileKeys) (*Profiles, error) {
+func (s *shelf) of(keys *FileKeys, own *policy.Credentials) (*Profiles, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.profiles == nil && s.wrong == nil || s.keys != keys {
-		s.profiles, s.wrong = Compile(keys)
-		if s.keys = keys; s.wrong == nil {
+	if s.profiles == nil && s.wrong == nil || s.keys != keys || s.own != own {
+		s.profiles, s.wrong = Compile(keys, own)
+		if s.keys, s.own = keys, own; s.wrong == nil {
 			s.book.engine.Store(s.profiles.engine)
 		}
 	}
@@ -77,7 +78,7 @@ type guard struct {
 var _ policy.Screen = (*gate)(nil)
 
 func build(s *shelf, seen *schemas, v *Vault, c *policy.Connection, own *Keys) (policy.Gate, error) {
-	all, err := s.of(policy.Setting[FileKeys](c.File, Name))
+	all, err := s.of(policy.Setting[FileKeys](c.File, Name), c.Own)
 	if err != nil {
 		return nil, err
 	}

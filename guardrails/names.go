@@ -27,13 +27,13 @@ direction-override discord-webhook discord-bot-token docker-swarm-token dockerhu
 dynatrace-token easypost-key elevenlabs-key endorlabs-key exoscale-key facebook-token figma-token firebase-push-token
 fireworks-key fleetbase-key flutterwave-key fly-token friendli-token gcp-access-token gcp-api-key gcp-gemini-key
 gcp-oauth-secret gcp-refresh-token generic-secret gitea-token github-fine-grained-token github-token gitlab-runner-token
-gitlab-session gitlab-token grafana-token groq-key harness-token heroku-key honeycomb-key hubspot-token huggingface-token
+gitlab-session gitlab-token grafana-token groq-key harness-token heroku-key honeycomb-key hopgate-key hubspot-token huggingface-token
 ibm-cloud-key infomaniak-token infracost-key intercom-token jfrog-key jfrog-password jfrog-reference-token jwt kagi-token
 kubernetes-bootstrap-token kubernetes-secret langsmith-key launchdarkly-key lichess-token linear-key linkedin-token lob-key
 mailchimp-key mailersend-token mailgun-key mapbox-token mercury-token mergify-key midtrans-key mistral-agent-key
 mongodb-atlas-secret neon-key netlify-token newrelic-key newrelic-license ngrok-token notion-token npm-token nuget-key
 nvidia-key nylas-key obfuscated octopus-key onepassword-secret-key onepassword-service-token onfido-token openai-key
-openshift-token override paddle-key password password-hash paypal-token perplexity-key persona-key pinecone-key pixie-key
+openshift-token override own-credential paddle-key password password-hash paypal-token perplexity-key persona-key pinecone-key pixie-key
 plaid-token planetscale-token polar-token posthog-key postman-key prefect-token private-key proof-key pubnub-key
 pulumi-token pypi-token railway-token rainforest-key ramp-secret razorpay-key readme-key render-key replicate-token
 resend-key rootly-key rubygems-key runpod-key salesforce-token scaleway-key scalr-token scrapfly-key segment-token

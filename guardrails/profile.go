@@ -74,24 +74,29 @@ func builtIn() map[string]*profile {
 var plainEngine = sync.OnceValues(func() (*detect.Engine, error) { return detect.New(detect.Options{}) })
 
 // Compile makes the profiles of a configuration, to which the built-in ones belong unless it has its own of their names.
-// keys may be nil. What an admin wrote wrongly is returned as [policy.Complaints].
-func Compile(keys *FileKeys) (*Profiles, error) {
+// What is a secret of own is found wherever it stands. Both may be nil. What an admin wrote wrongly is returned as [policy.Complaints].
+func Compile(keys *FileKeys, own *policy.Credentials) (*Profiles, error) {
 	all := &Profiles{profiles: builtIn()}
 	if keys == nil {
 		keys = new(FileKeys)
 	}
-	own, wrong := ownRules(keys)
-	var err error
-	if len(own) == 0 {
-		all.engine, err = plainEngine()
-	} else if len(wrong) == 0 {
-		all.engine, wrong = prove(keys, own)
+	rules, wrong := ownRules(keys)
+	plain, err := plainEngine()
+	if err != nil {
+		return nil, fmt.Errorf("building the detectors: %w", err)
+	}
+	known := secretsOf(own, plain)
+	switch {
+	case len(rules) == 0 && len(known) == 0:
+		all.engine = plain
+	case len(wrong) == 0:
+		all.engine, wrong, err = prove(keys, rules, known)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("building the detectors: %w", err)
 	}
 	for i := range keys.Guardrails {
-		p, complaints := compile(&keys.Guardrails[i], own)
+		p, complaints := compile(&keys.Guardrails[i], rules)
 		wrong = append(wrong, complaints...)
 		all.profiles[p.name] = p
 	}
@@ -177,15 +182,15 @@ func gitleaksHint(text string) string {
 
 // prove makes the detectors with the operator's rules. Where they cannot be made, each rule is tried alone, to say which
 // one is to blame.
-func prove(keys *FileKeys, rules map[string]own) (*detect.Engine, policy.Complaints) {
+func prove(keys *FileKeys, rules map[string]own, known []detect.Known) (*detect.Engine, policy.Complaints, error) {
 	names := slices.Sorted(maps.Keys(rules))
-	var o detect.Options
+	o := detect.Options{Known: known}
 	for _, n := range names {
 		o.Rules = append(o.Rules, rules[n].rules...)
 	}
 	e, err := detect.New(o)
-	if err == nil {
-		return e, nil
+	if err == nil || len(rules) == 0 {
+		return e, nil, err
 	}
 	var wrong policy.Complaints
 	for _, n := range names {
@@ -198,7 +203,7 @@ func prove(keys *FileKeys, rules map[string]own) (*detect.Engine, policy.Complai
 	if wrong == nil {
 		wrong = policy.Complaints{{At: keys.Guardrails[0].At, Text: err.Error()}}
 	}
-	return nil, wrong
+	return nil, wrong, nil
 }
 
 func compile(p *Profile, rules map[string]own) (*profile, policy.Complaints) {

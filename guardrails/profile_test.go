@@ -104,7 +104,7 @@ func TestMistakesInProfilesAreTold(t *testing.T) {
 
 // TestEveryEntityHasAName holds the table of names to what the detectors know.
 func TestEveryEntityHasAName(t *testing.T) {
-	all, err := guardrails.Compile(nil)
+	all, err := guardrails.Compile(nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -112,7 +112,7 @@ func TestEveryEntityHasAName(t *testing.T) {
 	for _, r := range all.Rules() {
 		name := strings.ToLower(strings.ReplaceAll(r.Entity, "_", "-"))
 		find := guardrails.Rule{Find: []guardrails.Find{{Known: name}}, Do: guardrails.Log}
-		if _, err := guardrails.Compile(&guardrails.FileKeys{Guardrails: []guardrails.Profile{profile("p", find)}}); err != nil {
+		if _, err := guardrails.Compile(&guardrails.FileKeys{Guardrails: []guardrails.Profile{profile("p", find)}}, nil); err != nil {
 			missing = append(missing, r.Entity)
 		}
 	}

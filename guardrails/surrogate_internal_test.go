@@ -12,7 +12,7 @@ import (
 // TestSurrogatesAreNotFoundAgain makes surrogates of the examples of every rule, with and without a name beside them that
 // says what they are. Where none can be made, the table of what is unlike anything must say so, and nowhere else.
 func TestSurrogatesAreNotFoundAgain(t *testing.T) {
-	all, err := Compile(nil)
+	all, err := Compile(nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -89,9 +89,10 @@ type Connection struct {
 	Limits   wire.Limits   // of messages in either direction
 	Tools    []Scope       // parts that gates have keys on, in the order of the file
 	Tasks    []Scope
-	Sampling Settings // of the upstream's requests to the agent's model
-	File     Settings // of the whole file
-	Revision string   // digest of the configuration that it was compiled from
+	Sampling Settings     // of the upstream's requests to the agent's model
+	File     Settings     // of the whole file
+	Own      *Credentials // of the whole file
+	Revision string       // digest of the configuration that it was compiled from
 	At       Pos
 }
 

@@ -73,7 +73,7 @@ func (a *app) scan() *cobra.Command {
 func (a *app) profiles(named bool) (*guardrails.Profiles, error) {
 	var keys *guardrails.FileKeys
 	if _, err := os.Stat(a.config); errors.Is(err, os.ErrNotExist) && !named {
-		return guardrails.Compile(nil)
+		return guardrails.Compile(nil, nil)
 	}
 	file, err := a.load()
 	if err != nil {
@@ -82,7 +82,7 @@ func (a *app) profiles(named bool) (*guardrails.Profiles, error) {
 	if len(file.Connections) > 0 {
 		keys = policy.Setting[guardrails.FileKeys](file.Connections[0].File, guardrails.Name)
 	}
-	return guardrails.Compile(keys)
+	return guardrails.Compile(keys, file.Own)
 }
 
 // vault is that of the state: hashes hold for one.

@@ -1,6 +1,7 @@
 package detect
 
 import (
+	"bytes"
 	"encoding/base64"
 	"encoding/hex"
 	"errors"
@@ -14,7 +15,10 @@ type Known struct {
 	Value []byte
 }
 
-const minKnown = 8
+const (
+	minKnown  = 8
+	knownRule = "known-value"
+)
 
 // addKnown makes anchors of each value in the forms in which it may travel.
 func (b *builder) addKnown(known []Known) error {
@@ -53,4 +57,13 @@ func forms255(v []byte) []string {
 		all[i] = s[:min(len(s), 200)]
 	}
 	return all
+}
+
+// end returns where the value ends of which text[at:end] is the begin, or a form of it: of a long value the automaton holds
+// the begin alone.
+func (k *Known) end(text []byte, at, end int) int {
+	if whole := at + len(k.Value); whole > end && whole <= len(text) && bytes.EqualFold(text[at:whole], k.Value) {
+		return whole
+	}
+	return end
 }

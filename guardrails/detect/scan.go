@@ -191,7 +191,8 @@ func (e *Engine) literal(s *Scratch, t []byte, at, end int, a *anchor, leaf int,
 	case anchorPhrase:
 		s.phrases = append(s.phrases, phraseHit{rule: a.rule, start: int32(at), end: int32(end)})
 	case anchorKnown:
-		s.add(leaf, tr, Finding{Rule: "known-value", Entity: e.known[a.rule].Name, Kind: Secret, Confidence: 100, Start: at, End: end})
+		k := &e.known[a.rule]
+		s.add(leaf, tr, Finding{Rule: knownRule, Entity: k.Name, Kind: Secret, Confidence: 100, Start: at, End: k.end(t, at, end)})
 	case anchorTool:
 		if wholeWord(t, at, end) {
 			s.phrases = append(s.phrases, phraseHit{rule: toolPhrase, start: int32(at), end: int32(end)})

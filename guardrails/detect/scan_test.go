@@ -192,6 +192,17 @@ func TestKnownValuesAreFoundInEveryForm(t *testing.T) {
 	}
 }
 
+func TestLongKnownValuesAreFoundToTheirEnd(t *testing.T) {
+	value := strings.Repeat("Every word of it. ", 30) + "The end!"
+	e := engine(t, detect.Options{Known: []detect.Known{{Name: "text", Value: []byte(value)}}})
+	for name, form := range map[string]string{"plain": value, "case": strings.ToUpper(value)} {
+		got := found(e, detect.Leaf{Text: []byte("see " + form + " here")})
+		if len(got) != 1 || got[0].Start != 4 || got[0].End != 4+len(value) {
+			t.Errorf("%s: got %+v, want all %d bytes from 4 on", name, got, len(value))
+		}
+	}
+}
+
 // TestBoundsAreFindings holds what cannot be read to the end to be reported.
 func TestBoundsAreFindings(t *testing.T) {
 	e := engine(t, detect.Options{})

@@ -48,6 +48,7 @@ func cloudTokens() []token {
 // codeTokens are those of code hosts, package registries, build services and deployment.
 func codeTokens() []token {
 	return []token{
+		{name: "hopgate-key", pattern: `hga_[0-9A-Za-z]{49}\b`},
 		{name: "github-token", pattern: `gh[pousr]_[0-9A-Za-z]{36,}`, floor: 25},
 		{name: "github-fine-grained-token", pattern: `github_pat_[0-9A-Za-z_]{70,}`, floor: 30},
 		{name: "gitlab-token", pattern: `(?:glpat|gldt|glft|glsoat|glimt|glagent|glrt|glrtr|glcbt|gloas|glffct|glptt|glwt)-[0-9A-Za-z_=.-]{20,}`, floor: 25},
