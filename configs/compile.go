@@ -26,13 +26,14 @@ const (
 // compiler turns what was decoded into a File, and reports what is not sound. It compiles what it can of a file with
 // mistakes, to find all of them.
 type compiler struct {
-	report *report
-	gates  []policy.Spec
-	base   string          // folder of the file
-	broken map[string]bool // paths of entries that were not decoded whole; nothing is built on them
-	shared policy.Settings // of the file
-	group  groups
-	file   *File
+	report  *report
+	gates   []policy.Spec
+	base    string          // folder of the file
+	broken  map[string]bool // paths of entries that were not decoded whole; nothing is built on them
+	spoiled map[string]bool // gates whose keys at the top of the file were not decoded whole; none of them is built
+	shared  policy.Settings // of the file
+	group   groups
+	file    *File
 }
 
 func (c *compiler) compile(doc *document) {

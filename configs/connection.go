@@ -182,6 +182,9 @@ func (c *compiler) assemble(path string, k *connection, set settings, a *policy.
 	}
 	for i := range c.gates {
 		spec := &c.gates[i]
+		if c.spoiled[spec.Name] {
+			continue
+		}
 		gate, err := spec.Build(out, k.Own.Gates[i])
 		var all policy.Complaints
 		switch {

@@ -28,13 +28,14 @@ type decoder struct {
 	path    []string
 	open    map[*yaml.Node]bool // what aliases have led to and is not yet decoded
 	broken  map[string]bool     // paths of named entries with something wrong in them
+	spoiled map[string]bool     // gates with something wrong in their keys at the top of the file
 	budget  int                 // values that may still be decoded
 }
 
 func newDecoder(src *source, r *report, refs *resolver, gates []policy.Spec) *decoder {
 	return &decoder{
 		src: src, report: r, refs: refs, gates: gates,
-		open: map[*yaml.Node]bool{}, broken: map[string]bool{}, budget: valuesPerNode*len(src.nodes) + valuesAnyway,
+		open: map[*yaml.Node]bool{}, broken: map[string]bool{}, spoiled: map[string]bool{}, budget: valuesPerNode*len(src.nodes) + valuesAnyway,
 	}
 }
 
@@ -129,7 +130,11 @@ func (d *decoder) structure(n *yaml.Node, s *shape, into reflect.Value) {
 			target = reflect.New(target.Type()).Elem()
 		}
 		set[f.key] = true
+		before := d.report.raised
 		d.under("."+f.key, value, f.shape, target)
+		if len(d.path) == 0 && f.gate >= 0 && d.report.raised > before {
+			d.spoiled[d.gates[f.gate].Name] = true
+		}
 	}
 	switch {
 	case s.place != nil:
@@ -308,8 +313,23 @@ func (d *decoder) want(n *yaml.Node, k yaml.Kind, s *shape) bool {
 	if n.Kind == k {
 		return true
 	}
-	d.fail(CodeKind, n, fmt.Sprintf("found %s, expected %s", found(n), s.wants()), "")
+	d.fail(CodeKind, n, fmt.Sprintf("found %s, expected %s", found(n), s.wants()), s.instead(n))
 	return false
+}
+
+// maxNamedKeys bounds the keys that a message names; a person does not look through more.
+const maxNamedKeys = 8
+
+// instead says how a node of the wrong kind would be right.
+func (s *shape) instead(n *yaml.Node) string {
+	switch {
+	case s.kind == kindStruct && len(s.fields) <= maxNamedKeys:
+		return "it has the keys " + strings.Join(s.keys(), ", ")
+	case s.kind == kindList && n.Kind == yaml.MappingNode && s.elem.kind != kindStruct:
+		return "write " + s.elem.wants() + ", or a list"
+	default:
+		return ""
+	}
 }
 
 // empty reports whether a node is a key's missing value.

@@ -60,7 +60,7 @@ func Parse(path string, data []byte, o Options) (*File, error) {
 	d.value(root, lang, reflect.ValueOf(&doc).Elem())
 
 	sum := sha256.Sum256(data)
-	c := &compiler{report: r, gates: o.Gates, base: refs.base, broken: d.broken, file: &File{
+	c := &compiler{report: r, gates: o.Gates, base: refs.base, broken: d.broken, spoiled: d.spoiled, file: &File{
 		Path: path, Source: data, Revision: hex.EncodeToString(sum[:]),
 		agents: map[string]*Agent{}, upstreams: map[string]*Upstream{}, connections: map[pair]*policy.Connection{},
 	}}

@@ -1,6 +1,7 @@
 package configs
 
 import (
+	"cmp"
 	"encoding"
 	"errors"
 	"fmt"
@@ -40,7 +41,7 @@ func (d *decoder) scalar(n *yaml.Node, s *shape, into reflect.Value) {
 		return
 	}
 	if !listed {
-		d.fail(CodeForm, n, fmt.Sprintf("%q is not %s", n.Value, s.wants()), d.report.suggest(n.Value, s.enum))
+		d.fail(CodeForm, n, fmt.Sprintf("%q is not %s", n.Value, s.wants()), cmp.Or(d.report.suggest(n.Value, s.enum), s.advice(n.Value)))
 		return
 	}
 	err := s.set(n.Value, into)
@@ -58,18 +59,26 @@ func (d *decoder) scalar(n *yaml.Node, s *shape, into reflect.Value) {
 
 // otherwise says how a scalar of the wrong type would be right.
 func (s *shape) otherwise(n *yaml.Node) string {
-	var err error
+	advice := ""
 	if s.kind != kindExpand && s.kind != kindSecret { // those take any text
-		err = s.set(n.Value, reflect.New(s.typ).Elem())
+		advice = s.advice(n.Value)
 	}
 	switch {
-	case err != nil:
-		return hint(err)
+	case advice != "":
+		return advice
 	case slices.Contains(s.types, "string") && s.enum == nil:
 		return fmt.Sprintf("to mean it as text, put it in quotes: %q", n.Value)
 	default:
 		return ""
 	}
+}
+
+// advice is what the type of a scalar says of text that it does not take.
+func (s *shape) advice(value string) string {
+	if err := s.set(value, reflect.New(s.typ).Elem()); err != nil {
+		return hint(err)
+	}
+	return ""
 }
 
 // set puts the text of a scalar into a value.

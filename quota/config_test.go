@@ -90,6 +90,16 @@ func TestMistakesInAFileHaveTheirPlaceAndAWayOut(t *testing.T) {
 		"pointer":             {"UP", "cost: { reported: { pointer: cost, max: $1 } }", `"cost" is not a JSON pointer`},
 		"unknown key of cost": {"UP", "cost: { cal: $1 }", `"cal"`},
 		"currency":            {"TOP", "currencies: { eur: 1.08 USD }", `"eur" is not a currency`},
+		"second currency":     {"UP", "cost: { call: $1, argument: { pointer: /n, each: 1 EUR } }", "EUR meets USD here, and there is no rate for EUR"},
+		"burst":               {"LINK", "rate: 60/min burst 0", "0 is out of range"},
+		"hours of nobody":     {"LINK", "hours: []", "hours of connection c are an empty list"},
+		"size without a key":  {"LINK", "size: 64KiB", "found text, expected a mapping"},
+		"rate as a mapping":   {"LINK", "rate: { max: 1/s }", "found a mapping, expected a list"},
+		"refusals":            {"TOP", "refusals: 0/min", "0 is out of range"},
+		"refusals of one":     {"AGENT", "refusals: often", `"often" is not a rate`},
+		"a worthless rate":    {"TOP", "currencies: { EUR: 1 }", "found a number, expected a price"},
+		"window of a team":    {"TOP", "teams: { t: { spend: $5/year } }", `"$5/year" is not a cap`},
+		"rate of an org":      {"TOP", "orgs: { o: { rate: 5 } }", "found a number, expected a rate"},
 		"currency in itself":  {"TOP", "currencies: { USD: 1 USD }", "USD is what the rates are in"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -99,6 +109,9 @@ func TestMistakesInAFileHaveTheirPlaceAndAWayOut(t *testing.T) {
 			var all configs.Diagnostics
 			if !errors.As(err, &all) || len(all) == 0 {
 				t.Fatalf("got error %v", err)
+			}
+			if x.at == "TOP" && len(all) > 1 {
+				t.Errorf("one mistake is told %d times: %v", len(all), err)
 			}
 			if d := all[0]; !strings.Contains(d.Text, x.want) || d.Hint == "" || d.Line == 0 {
 				t.Errorf("got %+v, want %q, a hint and a place", d, x.want)

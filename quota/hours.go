@@ -24,7 +24,7 @@ type HoursOfFile struct {
 func Hours(b *Book) policy.Spec {
 	keys := func() any { return new(HoursKeys) }
 	return policy.NewSpec(gateHours, "at which hours", []*policy.Reason{reasonHours},
-		func(c *policy.Connection, own *HoursKeys) (policy.Gate, error) { return buildHours(b, c, own), nil },
+		func(c *policy.Connection, own *HoursKeys) (policy.Gate, error) { return buildHours(b, c, own) },
 	).On(policy.OnTool, keys).On(policy.OnAgent, keys).On(policy.OnTeam, keys).On(policy.OnOrg, keys).
 		On(policy.OnFile, func() any { return new(HoursOfFile) })
 }
@@ -41,11 +41,14 @@ type times struct {
 	spans []Schedule
 }
 
-func buildHours(b *Book, c *policy.Connection, own *HoursKeys) policy.Gate {
+func buildHours(b *Book, c *policy.Connection, own *HoursKeys) (policy.Gate, error) {
 	g := &hours{book: b}
 	for _, l := range levels(c, gateHours, own) {
-		if len(l.keys.Hours) == 0 {
+		switch {
+		case l.keys.Hours == nil:
 			continue
+		case len(l.keys.Hours) == 0: // whoever means "never" must not get "always"
+			return nil, policy.Complaints{{Text: "hours of " + l.place + " are an empty list", Hint: "name hours, e.g. Mon-Fri 06:00-22:00, or leave the key out for no restriction"}}
 		}
 		t := times{scope: l.scope, spans: make([]Schedule, len(l.keys.Hours))}
 		copy(t.spans, l.keys.Hours) // the configuration is shared; the zone depends on the connection's file
@@ -55,9 +58,9 @@ func buildHours(b *Book, c *policy.Connection, own *HoursKeys) policy.Gate {
 		g.of = append(g.of, t)
 	}
 	if g.of == nil {
-		return nil
+		return nil, nil //nolint:nilnil // it is what a Spec returns where there is nothing to say
 	}
-	return g
+	return g, nil
 }
 
 // Check says whether it is time for a call; see [policy.Gate].
