@@ -31,7 +31,15 @@ type Upstream struct {
 	Answered time.Time `json:"answered,omitzero"`  // when it last answered
 	Failed   time.Time `json:"failed,omitzero"`    // when it last did not
 	Reason   string    `json:"reason,omitempty"`   // why, as the code of a reason
+	Breaker  *Breaker  `json:"breaker,omitempty"`  // nil where calls are not refused for its failures
 	Protocol string    `json:"protocol,omitempty"` // revision that was last spoken with it
+}
+
+// Breaker says that calls to an upstream are refused because it fails.
+type Breaker struct {
+	Failures int       `json:"failures"` // calls in a row
+	Since    time.Time `json:"since"`
+	Next     time.Time `json:"next"` // when a call may try
 }
 
 // Tool is a tool of an upstream.

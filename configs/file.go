@@ -120,7 +120,8 @@ type Upstream struct {
 	URL      string         // http, https, ws or wss
 	SSE      bool           // the server speaks the transport of 2024-11-05
 	Networks []netip.Prefix // that the host of URL may have an address in
-	Headers  []Header       // in the order of the file, each name once, whatever its case
+	Health   Health
+	Headers  []Header // in the order of the file, each name once, whatever its case
 }
 
 // Variable is one variable of a server's environment.
@@ -138,7 +139,7 @@ type Header struct {
 }
 
 // Digest tells whether two upstreams are reached alike: it covers name, command, what confines it, environment, directory,
-// url, transport, networks and headers, with references resolved. It does not cover tasks, which concern policy and not the
+// url, transport, networks, health and headers, with references resolved. It does not cover tasks, which concern policy and not the
 // server. It is for comparing and not for showing: who sees it can try guesses of a short secret.
 func (u *Upstream) Digest() [sha256.Size]byte {
 	h := sha256.New()
@@ -154,6 +155,7 @@ func (u *Upstream) Digest() [sha256.Size]byte {
 	}
 	put(u.Name, u.Dir, u.URL, strconv.FormatBool(u.SSE))
 	put(u.Command...)
+	put("health", fmt.Sprint(u.Health))
 	put("networks", fmt.Sprint(u.Networks))
 	put("confined", u.SHA256, fmt.Sprintf("%+v %+v", u.Sandbox, u.Rlimits))
 	for _, v := range u.Env {

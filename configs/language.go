@@ -99,6 +99,7 @@ type upstream struct {
 	URL       text            `yaml:"url" doc:"Address of a server to reach over HTTP, http(s)://HOST[:PORT]/PATH, or over WebSocket, ws(s)://HOST[:PORT]/PATH."`
 	Transport transport       `yaml:"transport" doc:"How a server with an http(s) url is spoken to: http, streamable HTTP, which is the default; or sse, the transport of 2024-11-05."`
 	Networks  []cidr          `yaml:"networks" doc:"Networks that the host of url may have an address in: 10.0.0.0/8. Public addresses, an address that stands in url, and loopback for localhost need none."`
+	Health    *health         `yaml:"health" doc:"When the server counts as failing."`
 	Headers   []header        `yaml:"headers" doc:"Headers of every request to the server, such as its credentials."`
 	Tasks     []task          `yaml:"tasks" doc:"Types of work and the tools that do it. The first one that names a tool classifies it; the others are unclassified."`
 	Gates     policy.Settings `yaml:",inline" place:"upstream"`

@@ -18,6 +18,7 @@ func (c *compiler) upstream(u *upstream) {
 	c.url(path, u, out)
 	c.headers(path, u, out)
 	c.contain(path, u, out)
+	c.health(path, u, out)
 	for _, v := range u.Env {
 		out.Env = append(out.Env, Variable{Name: string(v.Name), Value: v.Value, At: v.At})
 		c.literal(path+".env", string(v.Name), v.Value, v.At)

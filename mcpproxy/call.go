@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/hopgate/hopgate/mcpproxy/ingress"
+	"github.com/hopgate/hopgate/mcpproxy/upstream"
 	"github.com/hopgate/hopgate/mcpproxy/wire"
 	"github.com/hopgate/hopgate/policy"
 )
@@ -48,6 +49,9 @@ type exchange struct {
 	told     bool // the observers know of it
 	ended    bool // it is on record what came of it
 	answered bool // the last of the answer has gone out, or is going
+
+	turn   upstream.Turn   // at the upstream's breaker
+	health upstream.Health // what the call has shown of the upstream
 
 	sent   *policy.Call // what was judged and goes out; the call itself, or its rewritten copy
 	out    policy.Outcome
@@ -123,6 +127,7 @@ func (x *exchange) serve(life context.Context, s *session) {
 		x.refuseProtocol(ctx, r)
 		return
 	}
+	defer func() { x.turn.End(x.health) }()
 	send := x.decide(ctx)
 	switch {
 	case send == nil:
@@ -200,6 +205,12 @@ func (x *exchange) decide(ctx context.Context) *policy.Call {
 	send, out, settle := policy.Decide(ctx, &x.call)
 	x.sent, x.out, x.settle = send, out, settle
 	if x.out.Allowed {
+		if paused, ok := x.admit(); !ok {
+			x.withhold(paused)
+			x.giveBack(ctx, nil)
+			x.refuseOnRecord(ctx)
+			return nil
+		}
 		if err := x.g.p.begin(ctx, send, &x.out); err != nil {
 			x.out = policy.Denied("audit", reasonRecord, "")
 			x.out.Fault = err

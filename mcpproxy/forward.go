@@ -37,6 +37,7 @@ func (x *exchange) forward(life, ctx context.Context, send *policy.Call) {
 	}
 	defer func() { stream.Close() }() // whichever it is by then
 	if x.listener != nil {
+		x.turn.End(upstream.NothingShown) // it may last for ever
 		x.listen(life, link, &stream)
 		return
 	}
@@ -127,6 +128,7 @@ func (x *exchange) abandon(ctx context.Context, stream upstream.Stream) {
 func (x *exchange) finish(ctx context.Context, in *upstream.Incoming) {
 	result := &in.Frame
 	x.report.Result = result
+	x.health = answered(in)
 	status := statusOf(result, &x.report)
 	switch agent, _, cause, fault := x.g.p.identify(x.g.p.policy.Load(), x.g.peer); {
 	case fault != nil:
@@ -230,6 +232,7 @@ func (x *exchange) fail(life, ctx context.Context, err error) {
 	case errors.As(err, &code):
 		reason = x.reasonOf(code.Code)
 	}
+	x.health = shown(reason, err)
 	x.g.p.Log.Info().Err(err).Stringer("ref", x.call.Ref).Str("upstream", x.call.Upstream).Msg("no answer from the upstream")
 	out := policy.Denied("upstream", reason, "")
 	out.Wait = wait
@@ -267,12 +270,7 @@ func (x *exchange) conclude(ctx context.Context, status policy.Status, begun boo
 	if begun {
 		report = &x.report
 	}
-	if settle := x.settle; settle != nil {
-		x.settle = nil
-		if err := settle(ctx, &x.out, report); err != nil {
-			p.Log.Error().Err(err).Stringer("ref", x.call.Ref).Msg("a reservation was not settled")
-		}
-	}
+	x.giveBack(ctx, report)
 	if !x.told {
 		x.told = true
 		p.observe(&x.call, &x.out, &x.report)
@@ -282,6 +280,17 @@ func (x *exchange) conclude(ctx context.Context, status policy.Status, begun boo
 		if p.end(&x.call, &x.out, &x.report) != nil {
 			x.withhold(policy.Denied("audit", reasonBroken, ""))
 		}
+	}
+}
+
+// giveBack settles what the gates reserved; where report is nil, for a call that was not made.
+func (x *exchange) giveBack(ctx context.Context, report *policy.Report) {
+	settle := x.settle
+	if x.settle = nil; settle == nil {
+		return
+	}
+	if err := settle(ctx, &x.out, report); err != nil {
+		x.g.p.Log.Error().Err(err).Stringer("ref", x.call.Ref).Msg("a reservation was not settled")
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 
 // JSON-RPC error codes of the protocol.
 const (
+	codeParse              = -32700
 	codeInvalidRequest     = -32600
 	codeMethodNotFound     = -32601
 	codeInvalidParams      = -32602
@@ -54,6 +55,10 @@ var (
 		Code: "UPSTREAM_UNAVAILABLE", Retry: policy.RetryAfter, Form: policy.FormResult, RPC: 503, HTTP: 200,
 		Text: "Not done: the server behind this tool cannot be reached. Try the same call later, or go on without it.",
 	}
+	answerPaused = &policy.Answer{
+		Code: "UPSTREAM_PAUSED", Retry: policy.RetryAfter, Form: policy.FormResult, RPC: 503, HTTP: 200,
+		Text: "Not done: the server behind this tool fails, so nothing is sent to it for a while. Try the same call later, or go on without it.",
+	}
 	answerTimeout = &policy.Answer{
 		Code: "UPSTREAM_TIMEOUT", Retry: policy.RetryUnknown, Form: policy.FormResult, RPC: 503, HTTP: 200,
 		Text: "No answer came in time. The action may have happened: check before you repeat the call.",
@@ -76,6 +81,10 @@ var (
 var (
 	reasonUnavailable = &policy.Reason{
 		Code: "UPSTREAM_UNAVAILABLE", Answer: answerUnavailable, Hint: "the server did not start, or refused the connection; nothing was sent",
+	}
+	reasonPaused = &policy.Reason{
+		Code: "UPSTREAM_PAUSED", Answer: answerPaused,
+		Hint: "the upstream failed too often in a row, so its breaker is open; nothing was sent. See hopgate upstreams show NAME and health.breaker",
 	}
 	reasonTimeout = &policy.Reason{
 		Code: "UPSTREAM_TIMEOUT", Answer: answerTimeout, Hint: "the server was silent for longer than the connection's timeout, or had not answered after 12 times that",
@@ -157,7 +166,7 @@ func Reasons() []*policy.Reason {
 	}
 	return append(
 		all,
-		reasonNoSession, reasonSession, reasonForeign, reasonNotReady, reasonAgain, reasonVersion, reasonVersionHeader, reasonHeaders,
+		reasonNoSession, reasonPaused, reasonSession, reasonForeign, reasonNotReady, reasonAgain, reasonVersion, reasonVersionHeader, reasonHeaders,
 		reasonMeta, reasonRemoved, reasonIDInUse, reasonUnasked, reasonCancel, reasonEvent, reasonNoStream, reasonNoEffect, reasonUnsolicited,
 		reasonCursor, reasonTask, reasonTaskForeign, reasonState, reasonStateOver, reasonCapability, reasonTurnedAway, reasonBroken,
 		reasonServerProtocol, reasonUnavailable, reasonTimeout, reasonFailed, reasonNotModern, reasonNobodyListens, reasonCancelled, reasonLargeResult, reasonSessions, reasonRecord, reasonNoUpstream,

@@ -29,7 +29,7 @@ func (d desk) Upstreams(context.Context) ([]admin.Upstream, error) {
 			Name: u.Name, Kind: "stdio", Pin: toolscope.PinsOf(u.Upstream).String(), Counted: d.proxy != nil,
 			Answered: a.Answered, Failed: a.Failed, Reason: a.Reason, Protocol: a.Protocol,
 		}
-		x.Address = addressOf(u)
+		x.Address, x.Breaker = addressOf(u), d.breaker(u.Name)
 		if u.URL != "" {
 			x.Kind = "http"
 		}
@@ -48,6 +48,21 @@ func (d desk) Upstreams(context.Context) ([]admin.Upstream, error) {
 		all[i] = x
 	}
 	return all, nil
+}
+
+// breaker returns the state of an upstream's breaker; nil where it lets calls pass.
+func (e *engine) breaker(upstream string) *admin.Breaker {
+	e.mu.Lock()
+	s := e.servers[upstream]
+	e.mu.Unlock()
+	if s == nil {
+		return nil
+	}
+	c := s.Condition()
+	if !c.Open {
+		return nil
+	}
+	return &admin.Breaker{Failures: c.Failures, Since: c.Since, Next: c.Next}
 }
 
 // addressOf says where an upstream is, without what may be a secret: arguments, paths and queries.

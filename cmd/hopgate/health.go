@@ -71,6 +71,9 @@ func (d desk) Connections(context.Context) ([]admin.Connection, error) {
 			Score: v.scores.Standing(trust.Agent(c.Agent.Name)).Score, Needs: needs(v.scores, c), Limits: limits(v.limits.Usage(c)),
 		}
 		all[i].State = v.state(&all[i])
+		if all[i].State == stateOpen && d.breaker(c.Upstream.Name) != nil {
+			all[i].State = "upstream paused"
+		}
 	}
 	return all, nil
 }

@@ -52,6 +52,8 @@ func (e *engine) upstream(u *configs.Upstream, file *configs.File) upstream.Conf
 		Name: u.Name, URL: u.URL, SSE: u.SSE, Networks: u.Networks, Header: http.Header{}, Command: u.Command, Environ: os.Environ(), Dir: u.Dir,
 		Limits: file.Limits, Log: e.log, Clock: time.Now, Rules: sandbox.Rules{Digest: u.SHA256, Limits: sandbox.Limits(u.Rlimits)},
 	}
+	c.Timeouts.Dial = u.Health.Timeout
+	c.Breaker = upstream.Breaker{Failures: u.Health.Failures, Delay: u.Health.Delay}
 	if s := u.Sandbox; s != nil {
 		c.Rules.Files = &sandbox.Files{Read: s.Read, Write: s.Write, Net: s.Net}
 	}

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -61,6 +62,8 @@ func answering(u *admin.Upstream) string {
 		return "no process runs"
 	case u.Answered.IsZero() && u.Failed.IsZero():
 		return "not asked yet"
+	case u.Breaker != nil:
+		return fmt.Sprintf("paused after %s, next try %s", count(u.Breaker.Failures, "failure"), u.Breaker.Next.Format(time.TimeOnly))
 	case u.Failed.After(u.Answered):
 		return "fails: " + u.Reason
 	}

@@ -15,6 +15,8 @@ var (
 	ErrInvalid = errors.New("message cannot be sent here")
 	// ErrUnavailable says that the server has not got the message, or not all of it; it may be sent again.
 	ErrUnavailable = errors.New("upstream is not available")
+	// ErrUnreachable says of an ErrUnavailable that no connection could be made.
+	ErrUnreachable = errors.New("no connection could be made")
 	// ErrSessionEnded says that the session or the child is gone. Another Link is needed.
 	ErrSessionEnded = errors.New("upstream session has ended")
 	// ErrUnknownOutcome says that the message was sent and no answer came. It may have been acted upon.

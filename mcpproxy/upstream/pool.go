@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"net"
 	"slices"
 	"sync"
@@ -61,7 +62,9 @@ func (p *pool) get(ctx context.Context, fresh bool) (c *conn, reused bool, err e
 		}
 		p.drop(c)
 	}
-	c, err = p.connect(ctx)
+	if c, err = p.connect(ctx); err != nil && ctx.Err() == nil && !errors.Is(err, errClosed) {
+		err = fmt.Errorf("%w: %w", ErrUnreachable, err)
+	}
 	return c, false, err
 }
 

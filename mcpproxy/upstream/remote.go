@@ -70,6 +70,9 @@ func (f *far) open(ctx context.Context, stateless bool, _ string) (Link, error) 
 		l, err = f.openFeed(dialing)
 	}
 	if err != nil {
+		if ctx.Err() == nil {
+			err = fmt.Errorf("%w: %w", ErrUnreachable, err)
+		}
 		return nil, because(ctx, ErrUnavailable, err)
 	}
 	r := &remote{

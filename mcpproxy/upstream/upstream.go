@@ -46,6 +46,7 @@ type Config struct {
 	Dir     string        // working directory of the child; empty: that of In, else ours
 	Rules   sandbox.Rules // what the child may do to this machine
 
+	Breaker  Breaker     // when calls are refused at once; zero for never
 	Limits   wire.Limits // of every message that comes back; required
 	Timeouts Timeouts
 	Log      zerolog.Logger
@@ -145,6 +146,8 @@ type Server struct {
 	remote bool
 	dir    string // of children, where the configuration names none
 	counts *counts
+
+	breaker *breaker // nil for none
 }
 
 // way is one kind of transport.
@@ -165,7 +168,7 @@ func New(c Config) (*Server, error) {
 	case (c.URL == "") == (len(c.Command) == 0):
 		return nil, fmt.Errorf("describing upstream %s: exactly one of URL and command is required", c.Name)
 	}
-	s := &Server{counts: new(counts)}
+	s := &Server{counts: new(counts), breaker: newBreaker(&c)}
 	var err error
 	switch {
 	case c.URL == "":
