@@ -126,6 +126,9 @@ func during(t *testing.T, c *policy.Connection, ref policy.Ref) (all []string) {
 	all = append(all, string(told.Frame.Raw))
 
 	f, o := policy.Review(t.Context(), &call, parse(t, wire.FromUpstream, fill(said, "y@"+"corp-mail.io, x@"+"corp-mail.io, "+email)), o)
+	if !o.Allowed {
+		t.Errorf("the result is refused: %+v", o)
+	}
 	all = append(all, string(f.Raw))
 
 	round := call
