@@ -16,8 +16,10 @@ import (
 	"testing"
 )
 
-// suite is one run of the official conformance suite, in its role of a client that examines a server.
+// suite is one run of the official conformance suite, in its role of a client that examines a server, or of a server that
+// examines a client.
 type suite struct {
+	role     string // of what is examined: server or client
 	revision string
 	results  map[string]result // by scenario
 }
@@ -94,26 +96,40 @@ func conformance(t *testing.T, args ...string) *exec.Cmd {
 }
 
 var (
-	serverScenario   = regexp.MustCompile(`(?ms)^Server scenarios.*?\n\n`)
-	requiredScenario = regexp.MustCompile(`(?m)^  - (\S+)$`)
-	reportedScenario = regexp.MustCompile(`(?m)^ +- (\S+) \[server\]$`)
-	resultFolder     = regexp.MustCompile(`^server-(.+?)-\d{4}-\d{2}-\d{2}T`)
+	requiredScenarios = regexp.MustCompile(`(?ms)^(Server|Client) scenarios.*?(\n\n|\z)`)
+	requiredScenario  = regexp.MustCompile(`(?m)^  - (\S+)$`)
+	reportedScenario  = regexp.MustCompile(`(?m)^ +- (\S+) \[(server|client)\]$`)
+	resultFolder      = regexp.MustCompile(`^(?:server-|client-)?(.+?)-\d{4}-\d{2}-\d{2}T`)
 )
 
-// examine runs all scenarios that a revision requires, and those that are reported and not scored, against a URL.
-func examine(t *testing.T, url, revision string) suite {
+// newSuite has the scenarios that a revision requires of a role, and those that are reported and not scored, all without
+// a result.
+func newSuite(t *testing.T, role, revision string) suite {
 	t.Helper()
 	list, err := conformance(t, "list", "--requirements", revision).Output()
 	if err != nil {
 		t.Fatalf("asking the suite for its scenarios: %v", err)
 	}
-	s := suite{revision: revision, results: map[string]result{}}
-	for _, m := range requiredScenario.FindAllSubmatch(serverScenario.Find(list), -1) {
-		s.results[string(m[1])] = result{scored: true, broken: true}
+	s := suite{role: role, revision: revision, results: map[string]result{}}
+	for _, part := range requiredScenarios.FindAllSubmatch(list, -1) {
+		if strings.EqualFold(string(part[1]), role) {
+			for _, m := range requiredScenario.FindAllSubmatch(part[0], -1) {
+				s.results[string(m[1])] = result{scored: true, broken: true}
+			}
+		}
 	}
 	for _, m := range reportedScenario.FindAllSubmatch(list, -1) {
-		s.results[string(m[1])] = result{broken: true}
+		if string(m[2]) == role {
+			s.results[string(m[1])] = result{broken: true}
+		}
 	}
+	return s
+}
+
+// examine runs all scenarios of a revision against a server at a URL.
+func examine(t *testing.T, url, revision string) suite {
+	t.Helper()
+	s := newSuite(t, "server", revision)
 	s.run(t, "--url", url, "--requirements", revision)
 	return s
 }
@@ -133,7 +149,7 @@ func (s suite) again(t *testing.T, url string, should func(string, result) bool)
 func (s suite) run(t *testing.T, args ...string) {
 	t.Helper()
 	dir := t.TempDir()
-	text, err := conformance(t, append([]string{"server", "-o", dir}, args...)...).CombinedOutput()
+	text, err := conformance(t, append([]string{s.role, "-o", dir}, args...)...).CombinedOutput()
 	if exit := (*exec.ExitError)(nil); err != nil && !errors.As(err, &exit) {
 		t.Fatalf("running the suite: %v", err)
 	}

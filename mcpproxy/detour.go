@@ -55,6 +55,8 @@ func (x *exchange) detour(ctx context.Context, link upstream.Link, in *upstream.
 	case x.starts && foreign(in, err, true):
 		x.detoured = true
 		next, err = x.session.crossToModern(ctx, x.sent.Frame)
+	case x.modern && err == nil && bridge.Claims(&in.Frame):
+		return nil, nil // it is of the era, and the agent may ask again
 	case discovers || x.modern && foreign(in, err, bridge.Repeatable(x.call.Method)):
 		x.detoured = true
 		next, err = x.crossToLegacy(ctx, link)

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/hopgate/hopgate/mcpproxy"
+	"github.com/hopgate/hopgate/mcpproxy/wire"
 )
 
 // modern is a request of 2026-07-28; more goes into its params.
@@ -134,4 +135,37 @@ func TestEndpointServesBothEras(t *testing.T) {
 			t.Errorf("on record is %+v", all)
 		}
 	})
+}
+
+// TestServerThatRefusesAVersionThatItKnows has a server refuse once, and say that it supports what it was asked for. That is
+// for the agent to ask again, and no server of the earlier era.
+func TestServerThatRefusesAVersionThatItKnows(t *testing.T) {
+	for _, method := range []string{"server/discover", "tools/list"} {
+		t.Run(method, func(t *testing.T) {
+			bubble(t, func(w *world) {
+				t := w.t
+				refused := false
+				w.server.intrude = func(out http.ResponseWriter, _ *http.Request, f *wire.Frame) bool {
+					if refused || f.String(wire.Method) != method {
+						return false
+					}
+					refused = true
+					out.Header().Set("Content-Type", "application/json")
+					out.WriteHeader(http.StatusBadRequest)
+					fmt.Fprintf(out, `{"jsonrpc":"2.0","id":%s,"error":{"code":-32022,"message":"no","data":{"supported":["2026-07-28"],"requested":"2026-07-28"}}}`, f.Get(wire.ID))
+					return true
+				}
+				c := w.agent("alice")
+				if status, got := c.call(modern(method, ""), modernHead(method, "")); status != 400 || !strings.Contains(got, `"supported":["2026-07-28"]`) {
+					t.Errorf("first: %d %s", status, got)
+				}
+				if status, got := c.call(modern(method, ""), modernHead(method, "")); status != 200 || !strings.Contains(got, `"result"`) {
+					t.Errorf("second: %d %s", status, got)
+				}
+				if got := w.server.messages(`"initialize"`); len(got) > 0 {
+					t.Errorf("the server was greeted: %s", got)
+				}
+			})
+		})
+	}
 }

@@ -85,7 +85,7 @@ func (p *planner) schema(s any, pointer string, depth int) (int, error) {
 
 func (p *planner) keyword(n *node, name string, v any, pointer string, depth int) (err error) {
 	switch name {
-	case "$dynamicRef", "$recursiveRef", "$dynamicAnchor", "$recursiveAnchor", "$anchor":
+	case "$dynamicRef", "$recursiveRef", "$dynamicAnchor", "$recursiveAnchor": // an $anchor does nothing but be referred to, which ref refuses
 		return errSchemaKeyword
 	case "$id", "id":
 		if _, text := v.(string); text && depth > 1 {

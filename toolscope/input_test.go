@@ -22,19 +22,20 @@ func TestArgumentsAreHeldAgainstThePinnedSchema(t *testing.T) {
 		`"o":{"type":"object","properties":{"k":{"enum":["a","b"]}},"additionalProperties":false}},"required":["n"]}`
 	const seven = `{"$schema":"http://json-schema.org/draft-07/schema#","type":"object","definitions":{"s":{"type":"string"}},"properties":{"a":{"$ref":"#/definitions/s"}}}`
 	cases := map[string]struct{ schema, args, detail, tell string }{
-		"fits":          {object, `{"n":1,"to":["abc"],"o":{"k":"a"},"x":1}`, "", ""},
-		"missing":       {object, `{}`, "/arguments: required", `/arguments: required lacks "n".`},
-		"null":          {object, `null`, "/arguments: required", `/arguments: required lacks "n".`},
-		"type":          {object, `{"n":"one"}`, "/arguments/n: type", "/arguments/n: type is string, wanted integer."},
-		"minimum":       {object, `{"n":0}`, "/arguments/n: minimum", "/arguments/n: minimum."},
-		"big number":    {object, `{"n":1e9999999}`, "a number that is too large", "a number is too large"},
-		"in an array":   {object, `{"n":1,"to":["a","secret"]}`, "/arguments/to/1: maxLength", "/arguments/to/1: maxLength."},
-		"enum":          {object, `{"n":1,"o":{"k":"secret"}}`, "/arguments/o/k: enum", "/arguments/o/k: enum."},
-		"another name":  {object, `{"n":1,"o":{"sk-secret":1}}`, "/arguments/o: additionalProperties", `/arguments/o: additionalProperties: may not have "sk-secret".`},
-		"unknown place": {`{"type":"object","additionalProperties":{"type":"object","additionalProperties":{"type":"string"}}}`, `{"sk-secret":{"x/y":1}}`, "/arguments/*/*: type", "/arguments/sk-secret/x~1y: type is number, wanted string."},
-		"choice":        {`{"type":"object","properties":{"a":{"anyOf":[{"type":"string"},{"type":"null"}]}}}`, `{"a":1}`, "/arguments/a: anyOf", "/arguments/a: anyOf."},
-		"earlier draft": {seven, `{"a":1}`, "/arguments/a: type", "/arguments/a: type is number, wanted string."},
-		"no object":     {object, `[1]`, "/arguments: type", "/arguments: type is array, wanted object."},
+		"fits":           {object, `{"n":1,"to":["abc"],"o":{"k":"a"},"x":1}`, "", ""},
+		"missing":        {object, `{}`, "/arguments: required", `/arguments: required lacks "n".`},
+		"null":           {object, `null`, "/arguments: required", `/arguments: required lacks "n".`},
+		"type":           {object, `{"n":"one"}`, "/arguments/n: type", "/arguments/n: type is string, wanted integer."},
+		"minimum":        {object, `{"n":0}`, "/arguments/n: minimum", "/arguments/n: minimum."},
+		"big number":     {object, `{"n":1e9999999}`, "a number that is too large", "a number is too large"},
+		"in an array":    {object, `{"n":1,"to":["a","secret"]}`, "/arguments/to/1: maxLength", "/arguments/to/1: maxLength."},
+		"enum":           {object, `{"n":1,"o":{"k":"secret"}}`, "/arguments/o/k: enum", "/arguments/o/k: enum."},
+		"another name":   {object, `{"n":1,"o":{"sk-secret":1}}`, "/arguments/o: additionalProperties", `/arguments/o: additionalProperties: may not have "sk-secret".`},
+		"unknown place":  {`{"type":"object","additionalProperties":{"type":"object","additionalProperties":{"type":"string"}}}`, `{"sk-secret":{"x/y":1}}`, "/arguments/*/*: type", "/arguments/sk-secret/x~1y: type is number, wanted string."},
+		"choice":         {`{"type":"object","properties":{"a":{"anyOf":[{"type":"string"},{"type":"null"}]}}}`, `{"a":1}`, "/arguments/a: anyOf", "/arguments/a: anyOf."},
+		"earlier draft":  {seven, `{"a":1}`, "/arguments/a: type", "/arguments/a: type is number, wanted string."},
+		"with an anchor": {`{"$defs":{"a":{"$anchor":"x","type":"string"}},"properties":{"a":{"$ref":"#/$defs/a"}}}`, `{"a":1}`, "/arguments/a: type", "/arguments/a: type is number, wanted string."},
+		"no object":      {object, `[1]`, "/arguments: type", "/arguments: type is array, wanted object."},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -57,6 +58,7 @@ func TestSchemaThatCannotBeUsedWithholdsTheTool(t *testing.T) {
 		"a file":              `{"$ref":"file:///etc/passwd"}`,
 		"missing":             `{"$ref":"#/$defs/none"}`,
 		"dynamic":             `{"$dynamicRef":"#x"}`,
+		"an anchor":           `{"$ref":"#x","$defs":{"a":{"$anchor":"x"}}}`,
 		"unknown meta schema": `{"$schema":"https://example.com/meta"}`,
 		"a large expression":  `{"properties":{"a":{"pattern":"((a{1,100}){1,10}){1,10}"}}}`,
 		"a bad expression":    `{"properties":{"a":{"pattern":"(?<=a)b"}}}`,

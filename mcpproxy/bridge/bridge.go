@@ -256,8 +256,20 @@ func (c *Config) Discover(ctx context.Context, link upstream.Link, capabilities,
 }
 
 // Knows reports whether the answer to server/discover is that of a server which knows the later era.
-func Knows(f *wire.Frame) bool {
-	for _, v := range wire.Elements(f.Get(wire.ResultSupportedVersions)) {
+func Knows(f *wire.Frame) bool { return namesModern(f.Get(wire.ResultSupportedVersions)) }
+
+// Claims reports whether a server that refuses a version says that it knows the later era. It is not one of the earlier: its
+// client may ask again.
+func Claims(f *wire.Frame) bool {
+	if string(f.Get(wire.ErrorCode)) != "-32022" {
+		return false
+	}
+	supported, _ := wire.Lookup(f.Get(wire.ErrorData), "supported")
+	return namesModern(supported.Value)
+}
+
+func namesModern(versions []byte) bool {
+	for _, v := range wire.Elements(versions) {
 		if text, _ := wire.Unquote(v); string(text) == Modern {
 			return true
 		}

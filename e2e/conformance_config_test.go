@@ -1,0 +1,48 @@
+//go:build e2e
+
+package e2e
+
+import "strings"
+
+// everyGate is a configuration in which every gate has something to check and the guardrails are at their strictest, and in
+// which nothing is held back from an agent that behaves. The upstream is given as YAML: its url or command, and what it has besides.
+func everyGate(upstream string) string {
+	return strings.Replace(`version: 1
+listen:
+  mcp: ${env:LISTEN:-127.0.0.1:0}
+currencies: { EUR: 1.08 USD }
+orgs:
+  house: { quota: 1000000/day, size: { per_day: 10GiB } }
+teams:
+  lab: { org: house, rate: 100000/min, spend: 10000 EUR/month }
+agents:
+  tester: { auth: key, team: lab, rate: 100000/min, concurrency: 200 }
+upstreams:
+  up:
+    UPSTREAM
+    tasks: { read: test_* }
+    cost: { call: $0.001 }
+connections:
+  everything:
+    from: tester
+    to: up
+    methods: ["*"]
+    tools: ["*"]
+    tasks: [read, unclassified]
+    when: agent.name == "tester"
+    prompts: ["*"]
+    resources: ["*"]
+    models: ["*"]
+    sampling: allow
+    elicitation: allow
+    roots: allow
+    trust: 50
+    hours: 00:00-24:00
+    size: { args: 1MiB, result: 10MiB }
+    rate: 100000/min
+    concurrency: 100
+    quota: 100000/day
+    spend: 1000 EUR/month
+    guard: strict
+`, "UPSTREAM", upstream, 1)
+}
