@@ -42,15 +42,16 @@ var disguises = map[string]func(string) string{
 	"zero width":               func(s string) string { return strings.Join(strings.Split(s, ""), "\u200b") },
 	"tag characters":           func(s string) string { return "hello" + shifted(0xe0000)(s) },
 	"variation selectors": func(s string) string {
-		out := "\U0001f600"
+		var out strings.Builder
+		out.WriteString("\U0001f600")
 		for _, c := range []byte(s) {
 			if c < 16 {
-				out += string(rune(0xfe00) + rune(c))
+				out.WriteString(string(rune(0xfe00) + rune(c)))
 			} else {
-				out += string(rune(0xe0100) + rune(c) - 16)
+				out.WriteString(string(rune(0xe0100) + rune(c) - 16))
 			}
 		}
-		return out
+		return out.String()
 	},
 	"line break": func(s string) string { return s[:len(s)/2] + "\n" + s[len(s)/2:] },
 	"emphasis":   func(s string) string { return s[:len(s)/2] + "**" + s[len(s)/2:] },
@@ -62,11 +63,11 @@ func inJSON(s string) string { return fmt.Sprintf(`{"a":{"b":%q}}`, s) }
 
 func everyByte(format string) func(string) string {
 	return func(s string) string {
-		out := ""
+		var out strings.Builder
 		for _, c := range []byte(s) {
-			out += fmt.Sprintf(format, c)
+			out.WriteString(fmt.Sprintf(format, c))
 		}
-		return out
+		return out.String()
 	}
 }
 

@@ -1,6 +1,7 @@
 package quota_test
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/hopgate/hopgate/mcpproxy/wire"
@@ -32,11 +33,12 @@ func (l *link) asks(tb testing.TB, params string) *policy.Call {
 // review shows the gates a result of a call that asks the agent's model, by the parameters of each question.
 func (l *link) review(tb testing.TB, questions ...string) (string, policy.Outcome) {
 	tb.Helper()
-	raw := `{"jsonrpc":"2.0","id":1,"result":{"inputRequests":{"u":{"method":"elicitation/create","params":{"maxTokens":9999}}`
+	var raw strings.Builder
+	raw.WriteString(`{"jsonrpc":"2.0","id":1,"result":{"inputRequests":{"u":{"method":"elicitation/create","params":{"maxTokens":9999}}`)
 	for i, q := range questions {
-		raw += `,"q` + string(rune('0'+i)) + `":{"method":"sampling/createMessage","params":` + q + `}`
+		raw.WriteString(`,"q` + string(rune('0'+i)) + `":{"method":"sampling/createMessage","params":` + q + `}`)
 	}
-	f := parse(tb, raw+`}}}`, wire.FromUpstream)
+	f := parse(tb, raw.String()+`}}}`, wire.FromUpstream)
 	shown, out := policy.Review(tb.Context(), l.toolCall(tb, "x", "{}", noon), f, policy.Outcome{Allowed: true})
 	if out.Fault != nil {
 		tb.Fatal(out.Fault)
