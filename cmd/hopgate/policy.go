@@ -50,7 +50,7 @@ func (e *engine) compile(file *configs.File) (map[string]*server, *mcpproxy.Poli
 func (e *engine) upstream(u *configs.Upstream, file *configs.File) upstream.Config {
 	c := upstream.Config{
 		Name: u.Name, URL: u.URL, SSE: u.SSE, Networks: u.Networks, Header: http.Header{}, Command: u.Command, Environ: os.Environ(), Dir: u.Dir,
-		Limits: file.Limits, Log: e.log, Clock: time.Now, Rules: sandbox.Rules{Digest: u.SHA256, Limits: sandbox.Limits(u.Rlimits)},
+		Veil: e.memory.Said.Veil, Limits: file.Limits, Log: e.log, Clock: time.Now, Rules: sandbox.Rules{Digest: u.SHA256, Limits: sandbox.Limits(u.Rlimits)},
 	}
 	c.Timeouts.Dial = u.Health.Timeout
 	c.Breaker = upstream.Breaker{Failures: u.Health.Failures, Delay: u.Health.Delay}

@@ -221,6 +221,6 @@ func (c *child) end(stop <-chan struct{}) {
 // drain reads what the child writes to stderr, so that it is never kept waiting.
 func (c *child) drain() {
 	defer close(c.drained)
-	d := diagnostics{log: c.log, clock: c.launcher.Clock}
+	d := diagnostics{log: c.log, clock: c.launcher.Clock, veil: c.launcher.Veil}
 	d.copy(newOutlet(c.proc.diag, c.launcher.Clock))
 }

@@ -14,15 +14,18 @@ const (
 	maxDiagLine = 1 << 10          // of a line on stderr that is logged
 	diagBurst   = 100              // lines that are logged at once
 	diagEvery   = time.Second / 20 // a line more may be logged
+	maxKeyLines = 200              // of a private key in PEM
 )
 
 // diagnostics puts what a child writes to stderr into the log: not more of a line, and not more lines, than a log can
-// bear. The rest is read and counted.
+// bear. The rest is read and counted. veil takes out what must not be in a log.
 type diagnostics struct {
 	log     zerolog.Logger
 	clock   func() time.Time
-	full    time.Time // when as many lines as there may be at once are there again
-	skipped uint64    // lines since the last that was logged
+	veil    func(string) string // nil for none
+	full    time.Time           // when as many lines as there may be at once are there again
+	skipped uint64              // lines since the last that was logged
+	key     int                 // lines that the end of a private key may still be away; 0 outside of one
 }
 
 // copy reads until the end.
@@ -30,17 +33,19 @@ func (d *diagnostics) copy(r io.Reader) {
 	br := bufio.NewReaderSize(r, maxDiagLine)
 	for inside := false; ; {
 		line, err := br.ReadSlice('\n')
+		cut := errors.Is(err, bufio.ErrBufferFull)
 		if !inside && len(line) > 0 {
-			d.tell(bytes.TrimRight(line, "\r\n"))
+			d.tell(bytes.TrimRight(line, "\r\n"), cut)
 		}
-		inside = errors.Is(err, bufio.ErrBufferFull)
+		inside = cut
 		if err != nil && !inside {
 			return
 		}
 	}
 }
 
-func (d *diagnostics) tell(line []byte) {
+func (d *diagnostics) tell(line []byte, cut bool) {
+	secret := d.inKey(line)
 	now := d.clock()
 	if d.full.Before(now) {
 		d.full = now
@@ -51,6 +56,37 @@ func (d *diagnostics) tell(line []byte) {
 		return
 	}
 	d.full = next
-	d.log.Debug().Bytes("line", line).Uint64("skipped", d.skipped).Msg("stderr")
+	if e := d.log.Debug(); e != nil {
+		e.Str("line", d.show(line, cut, secret)).Uint64("skipped", d.skipped).Msg("stderr")
+	}
 	d.skipped = 0
+}
+
+// show is a line as it may be in a log.
+func (d *diagnostics) show(line []byte, cut, secret bool) string {
+	if d.veil == nil {
+		return string(line)
+	}
+	if secret {
+		return "[private key]"
+	}
+	if cut { // of the last word only a part is there, by which nobody would know it for a secret
+		line = line[:bytes.LastIndexAny(line, " \t")+1]
+	}
+	return d.veil(string(line))
+}
+
+// inKey reports whether a line belongs to a private key in PEM, of which a single line shows nothing that is known.
+func (d *diagnostics) inKey(line []byte) bool {
+	if bytes.Contains(line, []byte("-----BEGIN ")) && bytes.Contains(line, []byte("PRIVATE KEY")) {
+		d.key = maxKeyLines
+	}
+	within := d.key > 0
+	switch {
+	case bytes.Contains(line, []byte("-----END ")):
+		d.key = 0
+	case within:
+		d.key--
+	}
+	return within
 }

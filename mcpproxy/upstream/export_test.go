@@ -3,9 +3,13 @@ package upstream
 import (
 	"bufio"
 	"bytes"
+	"encoding/json"
 	"io"
 	"net/netip"
+	"strings"
 	"time"
+
+	"github.com/rs/zerolog"
 
 	"github.com/hopgate/hopgate/mcpproxy/wire"
 )
@@ -123,4 +127,18 @@ var TestOnlyDialer = (*Config).dialer
 // TestOnlyReaches reports whether a host may have an address.
 var TestOnlyReaches = func(host string, listed []netip.Prefix, a netip.Addr) bool {
 	return (&reach{host: host, listed: listed}).allows(a)
+}
+
+// TestOnlyStderr returns what is logged of a child's stderr, line by line.
+var TestOnlyStderr = func(text string, veil func(string) string) (all []string) {
+	var out bytes.Buffer
+	now := time.Unix(0, 0)
+	d := diagnostics{log: zerolog.New(&out), clock: func() time.Time { return now }, veil: veil}
+	d.copy(strings.NewReader(text))
+	for line := range strings.Lines(out.String()) {
+		var entry struct{ Line string }
+		_ = json.Unmarshal([]byte(line), &entry) // zerolog writes JSON
+		all = append(all, entry.Line)
+	}
+	return all
 }

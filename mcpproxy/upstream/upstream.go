@@ -46,8 +46,9 @@ type Config struct {
 	Dir     string        // working directory of the child; empty: that of In, else ours
 	Rules   sandbox.Rules // what the child may do to this machine
 
-	Breaker  Breaker     // when calls are refused at once; zero for never
-	Limits   wire.Limits // of every message that comes back; required
+	Veil     func(string) string // takes out of a line of stderr what must not be in a log; nil: nothing. Called from many goroutines
+	Breaker  Breaker             // when calls are refused at once; zero for never
+	Limits   wire.Limits         // of every message that comes back; required
 	Timeouts Timeouts
 	Log      zerolog.Logger
 	Clock    func() time.Time // the time of day, by which connections have their deadlines; required
