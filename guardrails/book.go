@@ -11,6 +11,7 @@ import (
 type Book struct {
 	engine  atomic.Pointer[detect.Engine] // of the configuration that was compiled last; nil before the first
 	streams streams
+	tools   offers
 	taints  taints
 	seed    maphash.Seed
 	plain   [256]atomic.Pointer[plain] // by hash: calls name the same tools again and again

@@ -145,6 +145,7 @@ func (g *gate) sent(c *policy.Call) (policy.Verdict, error) {
 func (g *gate) Screen(_ context.Context, c *policy.Call, result *wire.Frame) (policy.Verdict, error) {
 	if c.Method == "tools/list" && c.Direction == policy.ToUpstream {
 		g.seen.learn(c.Upstream, result)
+		g.book.tools.learn(c.Upstream, result)
 	}
 	way := policy.ToAgent
 	if c.Direction == policy.ToAgent {
@@ -158,6 +159,7 @@ func (g *gate) inspect(c *policy.Call, f *wire.Frame, way policy.Direction, why 
 	s := newScan(g.vault)
 	s.spared, s.released = spared, g.vault.handing(c.Ref)
 	defer s.free()
+	g.hear(s, c, way)
 	s.look(g.engine, f.Raw)
 	part, streams := g.chunk(c, s)
 	if streams {
@@ -168,6 +170,13 @@ func (g *gate) inspect(c *policy.Call, f *wire.Frame, way policy.Direction, why 
 		part.keep(g.book, s, c.Time)
 	}
 	return v, err
+}
+
+// hear tells a scan whose text it is to look at: what a server says may not send the agent to the tools of others.
+func (g *gate) hear(s *scan, c *policy.Call, way policy.Direction) {
+	if way == policy.ToAgent {
+		s.scratch.Hear(g.book.tools.all.Load(), c.Upstream)
+	}
 }
 
 // judge says what becomes of a message that has been looked at.

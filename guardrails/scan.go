@@ -56,6 +56,7 @@ func (s *scan) free() {
 		return
 	}
 	s.forget()
+	s.scratch.Hear(nil, "")
 	s.found, s.names, s.vault, s.spared, s.released = s.found[:0], nil, nil, nil, false
 	scans.Put(s)
 }

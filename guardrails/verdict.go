@@ -87,6 +87,7 @@ func (g *gate) clean(c *policy.Call, f *wire.Frame, way policy.Direction, t *tri
 	s := newScan(g.vault)
 	s.spared, s.released = t.s.spared, t.s.released
 	defer s.free()
+	g.hear(s, c, way)
 	s.look(g.engine, raw)
 	s.decide(g, c, way)
 	return !s.any(func(x *sighting) bool { return acts(x) && !t.gave(s.leaves[x.leaf].Text, x.Start, x.End) }), nil

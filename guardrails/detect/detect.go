@@ -60,8 +60,6 @@ type Options struct {
 	Known []Known
 	// Rules are the operator's own.
 	Rules []UserRule
-	// Tools are names of tools of other upstreams. Text that tells somebody to use one of them is suspect.
-	Tools []string
 }
 
 // Engine is a compiled set of rules. It is immutable and may be used by any number of goroutines, each with a Scratch
@@ -76,7 +74,7 @@ type Engine struct {
 	tokens     []tokenRule
 	structures []structure
 	users      []userRule
-	known      []Known
+	known      []knownForm
 	names      *lexicon
 	labels     *labels
 	forms      *forms
@@ -86,7 +84,7 @@ type Engine struct {
 type anchor struct {
 	kind  anchorKind
 	grade grade  // of secret words
-	rule  uint16 // index of the token, user rule, known value or phrase
+	rule  uint16 // index of the token, user rule, form of a known value or phrase
 	size  uint8
 }
 
@@ -99,11 +97,10 @@ const (
 	anchorPhrase
 	anchorKnown
 	anchorUser
-	anchorTool
 )
 
 // effortOf is what a look at an anchor of a kind counts.
-var effortOf = [...]int{anchorToken: 1, anchorWord: 3, anchorStructure: 5, anchorPhrase: 0, anchorKnown: 0, anchorUser: 2, anchorTool: 0}
+var effortOf = [...]int{anchorToken: 1, anchorWord: 3, anchorStructure: 5, anchorPhrase: 0, anchorKnown: 0, anchorUser: 2}
 
 // foreignEffort comes on top for a rule that is tried at every byte near its keyword.
 const foreignEffort = 20
@@ -111,7 +108,7 @@ const foreignEffort = 20
 // New compiles an engine: some milliseconds, a few megabytes. It fails on rules that do not find their examples, find
 // their counterexamples, or cannot be compiled.
 func New(o Options) (*Engine, error) {
-	e := &Engine{names: newLexicon(), known: o.Known}
+	e := &Engine{names: newLexicon()}
 	b := &builder{engine: e}
 	if err := b.build(o); err != nil {
 		return nil, err
@@ -146,11 +143,6 @@ func (b *builder) build(o Options) (err error) {
 	for i, p := range phrases() {
 		b.add(p.text, anchor{kind: anchorPhrase, rule: uint16(i)})
 		e.phrases = append(e.phrases, p)
-	}
-	for _, t := range o.Tools {
-		if len(t) >= 4 {
-			b.add(t, anchor{kind: anchorTool})
-		}
 	}
 	if err := b.addKnown(o.Known); err != nil {
 		return err

@@ -71,6 +71,9 @@ func (e *Engine) sortOf(h phraseHit) sort8 {
 // judge scores the phrases found in one leaf and forgets them.
 func (e *Engine) judge(s *Scratch, text []byte, p *piece, tr *trail) {
 	all := e.sorts(s.phrases)
+	if s.tools != nil && all&steering != 0 && s.addTools(text[p.lo:p.hi]) {
+		all |= bit(tool)
+	}
 	if !mayScore(all) {
 		s.phrases = s.phrases[:0]
 		return

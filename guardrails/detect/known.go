@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"errors"
+	"math"
 	"net/url"
 	"slices"
 )
@@ -18,24 +19,37 @@ type Known struct {
 const (
 	minKnown  = 8
 	knownRule = "known-value"
+	// knownAnchor is how much of a form the automaton holds, which has room for some hundred values; the rest is compared.
+	knownAnchor = 20
 )
+
+// knownForm is one form of a known value.
+type knownForm struct {
+	of   *Known
+	text []byte
+}
 
 // addKnown makes anchors of each value in the forms in which it may travel.
 func (b *builder) addKnown(known []Known) error {
-	for i, k := range known {
+	for i := range known {
+		k := &known[i]
 		if len(k.Value) < minKnown {
 			return errors.New("a known value needs at least 8 bytes")
 		}
-		for _, f := range forms255(k.Value) {
-			b.add(f, anchor{kind: anchorKnown, rule: uint16(i)})
+		for _, f := range formsOf(k.Value) {
+			b.add(f[:min(len(f), knownAnchor)], anchor{kind: anchorKnown, rule: uint16(len(b.engine.known))})
+			b.engine.known = append(b.engine.known, knownForm{k, []byte(f)})
 		}
+	}
+	if len(b.engine.known) > math.MaxUint16 {
+		return errTooManyLiterals
 	}
 	return nil
 }
 
-// forms255 returns the value plain, backwards, percent-encoded, in hexadecimal, and in base64 at each of the three
-// alignments it may have inside a longer text; each cut to what an automaton holds.
-func forms255(v []byte) []string {
+// formsOf returns a value plain, backwards, percent-encoded, in hexadecimal, and in base64 at each of the three alignments
+// it may have inside a longer text.
+func formsOf(v []byte) []string {
 	back := slices.Clone(v)
 	slices.Reverse(back)
 	all := []string{string(v), string(back), hex.EncodeToString(v)}
@@ -47,23 +61,14 @@ func forms255(v []byte) []string {
 		for _, enc := range []*base64.Encoding{base64.RawStdEncoding, base64.RawURLEncoding} {
 			s := enc.EncodeToString(shifted)
 			// The first characters depend on what stands before, the last on what follows.
-			s = s[[3]int{0, 2, 3}[pad] : len(shifted)*8/6]
-			all = append(all, s)
+			all = append(all, s[[3]int{0, 2, 3}[pad]:len(shifted)*8/6])
 		}
 	}
 	slices.Sort(all)
-	all = slices.Compact(all)
-	for i, s := range all {
-		all[i] = s[:min(len(s), 200)]
-	}
-	return all
+	return slices.Compact(all)
 }
 
-// end returns where the value ends of which text[at:end] is the begin, or a form of it: of a long value the automaton holds
-// the begin alone.
-func (k *Known) end(text []byte, at, end int) int {
-	if whole := at + len(k.Value); whole > end && whole <= len(text) && bytes.EqualFold(text[at:whole], k.Value) {
-		return whole
-	}
-	return end
+// stands reports whether a form stands in a text from a byte on, whatever its case.
+func (f *knownForm) stands(text []byte, at int) bool {
+	return at+len(f.text) <= len(text) && bytes.EqualFold(text[at:at+len(f.text)], f.text)
 }

@@ -30,9 +30,9 @@ func (e *Engine) Rules() []Rule {
 		u := &e.users[i]
 		all = append(all, Rule{Name: u.Name, Entity: u.Entity, Kind: u.Kind, Summary: "a rule of the operator's", Examples: u.Examples, Counterexamples: u.Counterexamples})
 	}
-	for i, k := range e.known {
-		if !slices.ContainsFunc(e.known[:i], func(x Known) bool { return x.Name == k.Name }) {
-			all = append(all, Rule{Name: knownRule, Entity: k.Name, Kind: Secret, Summary: "a value that is known to be a secret, plain or encoded"})
+	for i, f := range e.known {
+		if !slices.ContainsFunc(e.known[:i], func(x knownForm) bool { return x.of.Name == f.of.Name }) {
+			all = append(all, Rule{Name: knownRule, Entity: f.of.Name, Kind: Secret, Summary: "a value that is known to be a secret, plain or encoded"})
 		}
 	}
 	slices.SortStableFunc(all, func(a, b Rule) int { return strings.Compare(a.Name, b.Name) })

@@ -25,6 +25,8 @@ type Scratch struct {
 	squeeze    hits
 	turnedText []byte
 	turnedHits hits
+	tools      *Tools
+	speaker    string // the upstream whose own tools are none of others
 	members    []Leaf // names of the members of the document being read
 	above      struct {
 		by     *Engine
@@ -191,11 +193,8 @@ func (e *Engine) literal(s *Scratch, t []byte, at, end int, a *anchor, leaf int,
 	case anchorPhrase:
 		s.phrases = append(s.phrases, phraseHit{rule: a.rule, start: int32(at), end: int32(end)})
 	case anchorKnown:
-		k := &e.known[a.rule]
-		s.add(leaf, tr, Finding{Rule: knownRule, Entity: k.Name, Kind: Secret, Confidence: 100, Start: at, End: k.end(t, at, end)})
-	case anchorTool:
-		if wholeWord(t, at, end) {
-			s.phrases = append(s.phrases, phraseHit{rule: toolPhrase, start: int32(at), end: int32(end)})
+		if f := &e.known[a.rule]; f.stands(t, at) {
+			s.add(leaf, tr, Finding{Rule: knownRule, Entity: f.of.Name, Kind: Secret, Confidence: 100, Start: at, End: at + len(f.text)})
 		}
 	case anchorUser:
 		u := &e.users[a.rule]
