@@ -407,6 +407,20 @@ func (c *console) ask(line string) string {
 	return c.next()
 }
 
+// try sends a line and returns the next that comes, unless hopgate stdio has ended.
+func (c *console) try(line string) (got string, ok bool) {
+	c.t.Helper()
+	if _, err := io.WriteString(c.in, line+"\n"); err != nil {
+		return "", false
+	}
+	select {
+	case got, ok = <-c.lines:
+	case <-time.After(20 * time.Second):
+		c.t.Fatalf("nothing comes:\n%s", c.words)
+	}
+	return got, ok
+}
+
 // greet begins the session.
 func (c *console) greet(version string) {
 	c.t.Helper()

@@ -251,7 +251,8 @@ func TestRevocationEndsWhatIsOpen(t *testing.T) {
 			t.Fatalf("agents revoke: %d\n%s", code, words)
 		}
 		before := len(rec.got())
-		if got := c.ask(goodCall); !strings.Contains(got, `"code":401`) {
+		// The connection ends as well. Whether a call comes before that end is a matter of luck.
+		if got, answered := c.try(goodCall); answered && !strings.Contains(got, `"code":401`) {
 			t.Errorf("after the revocation: %s", got)
 		}
 		for _, m := range rec.got()[before:] {
