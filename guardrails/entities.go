@@ -32,12 +32,10 @@ var short = map[string]string{
 // names says what package detect calls each thing that people call by a name.
 var names = sync.OnceValue(func() map[string]string {
 	all := map[string]string{}
-	for e := range strings.FieldsSeq(personal) {
+	for _, e := range detect.Entities() {
 		all[strings.ReplaceAll(strings.ToLower(e), "_", "-")] = e
 	}
-	for e := range strings.FieldsSeq(others) {
-		all[e] = e
-	}
+	all[ownEntity] = ownEntity
 	maps.Copy(all, short)
 	return all
 })

@@ -109,11 +109,15 @@ func TestEveryEntityHasAName(t *testing.T) {
 		t.Fatal(err)
 	}
 	var missing []string
+	entities := []string{"STREET_ADDRESS", "exfiltration", "own-credential"} // of rules that are described under other names, or not always there
 	for _, r := range all.Rules() {
-		name := strings.ToLower(strings.ReplaceAll(r.Entity, "_", "-"))
+		entities = append(entities, r.Entity)
+	}
+	for _, entity := range entities {
+		name := strings.ToLower(strings.ReplaceAll(entity, "_", "-"))
 		find := guardrails.Rule{Find: []guardrails.Find{{Known: name}}, Do: guardrails.Log}
 		if _, err := guardrails.Compile(&guardrails.FileKeys{Guardrails: []guardrails.Profile{profile("p", find)}}, nil); err != nil {
-			missing = append(missing, r.Entity)
+			missing = append(missing, entity)
 		}
 	}
 	slices.Sort(missing)

@@ -14,7 +14,7 @@ type tokenRule struct {
 
 // addTokens compiles the built-in tokens and derives their anchors.
 func (b *builder) addTokens() error {
-	for _, t := range slices.Concat(cloudTokens(), codeTokens(), modelTokens(), businessTokens(), serviceTokens()) {
+	for _, t := range builtInTokens() {
 		code, err := compile(t.pattern)
 		if err != nil {
 			return fmt.Errorf("rule %s: %w", t.name, err)

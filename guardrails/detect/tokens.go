@@ -1,5 +1,7 @@
 package detect
 
+import "slices"
+
 // token is a rule for secrets that their own first bytes give away. The pattern must begin with literal bytes (or few
 // alternatives of them): these become anchors. What is near a token decides nothing.
 type token struct {
@@ -13,6 +15,10 @@ type token struct {
 	floor uint8
 	// open lets the token begin inside a word.
 	open bool
+}
+
+func builtInTokens() []token {
+	return slices.Concat(cloudTokens(), codeTokens(), modelTokens(), businessTokens(), serviceTokens())
 }
 
 // cloudTokens are those of the large clouds.
