@@ -88,10 +88,13 @@ func (b *blocks) add(rec []byte) error {
 	for _, f := range [...]struct {
 		field byte
 		value []byte
-	}{{byAgent, g.agent}, {byConnection, g.connection}, {byTarget, g.target}, {byReason, g.reason}, {byRef, g.ref}, {byRef, g.first}} {
+	}{{byAgent, g.agent}, {byConnection, g.connection}, {byTarget, g.target}, {byRef, g.ref}, {byRef, g.first}} {
 		if len(f.value) > 0 {
 			o.terms[termOf(f.field, f.value)] = struct{}{}
 		}
+	}
+	for code := range g.reasons {
+		o.terms[termOf(byReason, code)] = struct{}{}
 	}
 	return nil
 }

@@ -26,6 +26,20 @@ type glance struct {
 	time                                 time.Time
 	kind, ref, agent, connection, target []byte
 	upstream, reason, event, first       []byte
+	findings                             []byte // JSON
+}
+
+// reasons are the codes of a record: that of its refusal, and those of its findings, which refused nothing.
+func (g *glance) reasons(yield func([]byte) bool) {
+	if len(g.reason) > 0 && !yield(g.reason) {
+		return
+	}
+	for _, f := range wire.Elements(g.findings) {
+		code, _ := wire.Lookup(f, "reason")
+		if text, ok := wire.Unquote(code.Value); ok && !yield(text) {
+			return
+		}
+	}
 }
 
 // glanceAt reads a record that is JSON. It fails where the members that every record has are not as they are written.
@@ -39,6 +53,8 @@ func glanceAt(rec []byte) (g glance, err error) {
 			g.connection, _ = wire.Unquote(e.Value)
 		case `"event"`:
 			g.event, _ = wire.Unquote(e.Value)
+		case `"findings"`:
+			g.findings = e.Value
 		case `"first"`:
 			g.first, _ = wire.Unquote(e.Value)
 		case `"kind"`:

@@ -16,11 +16,12 @@ import (
 
 // Query asks for records. Fields that are set must all match, whole.
 type Query struct {
-	Agent, Connection, Target, Reason string
-	Decision                          string    // DecisionAllow or DecisionDeny
-	Ref                               string    // of a call, as people type it, or of the first round of one
-	Since, Until                      time.Time // from Since on, before Until
-	Limit                             int       // of records; 0 for 100
+	Agent, Connection, Target string
+	Reason                    string    // code, of a refusal or of a finding that refused nothing
+	Decision                  string    // DecisionAllow or DecisionDeny
+	Ref                       string    // of a call, as people type it, or of the first round of one
+	Since, Until              time.Time // from Since on, before Until
+	Limit                     int       // of records; 0 for 100
 }
 
 // refDigits is the alphabet of policy.Ref.
@@ -104,10 +105,19 @@ func (q *Query) glance(g *glance) bool {
 	return (q.Agent == "" || q.Agent == string(g.agent)) &&
 		(q.Connection == "" || q.Connection == string(g.connection)) &&
 		(q.Target == "" || q.Target == string(g.target)) &&
-		(q.Reason == "" || q.Reason == string(g.reason)) &&
+		(q.Reason == "" || q.hasReason(g)) &&
 		(q.Ref == "" || q.Ref == string(g.ref) || q.Ref == string(g.first)) &&
 		(q.Since.IsZero() || !g.time.Before(q.Since)) &&
 		(q.Until.IsZero() || g.time.Before(q.Until))
+}
+
+func (q *Query) hasReason(g *glance) bool {
+	for code := range g.reasons {
+		if q.Reason == string(code) {
+			return true
+		}
+	}
+	return false
 }
 
 // match decides what glance leaves open.

@@ -30,9 +30,15 @@ func TestSearchEqualsReadingAll(t *testing.T) {
 		c.Connection = &policy.Connection{Name: fmt.Sprintf("link%d", random.IntN(3))}
 		c.Target = fmt.Sprintf("tool%d", random.IntN(5))
 		c.Origin.Client = strings.Repeat("c", 100) // so that blocks fill up
-		if random.IntN(2) == 0 {
+		switch random.IntN(3) {
+		case 0:
 			begin(t, j, c)
-		} else {
+		case 1:
+			passed := []policy.Finding{{Gate: "size", Reason: denied}, {Gate: "size"}, {Gate: "rate", Reason: policy.ReasonNoConnection}}
+			if err := j.Begin(t.Context(), c, &policy.Outcome{Allowed: true, Findings: passed[:random.IntN(4)]}); err != nil {
+				t.Fatal(err)
+			}
+		default:
 			refuse(t, j, c, []*policy.Reason{denied, policy.ReasonNoConnection}[random.IntN(2)])
 		}
 	}
@@ -102,7 +108,9 @@ func wantSearchEqualsReadingAll(t *testing.T, j *audit.Journal, random *rand.Ran
 
 func matches(q audit.Query, r audit.Record) bool {
 	is := func(want, got string) bool { return want == "" || want == got }
-	return is(q.Agent, r.Agent) && is(q.Connection, r.Connection) && is(q.Target, r.Target) && is(q.Reason, r.Reason) &&
+	found := func(f audit.Finding) bool { return f.Reason == q.Reason }
+	return is(q.Agent, r.Agent) && is(q.Connection, r.Connection) && is(q.Target, r.Target) &&
+		(is(q.Reason, r.Reason) || slices.ContainsFunc(r.Findings, found)) &&
 		is(q.Decision, r.Decision) && is(q.Ref, r.Ref) &&
 		(q.Since.IsZero() || !r.Time.Before(q.Since)) && (q.Until.IsZero() || r.Time.Before(q.Until))
 }

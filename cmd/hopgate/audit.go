@@ -128,7 +128,7 @@ func (a *app) auditSearch() *cobra.Command {
 	f.StringVar(&q.Agent, "agent", "", "name of the agent")
 	f.StringVar(&q.Connection, "connection", "", "name of the connection")
 	f.StringVar(&q.Target, "target", "", "tool, prompt or URI")
-	f.StringVar(&q.Reason, "reason", "", "code of a refusal, as on record or as agents are told")
+	f.StringVar(&q.Reason, "reason", "", "code of a refusal, as on record or as agents are told, or of a finding that refused nothing")
 	f.StringVar(&q.Decision, "decision", "", "allow or deny")
 	f.StringVar(&since, "since", "", "from this time on: RFC 3339, or a duration before now such as 2h")
 	f.StringVar(&until, "until", "", "before this time, likewise")
@@ -229,6 +229,12 @@ func recordLine(r *audit.Record) string {
 	if r.Count > 0 {
 		put("%d refusals", r.Count)
 	}
+	switch {
+	case r.Charged != "":
+		put("charged %s", r.Charged)
+	case r.Reserved != "":
+		put("reserved %s", r.Reserved)
+	}
 	if r.Event != "" {
 		put("%s", r.Event)
 	}
@@ -237,6 +243,13 @@ func recordLine(r *audit.Record) string {
 	}
 	if r.Rule != "" {
 		put("[%s]", r.Rule)
+	}
+	for i := range r.Findings {
+		f := &r.Findings[i]
+		put("found %s", or(f.Reason, f.Gate))
+		if f.Detail != "" {
+			put("(%s)", printable(f.Detail))
+		}
 	}
 	b.WriteByte('\n')
 	return b.String()

@@ -121,9 +121,15 @@ func (e *engine) remember() (err error) {
 
 // threshold puts on record that spend has reached part of a cap.
 func (e *engine) threshold(t quota.Event) {
-	e.log.Warn().Str("cap", t.Place+": "+t.Text).Int("percent", t.Percent).Msg("spend has reached part of its cap")
-	facts := map[string]string{"place": t.Place, "cap": t.Text, "percent": strconv.Itoa(t.Percent), "rule": t.At.String()}
+	used := quota.Price{Nanos: t.Used, Currency: quota.Code(t.Currency)}.String()
+	facts := map[string]string{"place": t.Place, "cap": t.Text, "percent": strconv.Itoa(t.Percent), "used": used, "rule": t.At.String()}
+	message := "spend has reached part of its cap"
 	facts["detail"] = fmt.Sprintf("%d %% of %s: %s", t.Percent, t.Place, t.Text)
+	if t.Percent == 100 && t.Used < t.Max {
+		message = "a call was refused because a cap had no room for it"
+		facts["detail"] = fmt.Sprintf("no room for a call, %s used of %s: %s", used, t.Place, t.Text)
+	}
+	e.log.Warn().Str("cap", t.Place+": "+t.Text).Int("percent", t.Percent).Str("used", used).Msg(message)
 	e.work.Go(func() { // the call that crossed the threshold does not wait
 		if err := e.journal.Event(context.Background(), "spend threshold", facts, nil); err != nil {
 			e.log.Error().Err(err).Msg("a threshold of spend is not on record")
