@@ -14,7 +14,6 @@ import (
 
 	"github.com/hopgate/hopgate/cmd/hopgate/relay"
 	"github.com/hopgate/hopgate/mcpproxy/ingress"
-	"github.com/hopgate/hopgate/store"
 )
 
 // handshakeTime is how long a front-end may take to say what it wants.
@@ -149,7 +148,10 @@ func (h *host) fits(hello *relay.Hello, peer *ingress.Peer, w *relay.Welcome) er
 		}
 		return foreign(h.dir, bound)
 	case hello.Order == relay.OrderYield && !h.yields:
-		return fmt.Errorf("%w by process %d", store.ErrLocked, os.Getpid())
+		return &coded{
+			exitLocked, fmt.Errorf("process %d, which owns the state in %s, was not started by a front-end", os.Getpid(), h.dir),
+			"it is hopgate serve: end it where it was started",
+		}
 	case hello.Order == relay.OrderYield, h.yields && !hello.Again && (other || hello.Version != h.version):
 		w.Leaving = true
 		return nil

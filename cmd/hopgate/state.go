@@ -191,7 +191,7 @@ func (a *app) stateAccept() *cobra.Command {
 			}
 			err := a.withAPI(c.Context(), nil, func(api admin.API) error { return api.AcceptRollback(c.Context(), reason) })
 			if err == nil {
-				fmt.Fprintln(a.words, "The state counts as it is.")
+				fmt.Fprintln(a.words, "The state counts again, from what it and the anchor say, whichever is worse.")
 			}
 			return err
 		},
