@@ -70,90 +70,26 @@ func (k *legacyCall) give(a arrival) bool {
 	}
 }
 
+// offer hands over what came outside the call's own stream; false when nobody takes it in time. A call that is held takes
+// nothing, and what others wait for must not wait for it.
+func (k *legacyCall) offer(ctx context.Context, a arrival) bool {
+	timer := time.NewTimer(hearTime)
+	defer timer.Stop()
+	select {
+	case k.in <- a:
+		return true
+	case <-k.ctx.Done():
+	case <-ctx.Done():
+	case <-timer.C:
+	}
+	return false
+}
+
 func (k *legacyCall) forget() {
 	k.t.mu.Lock()
 	defer k.t.mu.Unlock()
 	delete(k.t.calls, k)
 }
-
-// hold keeps a call until the client answers, and returns its name; false where too many are held.
-func (l *ToLegacy) hold(k *legacyCall, open []asked) (state string, ok bool) {
-	state = l.next()
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.closed || len(l.held) >= maxHeld {
-		return "", false
-	}
-	k.asked = open
-	k.expire = time.AfterFunc(holdTime, func() { l.drop(state) })
-	l.held[state] = k
-	return state, true
-}
-
-// take returns a held call. Each is taken once.
-func (l *ToLegacy) take(state string) *legacyCall {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	k := l.held[state]
-	if k != nil {
-		delete(l.held, state)
-		k.expire.Stop()
-	}
-	return k
-}
-
-// drop gives up a held call: the server hears that its question has no answer, and that nobody waits for its own.
-func (l *ToLegacy) drop(state string) {
-	if k := l.take(state); k != nil {
-		k.abandon()
-	}
-}
-
-func (k *legacyCall) abandon() {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(k.t.l.Life), takeTime)
-	defer cancel()
-	for _, q := range k.asked {
-		_ = k.t.say(ctx, failure(q.id, codeInternal, "Nobody answered.")) // nor is it of any use to a server that is gone
-	}
-	_ = k.inner.Cancel(ctx, "no answer awaited")
-	k.stop()
-}
-
-// goOn takes a client's answer to the call that waits for it.
-func (l *ToLegacy) goOn(ctx context.Context, f *wire.Frame) (upstream.Stream, error) {
-	state, _ := f.Text(wire.ParamsRequestState)
-	k := l.take(string(state))
-	if k == nil || k.method != method(f) {
-		return l.said(failure(f.Get(wire.ID), codeParams, "The requestState is not of a call that waits."))
-	}
-	s := &legacyStream{k: k, id: bytes.Clone(f.Get(wire.ID)), token: bytes.Clone(f.Get(wire.MetaProgressToken))}
-	var left []asked
-	for _, q := range k.asked {
-		e, ok := wire.Lookup(f.Get(wire.ParamsInputResponses), q.name)
-		if !ok || !isObject(e.Value) {
-			left = append(left, q)
-			continue
-		}
-		if err := k.t.say(ctx, result(q.id, e.Value)); err != nil {
-			k.stop()
-			return nil, fmt.Errorf("%w: %w", upstream.ErrUnknownOutcome, err)
-		}
-	}
-	if left == nil {
-		return s, nil
-	}
-	in, err := s.asks(left) // once more
-	if in == nil && err == nil {
-		err = errBusy
-	}
-	if err != nil {
-		return nil, err
-	}
-	return &one{in}, nil
-}
-
-// errBusy says that too many calls wait for their clients.
-var errBusy = fmt.Errorf("%w: too many calls wait for answers", upstream.ErrUnknownOutcome)
 
 // inputName begins the names of the questions in a result.
 const inputName = "hopgate-"
@@ -305,25 +241,29 @@ func questionOf(f *wire.Frame) []byte {
 	return append(raw, '}')
 }
 
-// gather takes the questions that a server asks at the same time as one: a client gets them together.
+// gather takes the questions that a server asks at the same time as one: a client gets them together, as many as fit into
+// one message. The others wait until these are answered.
 func (s *legacyStream) gather(ctx context.Context, f *wire.Frame) []asked {
 	open := []asked{s.ask(f)}
+	size := len(open[0].question)
 	timer := time.NewTimer(gatherTime)
 	defer timer.Stop()
-	for {
+	for len(open) < maxAsked {
 		select {
 		case a := <-s.k.in:
-			if a.err != nil || a.in.Frame.Kind != wire.KindRequest || !questions[method(&a.in.Frame)] {
+			if a.err != nil || a.in.Frame.Kind != wire.KindRequest || !questions[method(&a.in.Frame)] || size+len(a.in.Frame.Raw) > s.k.t.l.Limits.Frame {
 				s.early = &a
 				return open
 			}
 			open = append(open, s.ask(&a.in.Frame))
+			size += len(open[len(open)-1].question)
 		case <-timer.C:
 			return open
 		case <-ctx.Done():
 			return open
 		}
 	}
+	return open
 }
 
 // gatherTime is for how long a server may go on asking at the same time.
