@@ -4,8 +4,9 @@ package e2e
 
 import "strings"
 
-// everyGate is a configuration in which every gate has something to check and the guardrails are at their strictest, and in
-// which nothing is held back from an agent that behaves. The upstream is given as YAML: its url or command, and what it has besides.
+// everyGate is a configuration in which every gate has something to check, and in which nothing is held back from an agent
+// that behaves. The guardrails are those of the profile strict, but that pictures and sound pass, which nobody can read. The
+// upstream is given as YAML: its url or command.
 func everyGate(upstream string) string {
 	return strings.Replace(`version: 1
 listen:
@@ -17,6 +18,11 @@ teams:
   lab: { org: house, rate: 100000/min, spend: 10000 EUR/month }
 agents:
   tester: { auth: key, team: lab, rate: 100000/min, concurrency: 200 }
+guardrails:
+  watchful:
+    - { find: pii, in: args, do: block }
+    - { find: pii, in: result, do: redact }
+    - { find: [secret, injection, hidden], do: block }
 upstreams:
   up:
     UPSTREAM
@@ -43,6 +49,7 @@ connections:
     concurrency: 100
     quota: 100000/day
     spend: 1000 EUR/month
-    guard: strict
+    guard: watchful
+    taint: 30m
 `, "UPSTREAM", upstream, 1)
 }

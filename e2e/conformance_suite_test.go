@@ -145,6 +145,23 @@ func (s suite) again(t *testing.T, url string, should func(string, result) bool)
 	}
 }
 
+// add makes s the union with another run: what passes in either passes.
+func (s suite) add(other suite) {
+	for name, r := range other.results {
+		have := s.results[name]
+		r.scored = have.scored
+		for check, n := range have.passed {
+			if r.passed != nil {
+				r.passed[check] = max(r.passed[check], n)
+			}
+		}
+		if have.pass() && !r.pass() || r.broken {
+			continue
+		}
+		s.results[name] = r
+	}
+}
+
 // run runs the suite and keeps what it reports.
 func (s suite) run(t *testing.T, args ...string) {
 	t.Helper()

@@ -39,7 +39,8 @@ const mute = "the tool of the reference server cannot ask in the later era"
 func TestConformanceAcrossEras(t *testing.T) {
 	for _, revision := range []string{legacy, modern} {
 		t.Run(revision, func(t *testing.T) {
-			direct := examine(t, everything(t, home(revision)), revision)
+			t.Parallel()
+			direct := direct(t, home(revision), revision)
 			up := modernOnly(t, everything(t, "stateless"))
 			if revision == modern {
 				up = everything(t, "stateful")
