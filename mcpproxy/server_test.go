@@ -146,7 +146,7 @@ func (s *server) respond(w http.ResponseWriter, r *http.Request, f *wire.Frame) 
 		return
 	}
 	switch f.String(wire.ParamsName) {
-	case "progress", "ask", "hold", "chat":
+	case "progress", "ask", "hold", "chat", "log":
 		head(w)
 		s.act(r.Context(), f, func(m string) { event(w, m) })
 		return
@@ -212,7 +212,19 @@ func (s *server) act(ctx context.Context, f *wire.Frame, emit func(string)) {
 		result(`{"tools":[{"name":"echo","inputSchema":{"type":"object"}}]}`)
 		return
 	}
+	switch f.String(wire.Method) {
+	case "resources/read":
+		result(fmt.Sprintf(`{"contents":[{"uri":%s,"text":""}]}`, f.Get(wire.ParamsURI)))
+		return
+	case "tasks/result":
+		result(fmt.Sprintf(`{"content":[{"type":"text","text":%s}]}`, f.Get(wire.ParamsTaskID)))
+		return
+	}
 	switch f.String(wire.ParamsName) {
+	case "task": // of which the arguments say whose it is
+		of, _ := wire.Lookup(f.Get(wire.ParamsArguments), "of")
+		text, _ := wire.Unquote(of.Value)
+		result(fmt.Sprintf(`{"task":{"taskId":"task-%s","status":"working","createdAt":"2026-01-01T00:00:00Z","ttl":1000}}`, text))
 	case "echo", "mirrored":
 		result(fmt.Sprintf(`{"content":[],"structuredContent":{"got":%s}}`, f.Get(wire.ParamsArguments)))
 	case "progress":
@@ -226,6 +238,11 @@ func (s *server) act(ctx context.Context, f *wire.Frame, emit func(string)) {
 		if s.held(ctx) {
 			result(`{"content":[]}`)
 		}
+	case "log": // says the argument
+		m, _ := wire.Lookup(f.Get(wire.ParamsArguments), "m")
+		text, _ := wire.Unquote(m.Value)
+		emit(string(text))
+		result(`{"content":[]}`)
 	case "ask":
 		s.mu.Lock()
 		s.nextID++
