@@ -27,11 +27,12 @@ type Catalog struct {
 	inputs  inputs
 
 	omissions map[pair]*omissions // guarded by mu, as shelves are
+	listings  *listings
 }
 
 // NewCatalog makes a catalog that knows no tool.
 func NewCatalog() *Catalog {
-	return &Catalog{shelves: map[string]*shelf{}, inputs: inputs{byDef: map[pin.Digest]*input{}}, omissions: map[pair]*omissions{}}
+	return &Catalog{shelves: map[string]*shelf{}, inputs: inputs{byDef: map[pin.Digest]*input{}}, omissions: map[pair]*omissions{}, listings: newListings()}
 }
 
 // shelf holds the tools of one upstream. Readers see one map, which never changes; a writer puts another in its place.
@@ -48,7 +49,7 @@ type definition struct {
 	schema  []byte // raw input schema; nil where there was none
 	headers []Param
 	twice   bool // the name stood twice on one page
-	alike   bool // a tool that was seen before or since has another name that looks the same
+	alike   bool // another tool, or another page of one list, has a name that looks the same
 }
 
 // shelf returns the shelf of an upstream, which is made where there is none.

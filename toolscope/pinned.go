@@ -64,6 +64,9 @@ func OpenPins(state store.Reader, clock func() time.Time, tell func(pin.News) er
 func Learn(cat *Catalog, pins *pin.Book, c *policy.Call, result *wire.Frame) error {
 	if c.Method == "tools/list" {
 		cat.Learn(c.Upstream, result)
+		if again := cat.listings.page(c, result); again != nil {
+			cat.shelf(c.Upstream).blur(again)
+		}
 	}
 	p := pin.Page{Upstream: c.Upstream, Agent: c.Agent.Name, First: !c.Frame.Has(wire.ParamsCursor), Last: !result.Has(wire.ResultNextCursor)}
 	mode := PinsOf(c.Connection.Upstream)
