@@ -151,7 +151,11 @@ func (g *gate) Screen(_ context.Context, c *policy.Call, result *wire.Frame) (po
 	if c.Direction == policy.ToAgent {
 		way = policy.ToUpstream
 	}
-	return g.inspect(c, result, way, &shown, nil)
+	v, err := g.inspect(c, result, way, &shown, nil)
+	if err == nil && v.Effect == policy.Allow {
+		v.Findings = append(v.Findings, contrast(c, result)...)
+	}
+	return v, err
 }
 
 // inspect looks at a message and says what becomes of it. spared are values that tokens were put back as.

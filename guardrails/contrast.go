@@ -1,0 +1,73 @@
+package guardrails
+
+import (
+	"bytes"
+	"encoding/json"
+	"reflect"
+
+	"github.com/hopgate/hopgate/mcpproxy/wire"
+	"github.com/hopgate/hopgate/policy"
+)
+
+// maxCompared bounds the JSON that is read to compare it, in bytes. What is longer is looked at like everything, and not
+// compared.
+const maxCompared = 256 << 10
+
+// contrast notes of a tool's result that its text, which is JSON, says something else than its structured content. Clients
+// show one and models read the other; a server has to say the same in both (MCP 2025-11-25, server/tools, structured content).
+// It refuses nothing: both were looked at.
+func contrast(c *policy.Call, result *wire.Frame) []policy.Finding {
+	if c.Method != "tools/call" || c.Direction != policy.ToUpstream || result.Kind != wire.KindResult {
+		return nil
+	}
+	structured, ok := wire.Lookup(result.Get(wire.Result), "structuredContent")
+	if !ok || len(structured.Value) > maxCompared || structured.Value[0] != '{' {
+		return nil
+	}
+	content, _ := wire.Lookup(result.Get(wire.Result), "content")
+	var want any
+	told := false
+	for _, block := range wire.Elements(content.Value) {
+		e, _ := wire.Lookup(block, "text")
+		text, ok := wire.Unquote(e.Value)
+		got, isJSON := document(text)
+		if !ok || !isJSON {
+			continue
+		}
+		if want == nil {
+			want, _ = document(structured.Value)
+		}
+		if says(want, got) {
+			return nil
+		}
+		told = true
+	}
+	if !told {
+		return nil
+	}
+	return []policy.Finding{{Detail: "structured content: no text that is JSON says the same"}}
+}
+
+// document reads an object or an array. Numbers keep their text.
+func document(text []byte) (v any, ok bool) {
+	text = bytes.TrimSpace(text)
+	if len(text) == 0 || len(text) > maxCompared || text[0] != '{' && text[0] != '[' {
+		return nil, false
+	}
+	d := json.NewDecoder(bytes.NewReader(text))
+	d.UseNumber()
+	if d.Decode(&v) != nil || d.More() {
+		return nil, false
+	}
+	return v, true
+}
+
+// says reports whether a text says what structured content does. Libraries put what is no object into a member result.
+func says(structured, text any) bool {
+	if reflect.DeepEqual(structured, text) {
+		return true
+	}
+	m, _ := structured.(map[string]any)
+	inner, ok := m["result"]
+	return ok && len(m) == 1 && reflect.DeepEqual(inner, text)
+}
