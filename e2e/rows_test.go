@@ -13,7 +13,7 @@ import (
 )
 
 // rows says of each row in the list of malformed inputs and abuses what holds Hopgate to its answer: the tables of this
-// package that have entries for it, and tests. Where our answer is another one, docs/decisions/0010-answers.md says why.
+// package that have entries for it, and tests. Where our answer is another one, docs/decisions/0011-answers.md says why.
 var rows = map[string]string{
 	"1": "abuses modern", "2": "abuses", "3": "abuses", "4": "abuses", "5": "abuses modern e2e.TestBatchMembersAreJudgedOneByOne", "6": "abuses",
 	"7": "abuses", "8": "abuses", "9": "abuses", "10": "abuses", "11": "abuses e2e.TestIDsKeepTheirBytesOrAreRefused", "12": "abuses",
@@ -79,7 +79,7 @@ func TestEveryRowHasItsTest(t *testing.T) {
 		if rows[row] == "" {
 			t.Errorf("row %s has no test", row)
 		}
-		for _, by := range strings.Fields(rows[row]) {
+		for by := range strings.FieldsSeq(rows[row]) {
 			dir, name, isTest := strings.Cut(by, ".")
 			if isTest && found[dir] == nil {
 				found[dir] = testsIn(t, filepath.Join("..", filepath.FromSlash(dir)))
