@@ -32,6 +32,11 @@ func (g *guest) Listen(ctx context.Context, h *ingress.Head, reply ingress.Reply
 		g.refuseStream(ctx, r, reply)
 		return
 	}
+	ctx, leave := s.carry(ctx, g.who.key)
+	defer leave()
+	if agent, _, _, fault := g.p.identify(g.p.policy.Load(), g.peer); agent == nil || fault != nil {
+		return // the key was revoked before it could be noted that it carries a stream
+	}
 	if h.LastEventID != "" {
 		g.resume(ctx, s, h, reply)
 		return

@@ -173,13 +173,9 @@ func (p *Proxy) SetPolicy(next *Policy) {
 	}
 }
 
-// Expel ends what was opened with keys that do not count any more: sessions, and streams that nobody asks about again.
+// Expel ends what is used with keys that do not count any more: sessions, and streams that nobody asks about again.
 func (p *Proxy) Expel(void func(key string) bool) {
-	p.sessions.each(func(s *session) {
-		if s.key != "" && void(s.key) {
-			s.end()
-		}
-	})
+	p.sessions.each(func(s *session) { s.expel(void) })
 	p.eachListener(func(l *listener) {
 		if l.key != "" && void(l.key) {
 			l.cancel()

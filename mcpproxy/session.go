@@ -37,7 +37,6 @@ type session struct {
 	digest   string // of the id, for the record
 	agent    string
 	child    bool // it counts among the sessions that have a process
-	key      string
 	upstream string
 	dir      string // that the agent works in
 	server   *upstream.Server
@@ -46,6 +45,8 @@ type session struct {
 	stop     context.CancelCauseFunc
 
 	mu        sync.Mutex // guards what follows
+	key       string     // that it was last used with; of a tied one, that of its connection
+	carriers  map[*carrier]struct{}
 	state     state
 	version   string   // negotiated
 	client    string   // name that the client gave itself
@@ -95,7 +96,7 @@ func newSession(p *Proxy, g *guest) *session {
 		p: p, tied: g.peer.Lasting(), over: g.peer.Transport, agent: g.who.agent.Name, key: g.who.key, upstream: g.peer.Upstream, dir: g.peer.Dir, server: g.who.policy.Upstreams[g.peer.Upstream],
 		born: p.Clock(), used: p.Clock(), ready: make(chan struct{}), renewed: make(chan struct{}, 1),
 		pumping: make(chan struct{}, 1), calls: map[idKey]*exchange{}, questions: map[idKey]question{}, tokens: map[idKey]bool{},
-		reports: map[idKey]bool{}, opening: newKey(), standing: lasting{},
+		reports: map[idKey]bool{}, opening: newKey(), standing: lasting{}, carriers: map[*carrier]struct{}{},
 	}
 	s.ctx, s.stop = context.WithCancelCause(p.ctx)
 	s.streams.init(s)

@@ -294,6 +294,48 @@ func TestDeleteEndsASessionOnce(t *testing.T) {
 	})
 }
 
+// TestASessionOutlivesTheKeyThatOpenedIt where its agent has come with a newer one since. A stream that hangs on the old key
+// ends with it; the client opens it again.
+func TestASessionOutlivesTheKeyThatOpenedIt(t *testing.T) {
+	bubble(t, func(w *world) {
+		t := w.t
+		w.keys.valid["second-key"] = "alice"
+		c := w.session("alice", "2025-11-25")
+		get := c.listen("")
+		synctest.Wait()
+		c.key = "second-key"
+		if status, _ := c.call(tool("1", "echo", "{}")); status != 200 {
+			t.Errorf("with the second key: %d", status)
+		}
+		w.revoke("alice-key")
+		if got := get.all(); len(got) > 0 {
+			t.Errorf("the stream of the revoked key got %s", got)
+		}
+		if status, _ := c.call(tool("2", "echo", "{}")); status != 200 {
+			t.Errorf("when the first key is revoked: %d", status)
+		}
+		get = c.listen("")
+		synctest.Wait()
+		w.push("up-1", note("after"))
+		if m := get.must(); m.data != note("after") {
+			t.Errorf("got %s", m.data)
+		}
+		w.revoke("second-key")
+		if got := get.all(); len(got) > 0 {
+			t.Errorf("got %s", got)
+		}
+		synctest.Wait()
+		if len(w.server.ended) != 1 {
+			t.Errorf("sessions that the upstream was told to end: %s", w.server.ended)
+		}
+		w.keys.valid["third-key"] = "alice"
+		c.key = "third-key"
+		if status, _ := c.call(tool("3", "echo", "{}")); status != 404 {
+			t.Errorf("when no key counts that it was used with: %d", status)
+		}
+	})
+}
+
 func TestRevocationEndsOnlyWhatTheKeyOpened(t *testing.T) {
 	bubble(t, func(w *world) {
 		t := w.t
