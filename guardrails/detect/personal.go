@@ -138,8 +138,7 @@ func (c *candidate) grouped(word, end int) int {
 	if !c.read(word, end) {
 		return end
 	}
-	last := g.end[g.n-1]
-	if c.plus(word) {
+	if last := c.plus(word); last > 0 {
 		return last
 	}
 	if c.smallTalk() {

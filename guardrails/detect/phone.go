@@ -2,37 +2,42 @@ package detect
 
 import "strings"
 
-// plus reads a number in international form from the word at lo, with a + before it: E.164.
-func (c *candidate) plus(word int) bool {
-	t, g := c.t, &c.s.groups
+// plus reads a number in international form from the word at lo, with a + before it: E.164. It returns where the number
+// ends, or -1: what stands behind it may be somebody's as well.
+func (c *candidate) plus(word int) (end int) {
+	t := c.t
 	lo := word
 	if lo > 0 && t[lo-1] == '(' {
 		lo--
 	}
 	if lo == 0 || t[lo-1] != '+' || lo > 1 && is(t[lo-2], isAlnum|isBase64) {
-		return false
+		return -1
 	}
 	n, hi := 0, word
-	var digits [16]byte
+	fits := -1 // where a number ends that a blank divides from further digits
+	var digits [15]byte
 	for i := word; i < len(t) && i < word+28; i++ {
 		switch {
+		case is(t[i], isDigit) && n == len(digits): // more than a number has
+			n, i = 0, len(t)
 		case is(t[i], isDigit):
-			if n == len(digits) {
-				return false
-			}
 			digits[n] = t[i]
 			n++
 			hi = i + 1
 		case strings.IndexByte(" -.()/", t[i]) < 0 || i+1 < len(t) && strings.IndexByte(" -./", t[i]) >= 0 && strings.IndexByte(" -./", t[i+1]) >= 0:
 			i = len(t)
+		case t[i] == ' ' && n >= 8 && countryCode(digits[:n]):
+			fits = i
 		}
 	}
-	if n < 8 || n > 15 || !countryCode(digits[:n]) || hi < len(t) && is(t[hi], isAlnum) {
-		return false
+	if n < 8 || !countryCode(digits[:n]) {
+		hi = fits
 	}
-	g.end[g.n-1] = max(g.end[g.n-1], hi)
+	if hi < 0 || hi < len(t) && is(t[hi], isAlnum) {
+		return -1
+	}
 	c.found("PHONE_NUMBER", 90, lo-1, hi)
-	return true
+	return hi
 }
 
 // countryCode checks the code and the length of what follows.

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"html"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -155,6 +156,28 @@ func TestContextDecides(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestWhatStandsBehindATelephoneNumberIsLookedAt(t *testing.T) {
+	e := engine(t, detect.Options{})
+	const phone = "+49 30 625" + "16073"
+	for text, want := range map[string]string{
+		phone + " ssn 219-09-" + "9998":                     "US_SSN",
+		phone + " 4111 1111 " + "1111 1111":                 "CREDIT_CARD",
+		phone + " DE89 3704 0044 " + "0532 0130 00":         "IBAN_CODE",
+		"+1-415-555-0132 219-09-" + "9998 is the ssn":       "US_SSN",
+		"+1-415-555-0132 219, and 4111 1111 1111 " + "1111": "CREDIT_CARD",
+		"(+44 20 7946 0958) card 4111 1111 1111 " + "1111":  "CREDIT_CARD",
+	} {
+		got := found(e, detect.Leaf{Text: []byte(text)})
+		if !hasEntity(got, "PHONE_NUMBER") || !hasEntity(got, want) {
+			t.Errorf("%q: got %+v, want a telephone number and %s", text, got, want)
+		}
+	}
+}
+
+func hasEntity(all []detect.Finding, entity string) bool {
+	return slices.ContainsFunc(all, func(f detect.Finding) bool { return f.Entity == entity })
 }
 
 func TestSeamsJoinNeighbours(t *testing.T) {
