@@ -86,6 +86,7 @@ func TestSurrogateHasTheShapeAndIsNotFoundAgain(t *testing.T) {
 	cases := map[string]struct{ find, in, form string }{
 		"card":           {"card", fill(said, "card 4111 1111 "+"1111 1111 please"), `"card \d{4} \d{4} \d{4} \d{4} please"`},
 		"iban":           {"iban", fill(said, "to DE89 3704 0044 "+"0532 0130 00"), `"to DE00 \d{4} \d{4} \d{4} \d{4} \d\d"`},
+		"iban to call":   {"iban", fill(said, "call me about DE89 3704 0044 "+"0532 0130 00"), `"call me about DE00 [A-J]{4} [A-J]{4} [A-J]{4} [A-J]{4} [A-J]{2}"`},
 		"email":          {"email", fill(said, "to "+email+"!"), `"to [a-z]{4}\.[a-z]{3}@mail\.invalid!"`},
 		"us-ssn":         {"us-ssn", fill(said, "ssn 219-09-"+"9998"), `"ssn \d{3}-\d\d-\d{4}"`},
 		"phone":          {"phone", fill(said, "call +49 30 625"+"16073"), `"call \+[\d ]+"`},

@@ -103,7 +103,13 @@ func similar(entity string, value []byte, d *dice, try int) []byte {
 		zeros = 1 + (try-maxTries/3)/8
 	}
 	if entity == "IBAN_CODE" && len(value) > 4 { // its country stays, and 00 is no check of any number
-		return append(append(bytes.Clone(value[:2]), '0', '0'), scramble(value[4:], d, 0)...)
+		rest := scramble(value[4:], d, 0)
+		for i, c := range rest {
+			if isDigit(c) && try >= maxTries/2 { // beside "call me" digits are a telephone number
+				rest[i] = 'A' + c - '0'
+			}
+		}
+		return append(append(bytes.Clone(value[:2]), '0', '0'), rest...)
 	}
 	return scramble(value, d, zeros)
 }

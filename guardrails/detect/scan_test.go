@@ -197,6 +197,20 @@ func TestSeamsJoinNeighbours(t *testing.T) {
 	}
 }
 
+func TestWhatIsWholeDoesNotGoOnInItsNeighbour(t *testing.T) {
+	const address = "jane.roe@" + "corp-mail.io"
+	e := engine(t, detect.Options{})
+	for _, text := range []string{`{"to":"` + address + `","body":"hi there"}`, `{"a":"hi","b":"` + address + `"}`, `["` + address + `","hi"]`} {
+		got := found(e, detect.Leaf{Text: []byte(text)})
+		if len(got) != 1 || text[got[0].Start:got[0].End] != address {
+			t.Errorf("%s: got %+v, want the address alone", text, got)
+		}
+	}
+	if got := found(e, detect.Leaf{Text: []byte(`{"a":"jane.roe@` + `corp-","b":"mail.io"}`)}); len(got) != 2 {
+		t.Errorf("got %+v, want both halves", got)
+	}
+}
+
 func TestKnownValuesAreFoundInEveryForm(t *testing.T) {
 	value := "correct horse battery 17"
 	e := engine(t, detect.Options{Known: []detect.Known{{Name: "upstream-key", Value: []byte(value)}}})

@@ -255,7 +255,7 @@ func (e *Engine) join(s *Scratch, a, b half, tr *trail, depth int) {
 	fresh := len(s.found)
 	for i := before; i < fresh; i++ {
 		f := s.found[i].f
-		if f.Start >= cut || f.End <= cut {
+		if f.Start >= cut || f.End <= cut || e.whole(s, x, f.Kind, f.Start, cut, depth) || e.whole(s, y, f.Kind, 0, f.End-cut, depth) {
 			continue
 		}
 		f.Via = f.Via.under(stepSeam)
@@ -266,6 +266,16 @@ func (e *Engine) join(s *Scratch, a, b half, tr *trail, depth int) {
 		s.add(b.leaf, tr, right)
 	}
 	s.found = append(s.found[:before], s.found[fresh:]...)
+}
+
+// whole reports whether a piece gives a thing of a kind away by itself within lo..hi: then it is that which seems to go on
+// beyond the cut.
+func (e *Engine) whole(s *Scratch, text []byte, k Kind, lo, hi, depth int) bool {
+	before := len(s.found)
+	e.flat(s, text, 0, nil, depth)
+	found := slices.ContainsFunc(s.found[before:], func(p placed) bool { return p.f.Kind == k && p.f.Start < hi && lo < p.f.End })
+	s.found = s.found[:before]
+	return found
 }
 
 // lone looks at a text that is one number or one token and has no name.
