@@ -37,7 +37,7 @@ var arrows = map[string][]string{
 	"mcpproxy/upstream":         {"mcpproxy/upstream/sandbox", "mcpproxy/wire"},
 	"mcpproxy/upstream/sandbox": {},
 	"mcpproxy/bridge":           {"mcpproxy/upstream", "mcpproxy/wire"},
-	"mcpproxy":                  {"guardrails", "mcpproxy/bridge", "mcpproxy/ingress", "mcpproxy/upstream", "mcpproxy/wire", "policy", "quota", "toolscope", "toolscope/pin", "trust"},
+	"mcpproxy":                  {"guardrails", "mcpproxy/bridge", "mcpproxy/ingress", "mcpproxy/upstream", "mcpproxy/wire", "policy", "quota", "store", "toolscope", "toolscope/pin", "trust"},
 
 	"configs": {"mcpproxy/wire", "policy"},
 	"admin":   {},

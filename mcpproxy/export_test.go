@@ -12,7 +12,7 @@ var (
 func Sealer(random io.Reader) (
 	seal func(text []byte, bound ...string) ([]byte, error), open func(sealed []byte, bound ...string) ([]byte, bool), err error,
 ) {
-	s, err := newSealer(random)
+	s, err := newSealer(random, nil)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -47,10 +47,10 @@ type world struct {
 }
 
 // bubble runs a test in a world with fake time. Inside, the test is the one of the world.
-func bubble(t *testing.T, test func(w *world)) {
+func bubble(t *testing.T, test func(w *world), adjust ...func(*mcpproxy.Config)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t)
+		w := newWorld(t, adjust...)
 		defer w.close()
 		w.serve()
 		test(w)
@@ -58,7 +58,7 @@ func bubble(t *testing.T, test func(w *world)) {
 }
 
 // newWorld makes a world whose upstreams are reached over HTTP.
-func newWorld(t *testing.T) *world {
+func newWorld(t *testing.T, adjust ...func(*mcpproxy.Config)) *world {
 	t.Helper()
 	w := &world{
 		t: t, keys: &keys{valid: map[string]string{"alice-key": "alice", "bob-key": "bob"}}, observer: &observer{seen: map[policy.Ref]int{}},
@@ -70,10 +70,14 @@ func newWorld(t *testing.T) *world {
 	w.server.judge = w.journal.permits
 	w.ctx, w.stop = context.WithCancel(t.Context())
 	var err error
-	w.proxy, err = mcpproxy.New(t.Context(), mcpproxy.Config{
+	config := mcpproxy.Config{
 		Identity: w.keys, Journal: w.journal, Catalog: w.catalog, Observers: []mcpproxy.Observer{w.observer}, Clock: time.Now,
 		Random: rand.Reader, Log: zerolog.Nop(),
-	})
+	}
+	for _, f := range adjust {
+		f(&config)
+	}
+	w.proxy, err = mcpproxy.New(t.Context(), config)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -62,7 +62,7 @@ type HeaderParam struct {
 	Path []string // of properties, from the root of the arguments
 }
 
-// Config is what a Proxy needs. All of it is required but Observers.
+// Config is what a Proxy needs. All of it is required but Observers, Rounds and SealKey.
 type Config struct {
 	Identity  Identity
 	Journal   Journal
@@ -71,6 +71,8 @@ type Config struct {
 	Clock     func() time.Time
 	Random    io.Reader
 	Log       zerolog.Logger
+	Rounds    *Rounds // nil: those of this process alone
+	SealKey   []byte  // of [SealKeySize] bytes, for what agents carry over a restart; nil: one is drawn, and nothing survives
 }
 
 // Principal is an agent and how it proves who it is.
@@ -107,7 +109,6 @@ type Proxy struct {
 	sessions sessions
 	seals    *sealer
 	started  time.Time
-	rounds   rounds
 	grace    grace
 	owners   owners          // of tasks
 	ctx      context.Context //nolint:containedctx // the proxy's own life, which sessions outlive a request by
@@ -127,14 +128,19 @@ func New(ctx context.Context, c Config) (*Proxy, error) {
 	if c.Identity == nil || c.Journal == nil || c.Catalog == nil || c.Clock == nil || c.Random == nil {
 		return nil, errors.New("making a proxy: identity, journal, catalog, clock and randomness are required")
 	}
-	seals, err := newSealer(c.Random)
+	seals, err := newSealer(c.Random, c.SealKey)
 	if err != nil {
 		return nil, fmt.Errorf("making a proxy: %w", err)
+	}
+	if c.Rounds == nil {
+		if c.Rounds, err = OpenRounds(nil); err != nil {
+			return nil, err
+		}
 	}
 	p := &Proxy{
 		Config: c, stateless: map[place]*shared{}, staying: map[place]int{}, opening: newKey(), listeners: map[*listener]struct{}{},
 		eras:  map[*upstream.Server]era{},
-		seals: seals, started: c.Clock(), rounds: rounds{open: map[string][]round{}}, grace: grace{strays: map[string]*stray{}},
+		seals: seals, started: c.Clock(), grace: grace{strays: map[string]*stray{}},
 		owners:   owners{of: map[taskKey]string{}, oldest: map[string][]taskKey{}},
 		sessions: sessions{live: map[*session]struct{}{}, byID: map[string]*session{}, perAgent: map[string]int{}, children: map[string]int{}, backlogs: map[string]*backlog{}},
 	}

@@ -3,8 +3,6 @@ package mcpproxy
 import (
 	"crypto/sha256"
 	"slices"
-	"sync"
-	"time"
 
 	"github.com/hopgate/hopgate/mcpproxy/wire"
 	"github.com/hopgate/hopgate/policy"
@@ -14,66 +12,8 @@ import (
 // server's state (SEP-2322, multi round-trip requests). Such a retry is charged nothing, so it must be one: the state is
 // sealed for the agent, the connection and the call that it belongs to, counts once, and not for ever.
 
-// Bounds of what waits for a retry.
-const (
-	roundTime = time.Hour // in which people are expected to have answered
-	maxOpen   = 1024      // rounds of one agent; the oldest go first
-)
-
 // asks are the methods whose results may ask for input.
 var asks = map[string]bool{"tools/call": true, "prompts/get": true, "resources/read": true}
-
-// round is a retry that may come.
-type round struct {
-	id    serial
-	agent string
-	no    int        // from 1
-	first policy.Ref // of the call that began it
-	until time.Time
-}
-
-// rounds are the retries that may come, of all agents.
-type rounds struct {
-	mu   sync.Mutex // guards open
-	open map[string][]round
-}
-
-// add lets a retry come.
-func (t *rounds) add(r round) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	open := t.open[r.agent]
-	if len(open) >= maxOpen {
-		open = slices.Delete(open, 0, len(open)-maxOpen+1)
-	}
-	t.open[r.agent] = append(open, r)
-}
-
-// take returns the round that a state belongs to. Each is taken once.
-func (t *rounds) take(agent string, id serial, now time.Time) (round, bool) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	open := t.open[agent]
-	i := slices.IndexFunc(open, func(r round) bool { return r.id == id })
-	if i < 0 {
-		return round{}, false
-	}
-	r := open[i]
-	t.open[agent] = slices.Delete(open, i, i+1)
-	return r, now.Before(r.until)
-}
-
-// forget drops the rounds for which it is too late.
-func (t *rounds) forget(now time.Time) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	for agent, open := range t.open {
-		open = slices.DeleteFunc(open, func(r round) bool { return !now.Before(r.until) })
-		if t.open[agent] = open; len(open) == 0 {
-			delete(t.open, agent)
-		}
-	}
-}
 
 // statePurpose binds a state to the connection and the call that it was made for, whatever is answered.
 func statePurpose(c *policy.Call, arguments [sha256.Size]byte) []byte {
@@ -97,7 +37,7 @@ func (x *exchange) openState() *policy.Reason {
 	default:
 		return reasonState
 	}
-	r, ok := x.g.p.rounds.take(x.call.Agent.Name, id, x.call.Time)
+	r, ok := x.g.p.Rounds.take(x.call.Agent.Name, id, x.call.Time)
 	if !ok {
 		return reasonStateOver
 	}
@@ -111,7 +51,7 @@ func (x *exchange) openState() *policy.Reason {
 // unused lets the retry come again, where this one was not sent.
 func (x *exchange) unused() {
 	if x.round != nil {
-		x.g.p.rounds.add(*x.round)
+		x.g.p.Rounds.add(*x.round)
 	}
 }
 
@@ -133,7 +73,7 @@ func (x *exchange) sealState(result *wire.Frame) (wire.Edits, error) {
 	if r.no == 1 {
 		r.first = x.call.Ref
 	}
-	x.g.p.rounds.add(r)
+	x.g.p.Rounds.add(r)
 	if state != nil {
 		return wire.Edits{{At: result.Span(wire.ResultRequestState), New: sealed}}, nil
 	}

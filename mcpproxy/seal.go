@@ -1,9 +1,10 @@
 package mcpproxy
 
 import (
-	"bytes"
 	"crypto/aes"
 	"crypto/cipher"
+	"crypto/hkdf"
+	"crypto/sha256"
 	"encoding/base64"
 	"encoding/binary"
 	"fmt"
@@ -13,22 +14,48 @@ import (
 )
 
 // sealer makes opaque strings of what servers give agents to carry and to bring back. A string says nothing, and can be
-// opened only where it is brought back by the one whom it was made for, for the purpose that it was made for. Its key is
-// drawn when the process starts, so that what was sealed before is worth nothing after. A mark in front tells strings of
-// other keys apart: to bring one back that was good until a restart is nobody's fault.
+// opened only where it is brought back by the one whom it was made for, for the purpose that it was made for. Each process
+// seals under a key of its own, because nonces are random and one key is good for so many of them. The key is made of the
+// one that is kept between processes and a mark, which is drawn when the process starts and stands in front of the string.
 type sealer struct {
+	kept   []byte
 	aead   cipher.AEAD
-	mark   [4]byte
+	mark   mark
 	random io.Reader
 }
 
-// newSealer draws the key.
-func newSealer(random io.Reader) (*sealer, error) {
-	var key [32]byte
-	if _, err := io.ReadFull(random, key[:]); err != nil {
-		return nil, fmt.Errorf("drawing a key: %w", err)
+type mark [4]byte
+
+// SealKeySize is the length of the key that is kept between processes.
+const SealKeySize = 32
+
+// newSealer draws what is drawn for each process, and the key where none is kept.
+func newSealer(random io.Reader, kept []byte) (*sealer, error) {
+	if kept == nil {
+		kept = make([]byte, SealKeySize)
+		if _, err := io.ReadFull(random, kept); err != nil {
+			return nil, fmt.Errorf("drawing a key: %w", err)
+		}
 	}
-	block, err := aes.NewCipher(key[:])
+	if len(kept) != SealKeySize {
+		return nil, fmt.Errorf("making a sealer: the key has %d bytes, not %d", len(kept), SealKeySize)
+	}
+	s := &sealer{kept: kept, random: random}
+	if _, err := io.ReadFull(random, s.mark[:]); err != nil {
+		return nil, fmt.Errorf("drawing a mark: %w", err)
+	}
+	var err error
+	s.aead, err = s.under(s.mark)
+	return s, err
+}
+
+// under makes the cipher of the process with a mark.
+func (s *sealer) under(m mark) (cipher.AEAD, error) {
+	key, err := hkdf.Expand(sha256.New, s.kept, "hopgate seal "+string(m[:]), SealKeySize)
+	if err != nil {
+		return nil, fmt.Errorf("making a sealer: %w", err)
+	}
+	block, err := aes.NewCipher(key)
 	if err != nil {
 		return nil, fmt.Errorf("making a sealer: %w", err)
 	}
@@ -36,11 +63,7 @@ func newSealer(random io.Reader) (*sealer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("making a sealer: %w", err)
 	}
-	s := &sealer{aead: aead, random: random}
-	if _, err := io.ReadFull(random, s.mark[:]); err != nil {
-		return nil, fmt.Errorf("drawing a mark: %w", err)
-	}
-	return s, nil
+	return aead, nil
 }
 
 // serial names one sealed string. It is random: a count would tell agents of each other.
@@ -58,35 +81,41 @@ func (s *sealer) seal(text, purpose []byte) (sealed []byte, id serial, err error
 	return append(sealed, '"'), id, nil
 }
 
-// open returns what seal has sealed for the same purpose; false for any other JSON value.
+// open returns what seal has sealed for the same purpose, in this process or an earlier one; false for any other JSON value.
 func (s *sealer) open(sealed, purpose []byte) (text []byte, id serial, ok bool) {
-	box, ours := s.unpack(sealed)
-	if !ours {
+	box, m := s.unpack(sealed)
+	if box == nil {
 		return nil, id, false
 	}
+	aead, err := s.aead, error(nil)
+	if m != s.mark {
+		if aead, err = s.under(m); err != nil {
+			return nil, id, false
+		}
+	}
 	copy(id[:], box)
-	text, err := s.aead.Open(nil, id[:], box[len(id):], purpose)
+	text, err = aead.Open(nil, id[:], box[len(id):], purpose)
 	return text, id, err == nil
 }
 
 // other reports whether a JSON value looks like what a sealer of another process has sealed.
 func (s *sealer) other(sealed []byte) bool {
-	box, ours := s.unpack(sealed)
-	return box != nil && !ours
+	box, m := s.unpack(sealed)
+	return box != nil && m != s.mark
 }
 
-// unpack returns what stands behind the mark, or nil for what no sealer makes, and whether the mark is this one's.
-func (s *sealer) unpack(sealed []byte) (box []byte, ours bool) {
+// unpack returns what stands behind the mark, or nil for what no sealer makes.
+func (s *sealer) unpack(sealed []byte) (box []byte, m mark) {
 	quoted, ok := wire.Unquote(sealed)
 	if !ok {
-		return nil, false
+		return nil, m
 	}
 	// Without Strict the last character could be another one, and one seal would have several names.
 	box, err := base64.RawURLEncoding.Strict().DecodeString(string(quoted))
 	if least := len(s.mark) + len(serial{}) + s.aead.Overhead(); err != nil || len(box) < least {
-		return nil, false
+		return nil, m
 	}
-	return box[len(s.mark):], bytes.Equal(box[:len(s.mark)], s.mark[:])
+	return box[copy(m[:], box):], m
 }
 
 // purpose joins what a seal is bound to, so that no two lists of fields are joined to the same.

@@ -97,7 +97,7 @@ func (p *Proxy) sweep() {
 			return
 		case <-tick.C:
 			now := p.Clock()
-			p.rounds.forget(now)
+			p.Rounds.forget(now)
 			p.grace.forget(now)
 			p.sessions.each(func(s *session) {
 				if s.idle(now) {

@@ -9,7 +9,8 @@ import (
 
 // A call that the upstream answers by asking for input goes on in a retry (MCP 2026-07-28, multi round-trip requests).
 // What was reserved for it stays reserved until its last round, which settles it. Between rounds it waits here, in memory:
-// where the process ends, or no retry comes, the whole reservation is what the call has cost.
+// where the process ends, or no retry comes, the whole reservation is what the call has cost. A retry that comes to the next
+// process finds nothing here to settle, and takes nothing.
 
 // Bounds of what waits for a retry: those within which the proxy lets one come.
 const (

@@ -37,6 +37,8 @@ type engine struct {
 	journal *audit.Journal
 	keys    *identity.Registry
 	memory  mcpproxy.Memory
+	rounds  *mcpproxy.Rounds
+	sealKey []byte
 	health  *stats.Meter
 	watches *stats.Watch    // over upstreams
 	proxy   *mcpproxy.Proxy // nil where only the state is wanted
@@ -110,11 +112,14 @@ func (e *engine) remember() (err error) {
 		return err
 	}
 	old := func() bool { return e.journal.RolledBack() != nil }
+	if err = e.openRounds(old()); err != nil {
+		return err
+	}
 	e.memory.Pins.Doubt(old)
 	e.memory.Limits.Shut(old)
 	e.memory.Scores.Doubt(old)
 	e.memory.Vault.Doubt(old)
-	e.journal.Attach(e.memory.Scores, e.memory.Limits, e.memory.Vault, e.memory.Pins, e.memory.Said)
+	e.journal.Attach(e.memory.Scores, e.memory.Limits, e.memory.Vault, e.memory.Pins, e.memory.Said, e.rounds)
 	e.journal.AttachMarks(e.marks)
 	return nil
 }
@@ -217,6 +222,7 @@ func (e *engine) serve(ctx context.Context, file *configs.File, problem error) e
 	e.proxy, err = mcpproxy.New(life, mcpproxy.Config{
 		Identity: e.keys, Journal: e.journal, Catalog: mcpproxy.Learning(e.memory),
 		Observers: []mcpproxy.Observer{e.memory.Limits, e.memory.Scores, e.health, e.watches}, Clock: time.Now, Random: rand.Reader, Log: e.log,
+		Rounds: e.rounds, SealKey: e.sealKey,
 	})
 	if err != nil {
 		return err

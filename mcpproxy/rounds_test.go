@@ -1,0 +1,160 @@
+package mcpproxy_test
+
+import (
+	"bytes"
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/hopgate/hopgate/mcpproxy"
+	"github.com/hopgate/hopgate/mcpproxy/wire"
+	"github.com/hopgate/hopgate/policy"
+	"github.com/hopgate/hopgate/store"
+)
+
+// kept is what outlives a process: its key, and what the journal has written down of its rounds.
+type kept struct {
+	t      *testing.T
+	key    []byte
+	state  store.Memory
+	rounds *mcpproxy.Rounds
+}
+
+// process runs a test in a process of its own. What it has changed is kept as the journal would.
+func (k *kept) process(test func(w *world, v *conversation)) {
+	k.t.Helper()
+	var err error
+	if k.rounds, err = mcpproxy.OpenRounds(&k.state); err != nil {
+		k.t.Fatal(err)
+	}
+	bubble(k.t, func(w *world) { test(w, converse(w, `"own"`)) }, func(c *mcpproxy.Config) { c.Rounds, c.SealKey = k.rounds, k.key })
+	k.save()
+}
+
+func (k *kept) save() {
+	k.t.Helper()
+	var puts []store.Put
+	k.rounds.Changes(func(p store.Put) {
+		puts = append(puts, store.Put{Key: slices.Clone(p.Key), Value: slices.Clone(p.Value)})
+	})
+	if err := k.state.Apply(k.state.Position()+1, puts); err != nil {
+		k.t.Fatal(err)
+	}
+}
+
+func newKept(t *testing.T) *kept {
+	return &kept{t: t, key: bytes.Repeat([]byte{7}, mcpproxy.SealKeySize)}
+}
+
+// TestACallGoesOnAfterARestart asks in one process and answers in the next: it is the same call, and its retry counts once.
+func TestACallGoesOnAfterARestart(t *testing.T) {
+	k := newKept(t)
+	var state, next string
+	var first policy.Ref
+	k.process(func(w *world, _ *conversation) {
+		state, _ = w.agent("alice").say("t", `{"a":1}`, "")
+		first = w.last("tools/call").ref
+	})
+	k.process(func(w *world, v *conversation) {
+		var answer string
+		if next, answer = w.agent("alice").say("t", `{"a":1}`, withState(state)); next == "" {
+			t.Fatalf("got %s", answer)
+		}
+		if e := w.last("tools/call"); !e.allowed || e.first != first || !slices.Equal(v.rounds, []int{1}) {
+			t.Errorf("on record is %+v, of rounds %v; want round 1 of %v", e, v.rounds, first)
+		}
+		if all := w.server.messages("tools/call"); len(all) != 1 || !strings.Contains(all[0], `"requestState":"own"`) {
+			t.Errorf("the server got %s", all)
+		}
+	})
+	k.process(func(w *world, v *conversation) {
+		alice := w.agent("alice")
+		refused := func(c *client, name, arguments, state, code string) {
+			t.Helper()
+			if _, got := c.say(name, arguments, withState(state)); !strings.Contains(got, errorCode(-32602)) || w.last("tools/call").code != code {
+				t.Errorf("got %s, want %s", got, code)
+			}
+		}
+		refused(alice, "t", `{"a":1}`, state, "STATE_OVER") // it was taken before the restart
+		refused(alice, "t", `{"a":2}`, next, "STATE_OVER")  // it belongs to another call; who brings back a state so soon is not blamed
+		refused(w.agent("bob"), "t", `{"a":1}`, next, "STATE_OVER")
+		if _, got := alice.say("t", `{"a":1}`, withState(next)); strings.Contains(got, `"error"`) || !slices.Equal(v.rounds, []int{2}) {
+			t.Errorf("got %s in rounds %v", got, v.rounds)
+		}
+		refused(alice, "t", `{"a":1}`, next, "STATE_OVER")
+	})
+}
+
+// TestARetryIsOverBeforeItIsSent looks at what is written down with the record that comes before a retry is sent.
+func TestARetryIsOverBeforeItIsSent(t *testing.T) {
+	k := newKept(t)
+	var state string
+	k.process(func(w *world, _ *conversation) { state, _ = w.agent("alice").say("t", `{}`, "") })
+	k.process(func(w *world, v *conversation) {
+		w.answering("tools/call", func(*wire.Frame) string {
+			k.save() // the intent is durable when the server hears of the call; then the process is killed
+			return `{"content":[]}`
+		})
+		w.agent("alice").say("t", `{}`, withState(state))
+		if len(v.rounds) != 1 {
+			t.Errorf("%d calls were judged", len(v.rounds))
+		}
+	})
+	k.process(func(w *world, _ *conversation) {
+		w.agent("alice").say("t", `{}`, withState(state))
+		if e := w.last("tools/call"); e.code != "STATE_OVER" || e.allowed {
+			t.Errorf("on record is %+v", e)
+		}
+	})
+}
+
+func TestAnotherKeyOpensNoState(t *testing.T) {
+	k := newKept(t)
+	var state string
+	k.process(func(w *world, _ *conversation) { state, _ = w.agent("alice").say("t", `{}`, "") })
+	k.key = bytes.Repeat([]byte{8}, mcpproxy.SealKeySize)
+	k.process(func(w *world, _ *conversation) {
+		w.agent("alice").say("t", `{}`, withState(state))
+		if e := w.last("tools/call"); e.code != "STATE_OVER" || e.allowed {
+			t.Errorf("on record is %+v", e)
+		}
+	})
+}
+
+func TestARoundIsNotKeptForEver(t *testing.T) {
+	k := newKept(t)
+	var state string
+	k.process(func(w *world, _ *conversation) { state, _ = w.agent("alice").say("t", `{}`, "") })
+	k.process(func(w *world, _ *conversation) {
+		time.Sleep(2 * time.Hour)
+		w.agent("alice").say("t", `{}`, withState(state))
+		if e := w.last("tools/call"); e.code != "STATE_OVER" || e.allowed {
+			t.Errorf("on record is %+v", e)
+		}
+	})
+}
+
+func TestRoundsThatMakeNoSenseAreDamage(t *testing.T) {
+	key := "n/alice/\x00\x01"
+	for name, p := range map[string]store.Put{
+		"no place":        {Key: []byte("n/alice"), Value: []byte{1}},
+		"no name":         {Key: []byte("n//\x00\x01"), Value: []byte{1}},
+		"another place":   {Key: []byte("n/alice/\xff\x01"), Value: []byte{1}},
+		"nothing":         {Key: []byte(key), Value: []byte{}},
+		"another kind":    {Key: []byte(key), Value: []byte{3}},
+		"cut":             {Key: []byte(key), Value: append([]byte{2}, make([]byte, 31)...)},
+		"the round of no": {Key: []byte(key), Value: append([]byte{2}, make([]byte, 32)...)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var state store.Memory
+			if err := state.Apply(1, []store.Put{p}); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := mcpproxy.OpenRounds(&state); !errors.Is(err, store.ErrDamaged) {
+				t.Errorf("got error %v", err)
+			}
+		})
+	}
+}
