@@ -91,7 +91,7 @@ func free(open []round) uint16 {
 	for i := range open {
 		taken[open[i].place] = true
 	}
-	return uint16(slices.Index(taken[:], false)) //nolint:gosec // there are fewer than maxOpen
+	return uint16(slices.Index(taken[:], false))
 }
 
 // take returns the round that a state belongs to. Each is taken once.
@@ -148,7 +148,7 @@ func (r *round) key() string {
 func (r *round) append(dst []byte) []byte {
 	dst = append(append(dst, roundIsOpen), r.id[:]...)
 	dst = binary.BigEndian.AppendUint64(dst, uint64(r.first))
-	dst = binary.BigEndian.AppendUint32(dst, uint32(r.no)) //nolint:gosec // rounds are counted from 1 and bounded by quota
+	dst = binary.BigEndian.AppendUint32(dst, uint32(r.no))
 	return binary.BigEndian.AppendUint64(dst, uint64(r.until.UnixNano()))
 }
 
@@ -170,6 +170,6 @@ func readRound(key, value []byte) (r round, open, ok bool) {
 	}
 	value = value[1+copy(r.id[:], value[1:]):]
 	r.first, r.no = policy.Ref(binary.BigEndian.Uint64(value)), int(binary.BigEndian.Uint32(value[8:]))
-	r.until = time.Unix(0, int64(binary.BigEndian.Uint64(value[12:]))) //nolint:gosec // append has made it of one
+	r.until = time.Unix(0, int64(binary.BigEndian.Uint64(value[12:])))
 	return r, true, r.no > 0
 }

@@ -45,6 +45,7 @@ func (k *kept) save() {
 }
 
 func newKept(t *testing.T) *kept {
+	t.Helper()
 	return &kept{t: t, key: bytes.Repeat([]byte{7}, mcpproxy.SealKeySize)}
 }
 

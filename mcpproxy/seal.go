@@ -87,14 +87,15 @@ func (s *sealer) open(sealed, purpose []byte) (text []byte, id serial, ok bool) 
 	if box == nil {
 		return nil, id, false
 	}
-	aead, err := s.aead, error(nil)
+	aead := s.aead
 	if m != s.mark {
+		var err error
 		if aead, err = s.under(m); err != nil {
 			return nil, id, false
 		}
 	}
 	copy(id[:], box)
-	text, err = aead.Open(nil, id[:], box[len(id):], purpose)
+	text, err := aead.Open(nil, id[:], box[len(id):], purpose)
 	return text, id, err == nil
 }
 
