@@ -234,7 +234,7 @@ func TestFilesystemServerWithInspector(t *testing.T) {
 				how = []string{"--transport", "http", "--server-url", s.base + "/mcp/files", "--header", "Authorization: Bearer " + key}
 			} else {
 				agent = "ide"
-				how = s.snippet(t)
+				how = snippet(t, s.command("stdio", "--to", "files"), "LANG", "C")
 			}
 			s.useInspector(t, how)
 			s.untouched(t)
@@ -244,21 +244,6 @@ func TestFilesystemServerWithInspector(t *testing.T) {
 			s.verify()
 		})
 	}
-}
-
-// snippet writes the configuration of an IDE that starts Hopgate, and returns the arguments that name it.
-func (s *fileServer) snippet(t *testing.T) []string {
-	t.Helper()
-	cmd := s.command("stdio", "--to", "files")
-	raw, err := json.Marshal(map[string]any{"mcpServers": map[string]any{"files": map[string]any{"command": cmd.Path, "args": cmd.Args[1:]}}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	file := filepath.Join(t.TempDir(), "mcp.json")
-	if err := os.WriteFile(file, raw, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	return []string{"--config", file, "--server", "files"}
 }
 
 // useInspector lists, reads every file, and tries to write.

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -52,28 +53,54 @@ func inspect(t *testing.T, how []string, args ...string) []byte {
 }
 
 // TestInspectorInBothEras uses the reference server through Hopgate with MCP Inspector, which can be told which era to
-// speak.
+// speak, over each transport that it knows.
 func TestInspectorInBothEras(t *testing.T) {
 	for era, revision := range map[string]string{"legacy": legacy, "modern": modern} {
-		t.Run(era, func(t *testing.T) {
-			t.Parallel()
-			h := sample(t, "permissive.yaml", "UPSTREAM_URL="+everything(t, home(revision)))
-			key := h.key("tester")
-			h.serve()
-			how := []string{"--transport", "http", "--server-url", h.base + "/mcp/up", "--header", "Authorization: Bearer " + key, "--protocol-era", era}
-			if names := listed(t, inspect(t, how, "--method", "tools/list")); !slices.Contains(names, "test_simple_text") {
-				t.Errorf("the tools listed are %v", names)
+		for _, front := range []string{"http", "sse", "stdio"} {
+			if front == "sse" && era == "modern" {
+				continue // the transport is older
 			}
-			out := string(inspect(t, how, "--method", "tools/call", "--tool-name", "test_simple_text"))
-			if !strings.Contains(out, "This is a simple text response for testing.") {
-				t.Errorf("got %s", out)
-			}
-			if !slices.ContainsFunc(h.records(), func(r record) bool {
-				return r.Kind == "intent" && r.Method == "tools/call" && r.Protocol == revision
-			}) {
-				t.Errorf("no call of revision %s is on record", revision)
-			}
-			h.verify()
-		})
+			t.Run(era+" "+front, func(t *testing.T) {
+				t.Parallel()
+				h := newHopgate(t, everyGate("url: "+everything(t, home(revision))))
+				key := h.key("tester")
+				h.serve()
+				auth := []string{"--header", "Authorization: Bearer " + key, "--protocol-era", era}
+				how := map[string][]string{
+					"http":  append([]string{"--transport", "http", "--server-url", h.base + "/mcp/up"}, auth...),
+					"sse":   append([]string{"--transport", "sse", "--server-url", h.base + "/sse/up"}, auth...),
+					"stdio": append(snippet(t, h.command("stdio", "--to", "up"), "HOPGATE_KEY", key), "--protocol-era", era),
+				}[front]
+				if names := listed(t, inspect(t, how, "--method", "tools/list")); !slices.Contains(names, "test_simple_text") {
+					t.Errorf("the tools listed are %v", names)
+				}
+				out := string(inspect(t, how, "--method", "tools/call", "--tool-name", "test_simple_text"))
+				if !strings.Contains(out, "This is a simple text response for testing.") {
+					t.Errorf("got %s", out)
+				}
+				if !slices.ContainsFunc(h.records(), func(r record) bool {
+					return r.Kind == "intent" && r.Method == "tools/call" && r.Protocol == revision && r.Transport == front
+				}) {
+					t.Errorf("no call of revision %s over %s is on record", revision, front)
+				}
+				h.verify()
+			})
+		}
 	}
+}
+
+// snippet writes the configuration of an IDE that starts a command with a variable, and returns the arguments that name it.
+func snippet(t *testing.T, cmd *exec.Cmd, name, value string) []string {
+	t.Helper()
+	raw, err := json.Marshal(map[string]any{"mcpServers": map[string]any{"hopgate": map[string]any{
+		"command": cmd.Path, "args": cmd.Args[1:], "env": map[string]string{name: value},
+	}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(t.TempDir(), "mcp.json")
+	if err := os.WriteFile(file, raw, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return []string{"--config", file, "--server", "hopgate"}
 }

@@ -15,53 +15,56 @@ import (
 
 // TestSDKClientSeesNoDifference runs the client of go-sdk, which lists, calls, is told of progress, log messages and
 // changed lists, and is asked for samples, input and roots, against the reference server of go-sdk. What it sees through
-// Hopgate is what it sees directly.
+// Hopgate is what it sees directly, but for the name of who asks.
 func TestSDKClientSeesNoDifference(t *testing.T) {
+	type pair struct{ revision, front, up string }
+	pairs := []pair{
+		{"2024-11-05", "sse", "http"}, {"2024-11-05", "sse", "stdio"}, {"2024-11-05", "stdio", "http"},
+		{"2025-03-26", "http", "http"}, {"2025-03-26", "stdio", "stdio"},
+		{"2025-06-18", "http", "stdio"}, {"2025-06-18", "stdio", "http"},
+	}
 	for _, revision := range []string{legacy, modern} {
 		for _, front := range []string{"http", "stdio"} {
-			for _, up := range []string{"http", "stdio"} {
-				t.Run(revision+" "+front+" to "+up, func(t *testing.T) {
-					t.Parallel()
-					var direct []string
-					if front == "http" {
-						direct = sdkClient(t, nil, "-revision", revision, "-url", everything(t, home(revision)))
-					} else {
-						direct = sdkClient(t, nil, "-revision", revision, program(t, everythingServer))
-					}
-					h := sample(t, "permissive-stdio.yaml", "SERVER="+program(t, everythingServer))
-					if up == "http" {
-						h = sample(t, "permissive.yaml", "UPSTREAM_URL="+everything(t, home(revision)))
-					}
-					got := h.sdkClient(t, front, revision)
-					if revision == modern && front == "http" && up == "stdio" {
-						// Agents share the process, so the progress token that it sees, and here repeats, is not theirs.
-						direct, got = slices.DeleteFunc(direct, repeatsToken), slices.DeleteFunc(got, repeatsToken)
-					}
-					named := 0
-					for i, line := range got { // whose question it is, Hopgate says before it
-						got[i] = strings.Replace(line, `"up asks: `, `"`, 1)
-						if got[i] != line {
-							named++
-						}
-					}
-					if slices.Sort(got); named == 0 {
-						t.Error("no question names who asks")
-					}
-					if diff := cmp.Diff(direct, got); diff != "" {
-						t.Errorf("through Hopgate (-direct +through):\n%s", diff)
-					}
-					for _, what := range []string{"tool", "progress", "log", "sampling", "elicitation", "list changed"} {
-						if !slices.ContainsFunc(got, func(line string) bool { return strings.Contains(line, `"what":"`+what+`"`) }) {
-							t.Errorf("nothing of %s was seen", what)
-						}
-					}
-					if all := strings.Join(got, "\n"); !strings.Contains(all, "Client exposed 1 root(s): file:///home/ada/work") || !strings.Contains(all, `"`+revision+`"`) {
-						t.Errorf("no roots, or another revision than %s:\n%s", revision, all)
-					}
-					h.verify()
-				})
-			}
+			pairs = append(pairs, pair{revision, front, "http"}, pair{revision, front, "stdio"})
 		}
+	}
+	for _, p := range pairs {
+		t.Run(p.revision+" "+p.front+" to "+p.up, func(t *testing.T) {
+			t.Parallel()
+			var direct []string
+			if p.front == "stdio" {
+				direct = sdkClient(t, nil, "-revision", p.revision, program(t, everythingServer))
+			} else { // the reference server does not speak the transport of 2024-11-05
+				direct = sdkClient(t, nil, "-revision", p.revision, "-url", everything(t, home(p.revision)))
+			}
+			h := sample(t, "permissive-stdio.yaml", "SERVER="+program(t, everythingServer))
+			if p.up == "http" {
+				h = sample(t, "permissive.yaml", "UPSTREAM_URL="+everything(t, home(p.revision)))
+			}
+			got := h.sdkClient(t, p.front, p.revision)
+			if p.revision == modern && p.front == "http" && p.up == "stdio" {
+				// Agents share the process, so the progress token that it sees, and here repeats, is not theirs.
+				direct, got = slices.DeleteFunc(direct, repeatsToken), slices.DeleteFunc(got, repeatsToken)
+			}
+			for i, line := range direct { // people are told who asks
+				if strings.Contains(line, `"what":"elicitation"`) {
+					direct[i] = strings.Replace(line, `"value":"\"`, `"value":"\"up asks: `, 1)
+				}
+			}
+			slices.Sort(direct)
+			if diff := cmp.Diff(direct, got); diff != "" {
+				t.Errorf("through Hopgate (-direct +through):\n%s", diff)
+			}
+			for _, what := range []string{"tool", "progress", "log", "sampling", "elicitation", "list changed"} {
+				if !slices.ContainsFunc(got, func(line string) bool { return strings.Contains(line, `"what":"`+what+`"`) }) {
+					t.Errorf("nothing of %s was seen", what)
+				}
+			}
+			if all := strings.Join(got, "\n"); !strings.Contains(all, "Client exposed 1 root(s): file:///home/ada/work") || !strings.Contains(all, `"`+p.revision+`"`) {
+				t.Errorf("no roots, or another revision than %s:\n%s", p.revision, all)
+			}
+			h.verify()
+		})
 	}
 }
 
@@ -74,9 +77,13 @@ func repeatsToken(line string) bool {
 func (h *hopgate) sdkClient(t *testing.T, front, revision string) []string {
 	t.Helper()
 	key := h.key("tester")
-	if front == "http" {
+	switch front {
+	case "http":
 		h.serve()
 		return sdkClient(t, []string{"SDKCLIENT_KEY=" + key}, "-revision", revision, "-url", h.base+"/mcp/up")
+	case "sse":
+		h.serve()
+		return sdkClient(t, []string{"SDKCLIENT_KEY=" + key}, "-revision", revision, "-sse", h.base+"/sse/up")
 	}
 	cmd := h.command("stdio", "--to", "up", "--log-level", "warn")
 	return sdkClient(t, append(h.env, "HOPGATE_KEY="+key), append([]string{"-revision", revision}, cmd.Args...)...)

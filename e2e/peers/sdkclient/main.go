@@ -1,6 +1,7 @@
 // Command sdkclient is a client made of go-sdk. It uses what the reference server of go-sdk offers, in a fixed order, and
 // prints what it sees as JSON lines, so that two servers, or two ways to one, can be compared. It speaks the revision
-// -revision, to a URL with -url and the key in SDKCLIENT_KEY, or to the command in its arguments.
+// -revision, to a URL with -url, or with -sse over the transport of 2024-11-05, and the key in SDKCLIENT_KEY, or to the
+// command in its arguments.
 package main
 
 import (
@@ -26,14 +27,19 @@ const modern = "2026-07-28"
 
 func main() {
 	url := flag.String("url", "", "endpoint over HTTP")
+	sse := flag.String("sse", "", "endpoint over HTTP with SSE")
 	revision := flag.String("revision", modern, "protocol revision")
 	flag.Parse()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	var way mcp.Transport
-	if *url != "" {
-		way = &mcp.StreamableClientTransport{Endpoint: *url, HTTPClient: &http.Client{Transport: keyed(os.Getenv("SDKCLIENT_KEY"))}}
-	} else {
+	web := &http.Client{Transport: keyed(os.Getenv("SDKCLIENT_KEY"))}
+	switch {
+	case *url != "":
+		way = &mcp.StreamableClientTransport{Endpoint: *url, HTTPClient: web}
+	case *sse != "":
+		way = &mcp.SSEClientTransport{Endpoint: *sse, HTTPClient: web}
+	default:
 		cmd := exec.Command(flag.Arg(0), flag.Args()[1:]...)
 		cmd.Stderr = os.Stderr
 		way = &mcp.CommandTransport{Command: cmd}
