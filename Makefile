@@ -1,9 +1,10 @@
 # What people type. The logic is in Go: tests, benchmarks and generators.
 GO    ?= go
 FUZZ  ?= 10s
+SOAK  ?= 1h
 
 .DEFAULT_GOAL := help
-.PHONY: help build test race fuzz fault bench lint vuln fmt generate e2e parity conformance
+.PHONY: help build test race fuzz fault soak bench lint vuln fmt generate e2e parity conformance
 
 help: ## show this
 	@sed -n 's/^\([a-z0-9]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -22,6 +23,9 @@ fuzz: ## fuzz every target for FUZZ (10s)
 
 fault: ## kill processes 200 times in each of many ways, spoil and fill what they leave; a full disk needs root
 	HOPGATE_FAULT_ROUNDS=200 $(GO) test -count=1 -timeout 3h -v -run 'TestACapHolds|TestAJournalThatIsCut|TestAnOlderState' ./e2e
+
+soak: ## open and leave sessions for SOAK (1h), and see that what they have taken comes back
+	HOPGATE_SOAK=$(SOAK) $(GO) test -count=1 -timeout 3h -v -run 'TestWhatAgentsTake|TestAnIdleStream' ./e2e
 
 bench: ## run the benchmarks
 	$(GO) test -run '^$$' -bench . -benchmem ./...

@@ -21,6 +21,12 @@ const (
 	maxTimeout     = 24 * time.Hour
 	defaultKeep    = 180 * 24 * time.Hour
 	minKeep        = 24 * time.Hour
+
+	defaultIdle     = 30 * time.Minute
+	maxIdle         = 7 * 24 * time.Hour
+	defaultLifetime = 24 * time.Hour
+	maxLifetime     = 90 * 24 * time.Hour
+	minSession      = time.Second
 )
 
 // compiler turns what was decoded into a File, and reports what is not sound. It compiles what it can of a file with
@@ -45,6 +51,8 @@ func (c *compiler) compile(doc *document) {
 	c.store(doc.Store)
 	c.file.Audit.Keep = c.duration("audit.keep", doc.Audit.Keep, defaultKeep, minKeep, 0)
 	c.anchor(doc.Audit.Anchor)
+	c.file.Sessions.Idle = c.duration("sessions.idle", doc.Sessions.Idle, defaultIdle, minSession, maxIdle)
+	c.file.Sessions.Lifetime = c.duration("sessions.lifetime", doc.Sessions.Lifetime, defaultLifetime, minSession, maxLifetime)
 	c.shared = doc.Gates
 	c.groups(doc)
 	for i := range doc.Agents {

@@ -29,6 +29,7 @@ type File struct {
 	Own         *policy.Credentials  // of all upstreams
 	Store       string               // state directory, absolute; empty for the platform's
 	Audit       Audit
+	Sessions    Sessions
 	Tests       []Test
 	Warnings    Diagnostics
 
@@ -171,6 +172,12 @@ func (u *Upstream) Digest() [sha256.Size]byte {
 type Audit struct {
 	Keep   time.Duration // how long records are kept
 	Anchor string        // file outside the state directory; empty for the one beside it
+}
+
+// Sessions is how long sessions of agents last.
+type Sessions struct {
+	Idle     time.Duration // without a message and without an open stream
+	Lifetime time.Duration // at most
 }
 
 // Test is one expectation of the file.

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/hopgate/hopgate/configs"
 	"github.com/hopgate/hopgate/policy"
@@ -84,6 +85,9 @@ func dump(f *configs.File) string {
 		fmt.Fprintf(&b, " cert %s key %s", l.TLS.Cert, l.TLS.Key)
 	}
 	fmt.Fprintf(&b, "\nlimits %+v\nstore %q\nkeep %v\n", f.Limits, f.Store, f.Audit.Keep)
+	if f.Sessions != (configs.Sessions{Idle: 30 * time.Minute, Lifetime: 24 * time.Hour}) {
+		fmt.Fprintf(&b, "sessions %+v\n", f.Sessions)
+	}
 	if f.Audit.Anchor != "" {
 		fmt.Fprintf(&b, "anchor %q\n", f.Audit.Anchor)
 	}

@@ -20,6 +20,7 @@ type document struct {
 	Defaults    defaults        `yaml:"defaults" doc:"What holds where nothing else is written."`
 	Store       text            `yaml:"store" doc:"State directory: badger:///absolute/path, or a path relative to this file. Default: the platform's state directory."`
 	Audit       audit           `yaml:"audit" doc:"The journal of decisions."`
+	Sessions    sessions        `yaml:"sessions" doc:"How long sessions of agents last."`
 	Tests       []test          `yaml:"tests" doc:"Calls and what must become of them. They run at every load; a failing test refuses the file."`
 	Gates       policy.Settings `yaml:",inline" place:"file"`
 }
@@ -179,6 +180,12 @@ type defaults struct {
 type audit struct {
 	Keep   *duration `yaml:"keep" doc:"How long records are kept, at least 1d. Default 180d."`
 	Anchor text      `yaml:"anchor" doc:"File outside the state directory by which an older copy of that is found out; absolute, or relative to this file. Default: beside the state directory, with .anchor behind its name."`
+}
+
+// sessions is the section on sessions of agents.
+type sessions struct {
+	Idle     *duration `yaml:"idle" doc:"How long a session over HTTP lasts without a message and without an open stream, 1s to 7d. Default 30m."`
+	Lifetime *duration `yaml:"lifetime" doc:"How long a session lasts at most, 1s to 90d. Default 1d."`
 }
 
 // test is one entry of tests.

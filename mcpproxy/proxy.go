@@ -88,6 +88,10 @@ type Policy struct {
 	Connections map[Way]*policy.Connection
 	Upstreams   map[string]*upstream.Server // the proxy uses them and does not close them
 	Limits      wire.Limits                 // of messages whose connection is not known
+
+	// IdleSession is how long a session lasts without a message and without an open stream, LongSession how long it does at
+	// most; 0 for half an hour and a day. A session on stdio lasts as long as its process.
+	IdleSession, LongSession time.Duration
 }
 
 // Way is an agent and the upstream that it wants to reach.
@@ -121,6 +125,7 @@ type Proxy struct {
 	staying   map[place]int // agents on stdio that work at a place of their own
 	listeners map[*listener]struct{}
 	eras      map[*upstream.Server]era
+	told      chan struct{} // has a value when there is a new policy that sweep does not know
 }
 
 // New makes a proxy that refuses everything until SetPolicy is called. ctx bounds its life; Close ends it.
@@ -139,7 +144,7 @@ func New(ctx context.Context, c Config) (*Proxy, error) {
 	}
 	p := &Proxy{
 		Config: c, stateless: map[place]*shared{}, staying: map[place]int{}, opening: newKey(), listeners: map[*listener]struct{}{},
-		eras:  map[*upstream.Server]era{},
+		eras: map[*upstream.Server]era{}, told: make(chan struct{}, 1),
 		seals: seals, started: c.Clock(), grace: grace{strays: map[string]*stray{}},
 		owners:   owners{of: map[taskKey]string{}, oldest: map[string][]taskKey{}},
 		sessions: sessions{live: map[*session]struct{}{}, byID: map[string]*session{}, perAgent: map[string]int{}, children: map[string]int{}, backlogs: map[string]*backlog{}},
@@ -172,6 +177,10 @@ func (p *Proxy) SetPolicy(next *Policy) {
 		p.grace.replaced(old, p.Clock())
 	}
 	p.sessions.each(func(s *session) { s.follow(next) })
+	select {
+	case p.told <- struct{}{}:
+	default:
+	}
 	p.dropShared(next)
 	p.eachListener(func(l *listener) { l.recheck(next) })
 	if old.Revision != "" && old.Revision != next.Revision {

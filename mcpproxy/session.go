@@ -16,13 +16,13 @@ import (
 
 // Bounds of sessions. They keep an agent that opens sessions and forgets them from filling the memory.
 const (
-	idleSession  = 30 * time.Minute // without a message and without an open stream
-	longSession  = 24 * time.Hour
-	maxSessions  = 1000 // of one agent
-	maxChildren  = 128  // of these, sessions that have a process or a connection of their own
-	maxQuestions = 128  // of a server that the agent has not answered yet
-	maxTokens    = 1024 // progress tokens that may still be used
-	sweepEvery   = time.Minute
+	idleSession  = 30 * time.Minute // without a message and without an open stream, where the policy does not say
+	longSession  = 24 * time.Hour   // likewise
+	maxSessions  = 1000             // of one agent
+	maxChildren  = 128              // of these, sessions that have a process or a connection of their own
+	maxQuestions = 128              // of a server that the agent has not answered yet
+	maxTokens    = 1024             // progress tokens that may still be used
+	sweepEvery   = time.Minute      // or more often, where sessions last less
 	endTime      = 10 * time.Second // to take leave of the upstream
 )
 
@@ -371,8 +371,8 @@ func (s *session) idle(now time.Time) bool {
 	if s.id == "" {
 		return false // it is the process, which nothing could bring back to life
 	}
-	unused := len(s.calls) == 0 && s.streams.listening.Load() == 0 && now.Sub(s.used) > idleSession
-	return unused || now.Sub(s.born) > longSession
+	unused, all := s.p.policy.Load().lifetimes()
+	return len(s.calls) == 0 && s.streams.listening.Load() == 0 && now.Sub(s.used) > unused || now.Sub(s.born) > all
 }
 
 // idKey is the value of a JSON-RPC id or a progress token, whatever its spelling. Long ones are hashed.

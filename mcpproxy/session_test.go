@@ -271,6 +271,28 @@ func TestSessionsEndWithTime(t *testing.T) {
 	}
 }
 
+// TestSessionsLastAsLongAsThePolicySays shortens what has begun too.
+func TestSessionsLastAsLongAsThePolicySays(t *testing.T) {
+	bubble(t, func(w *world) {
+		t := w.t
+		idle, busy := w.session("alice", "2025-11-25"), w.session("alice", "2025-11-25")
+		w.proxy.SetPolicy(w.policy("r2", func(p *mcpproxy.Policy) { p.IdleSession, p.LongSession = 3*time.Second, 10*time.Second }))
+		for range 4 {
+			time.Sleep(2 * time.Second)
+			if status, got := busy.call(`{"jsonrpc":"2.0","id":1,"method":"ping"}`); status != 200 {
+				t.Fatalf("in use: got %d %s", status, got)
+			}
+		}
+		if status, got := idle.call(tool("9", "echo", "{}")); status != 404 {
+			t.Errorf("idle: got %d %s", status, got)
+		}
+		time.Sleep(5 * time.Second)
+		if status, got := busy.call(tool("9", "echo", "{}")); status != 404 {
+			t.Errorf("at its end: got %d %s", status, got)
+		}
+	})
+}
+
 func TestDeleteEndsASessionOnce(t *testing.T) {
 	bubble(t, func(w *world) {
 		t := w.t

@@ -89,12 +89,15 @@ func (t *sessions) each(f func(*session)) {
 
 // sweep ends sessions that nobody uses.
 func (p *Proxy) sweep() {
-	tick := time.NewTicker(sweepEvery)
-	defer tick.Stop()
 	for {
+		idle, long := p.policy.Load().lifetimes()
+		tick := time.NewTimer(max(min(sweepEvery, idle, long), time.Second))
 		select {
 		case <-p.ctx.Done():
+			tick.Stop()
 			return
+		case <-p.told:
+			tick.Stop()
 		case <-tick.C:
 			now := p.Clock()
 			p.Rounds.forget(now)
@@ -106,4 +109,16 @@ func (p *Proxy) sweep() {
 			})
 		}
 	}
+}
+
+// lifetimes returns how long a session lasts that nobody uses, and how long any does.
+func (p *Policy) lifetimes() (idle, long time.Duration) {
+	idle, long = p.IdleSession, p.LongSession
+	if idle <= 0 {
+		idle = idleSession
+	}
+	if long <= 0 {
+		long = longSession
+	}
+	return idle, long
 }

@@ -26,6 +26,7 @@ func (e *engine) compile(file *configs.File) (map[string]*server, *mcpproxy.Poli
 	next := map[string]*server{}
 	p := &mcpproxy.Policy{
 		Revision: configs.ShortRevision(file.Revision), Agents: map[string]mcpproxy.Principal{}, Limits: file.Limits,
+		IdleSession: file.Sessions.Idle, LongSession: file.Sessions.Lifetime,
 		Upstreams: map[string]*upstream.Server{},
 	}
 	for _, u := range file.Upstreams {
