@@ -8,6 +8,7 @@ import (
 	"iter"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -126,6 +127,18 @@ func (d *desk) Tools(_ context.Context, upstream string) ([]admin.Tool, error) {
 	return []admin.Tool{{Name: "t", Denied: map[string]string{"a": "X"}}}, d.note("tools %s", upstream)
 }
 
+func (d *desk) BeginLogin(_ context.Context, upstream, redirect string) (admin.Login, error) {
+	return admin.Login{Address: "https://a?b=c&d", Issuer: "i"}, d.note("login %s %s", upstream, redirect)
+}
+
+func (d *desk) FinishLogin(_ context.Context, upstream string, answer url.Values, by string) error {
+	return d.note("finish %s %s for %s", upstream, answer.Encode(), by)
+}
+
+func (d *desk) Logout(_ context.Context, upstream string, o admin.Order) error {
+	return d.note("logout %s for %s: %s", upstream, o.By, o.Reason)
+}
+
 func (d *desk) Definitions(_ context.Context, upstream string) ([]admin.Definition, error) {
 	return []admin.Definition{{ID: "t", Seen: `{"a":"<b>"}`}}, d.note("definitions %s", upstream)
 }
@@ -221,6 +234,16 @@ func TestClientIsTheAPIOnTheOtherSide(t *testing.T) {
 		"upstreams": {
 			func(c *admin.Client) (any, error) { return c.Upstreams(ctx) }, []admin.Upstream{{Name: "u", Pinned: 3, Failed: moment}}, "upstreams",
 		},
+		"login": {
+			func(c *admin.Client) (any, error) { return c.BeginLogin(ctx, "u/ v", "http://127.0.0.1:1/x") },
+			admin.Login{Address: "https://a?b=c&d", Issuer: "i"}, "login u/ v http://127.0.0.1:1/x",
+		},
+		"finish a login": {
+			func(c *admin.Client) (any, error) {
+				return nil, c.FinishLogin(ctx, "u", url.Values{"code": {"&"}, "state": {"s"}}, "me")
+			}, nil, "finish u code=%26&state=s for me",
+		},
+		"logout": {func(c *admin.Client) (any, error) { return nil, c.Logout(ctx, "u", order) }, nil, "logout u for me: because"},
 		"tools": {
 			func(c *admin.Client) (any, error) { return c.Tools(ctx, "u/ v") }, []admin.Tool{{Name: "t", Denied: map[string]string{"a": "X"}}}, "tools u/ v",
 		},

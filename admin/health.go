@@ -9,6 +9,7 @@ import (
 // Health tells how connections and upstreams do, and how much of their limits is used.
 type Health interface {
 	Upstreams
+	Logins
 	// Connections returns how the connections in force do, in the order of the configuration.
 	Connections(ctx context.Context) ([]Connection, error)
 	// Limits returns all limits in force, each once.

@@ -108,6 +108,7 @@ func handler(api API, log zerolog.Logger) http.Handler {
 	mux.HandleFunc("POST /v1/state/accept-rollback", h.acceptRollback)
 	h.health(mux)
 	h.upstreams(mux)
+	h.logins(mux)
 	h.results(mux)
 	return mux
 }

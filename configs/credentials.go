@@ -16,6 +16,9 @@ func credentials(all []*Upstream) *policy.Credentials {
 			for _, v := range u.Env {
 				yield(policy.Credential{Name: v.Name, Value: v.Value.Reveal(), Likely: secretive(v.Name)})
 			}
+			if a := u.OAuth; a != nil && a.Secret.Reveal() != "" {
+				yield(policy.Credential{Name: "client_secret", Value: a.Secret.Reveal(), Likely: true})
+			}
 			before := ""
 			for _, part := range u.Command {
 				yield(policy.Credential{Before: before, Value: part, Likely: secretive(before)})

@@ -122,6 +122,7 @@ type Upstream struct {
 	SSE      bool           // the server speaks the transport of 2024-11-05
 	Networks []netip.Prefix // that the host of URL may have an address in
 	Health   Health
+	OAuth    *OAuth   // nil: no tokens
 	Headers  []Header // in the order of the file, each name once, whatever its case
 }
 
@@ -140,7 +141,7 @@ type Header struct {
 }
 
 // Digest tells whether two upstreams are reached alike: it covers name, command, what confines it, environment, directory,
-// url, transport, networks, health and headers, with references resolved. It does not cover tasks, which concern policy and not the
+// url, transport, networks, health, tokens and headers, with references resolved. It does not cover tasks, which concern policy and not the
 // server. It is for comparing and not for showing: who sees it can try guesses of a short secret.
 func (u *Upstream) Digest() [sha256.Size]byte {
 	h := sha256.New()
@@ -157,6 +158,10 @@ func (u *Upstream) Digest() [sha256.Size]byte {
 	put(u.Name, u.Dir, u.URL, strconv.FormatBool(u.SSE))
 	put(u.Command...)
 	put("health", fmt.Sprint(u.Health))
+	if a := u.OAuth; a != nil {
+		put("oauth", fmt.Sprint(a.Login), a.Issuer, a.ClientID, a.Secret.Reveal())
+		put(a.Scopes...)
+	}
 	put("networks", fmt.Sprint(u.Networks))
 	put("confined", u.SHA256, fmt.Sprintf("%+v %+v", u.Sandbox, u.Rlimits))
 	for _, v := range u.Env {

@@ -74,7 +74,7 @@ func (c *compiler) health(path string, u *upstream, out *Upstream) {
 			at := path + ".health.timeout"
 			switch {
 			case u.URL.At.Line == 0:
-				c.report.fail(CodeConflict, t.At, at, "timeout is the time to connect to a url, and there is none", "remove timeout")
+				c.report.fail(CodeValue, t.At, at, "timeout is the time to connect to a url, and there is none", "remove timeout")
 			case t.Duration < 100*time.Millisecond || t.Duration > 5*time.Minute:
 				c.report.fail(CodeValue, t.At, at, "the time is not from 100ms to 5m", "")
 			}

@@ -101,6 +101,7 @@ type upstream struct {
 	Transport transport       `yaml:"transport" doc:"How a server with an http(s) url is spoken to: http, streamable HTTP, which is the default; or sse, the transport of 2024-11-05."`
 	Networks  []cidr          `yaml:"networks" doc:"Networks that the host of url may have an address in: 10.0.0.0/8. Public addresses, an address that stands in url, and loopback for localhost need none."`
 	Health    *health         `yaml:"health" doc:"When the server counts as failing."`
+	Auth      *upstreamAuth   `yaml:"auth" doc:"How Hopgate proves to the server who it is, by tokens of OAuth 2.1. Agents' own credentials are never passed on."`
 	Headers   []header        `yaml:"headers" doc:"Headers of every request to the server, such as its credentials."`
 	Tasks     []task          `yaml:"tasks" doc:"Types of work and the tools that do it. The first one that names a tool classifies it; the others are unclassified."`
 	Gates     policy.Settings `yaml:",inline" place:"upstream"`
@@ -109,7 +110,7 @@ type upstream struct {
 func (upstream) SchemaOneOf() []string { return []string{"command", "url"} }
 
 func (upstream) SchemaNeeds() map[string][]string {
-	return map[string][]string{"env": {"command"}, "dir": {"command"}, "sha256": {"command"}, "sandbox": {"command"}, "rlimits": {"command"}, "networks": {"url"}, "headers": {"url"}, "transport": {"url"}}
+	return map[string][]string{"env": {"command"}, "dir": {"command"}, "sha256": {"command"}, "sandbox": {"command"}, "rlimits": {"command"}, "networks": {"url"}, "auth": {"url"}, "headers": {"url"}, "transport": {"url"}}
 }
 
 // transport is how a server is spoken to whose url leaves that open. Nothing finds it out: what a server answers must not

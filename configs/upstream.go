@@ -19,6 +19,7 @@ func (c *compiler) upstream(u *upstream) {
 	c.headers(path, u, out)
 	c.contain(path, u, out)
 	c.health(path, u, out)
+	c.auth(path, u, out)
 	for _, v := range u.Env {
 		out.Env = append(out.Env, Variable{Name: string(v.Name), Value: v.Value, At: v.At})
 		c.literal(path+".env", string(v.Name), v.Value, v.At)

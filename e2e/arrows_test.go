@@ -35,6 +35,7 @@ var arrows = map[string][]string{
 
 	"mcpproxy/ingress":          {"mcpproxy/wire", "policy"},
 	"mcpproxy/upstream":         {"mcpproxy/upstream/sandbox", "mcpproxy/wire"},
+	"mcpproxy/upstream/oauth":   {"store"}, // tokens are state
 	"mcpproxy/upstream/sandbox": {},
 	"mcpproxy/bridge":           {"mcpproxy/upstream", "mcpproxy/wire"},
 	"mcpproxy":                  {"guardrails", "mcpproxy/bridge", "mcpproxy/ingress", "mcpproxy/upstream", "mcpproxy/wire", "policy", "quota", "store", "toolscope", "toolscope/pin", "trust"},

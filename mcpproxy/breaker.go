@@ -39,7 +39,7 @@ func shown(reason *policy.Reason, err error) upstream.Health {
 			return upstream.NothingShown
 		}
 		return upstream.Failed
-	case errors.Is(err, upstream.ErrUnreachable):
+	case errors.Is(err, upstream.ErrUnreachable), errors.Is(err, upstream.ErrCredential):
 		return upstream.Unreachable
 	case reason == reasonTimeout, errors.Is(err, upstream.ErrUnavailable), errors.Is(err, upstream.ErrUnknownOutcome), errors.Is(err, upstream.ErrProtocol):
 		return upstream.Failed

@@ -225,6 +225,8 @@ func (x *exchange) fail(life, ctx context.Context, err error) {
 		reason = reasonFailed // the next call has another session, or another child
 	case errors.As(err, &backoff):
 		reason, wait = reasonUnavailable, backoff.After
+	case errors.Is(err, upstream.ErrCredential):
+		reason = reasonCredential
 	case x.report.Unsent:
 		reason = reasonUnavailable
 	case ctx.Err() != nil:

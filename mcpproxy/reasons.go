@@ -86,6 +86,10 @@ var (
 		Code: "UPSTREAM_PAUSED", Answer: answerPaused,
 		Hint: "the upstream failed too often in a row, so its breaker is open; nothing was sent. See hopgate upstreams show NAME and health.breaker",
 	}
+	reasonCredential = &policy.Reason{
+		Code: "UPSTREAM_CREDENTIAL", Answer: answerUnavailable,
+		Hint: "there is no token to call the upstream with; see the log, and hopgate upstreams login NAME",
+	}
 	reasonTimeout = &policy.Reason{
 		Code: "UPSTREAM_TIMEOUT", Answer: answerTimeout, Hint: "the server was silent for longer than the connection's timeout, or had not answered after 12 times that",
 	}
@@ -99,7 +103,7 @@ var (
 		}, Hint: "the server answered a request of 2026-07-28 with an HTTP error; clients fall back to an earlier version by themselves",
 	}
 	reasonTurnedAway = &policy.Reason{
-		Code: "UPSTREAM_TURNED_AWAY", Answer: answerUnavailable, Hint: "the server refused our credentials with 401 or 403; see the headers of the upstream",
+		Code: "UPSTREAM_TURNED_AWAY", Answer: answerUnavailable, Hint: "the server refused our credentials with 401 or 403; see headers and auth of the upstream",
 	}
 	reasonBroken = &policy.Reason{
 		Code: "FAULT_AFTER_CALL", Answer: answerFailed, Hint: "the call went out, and then something of Hopgate's own broke; the log has the error under the same ref",
@@ -166,7 +170,7 @@ func Reasons() []*policy.Reason {
 	}
 	return append(
 		all,
-		reasonNoSession, reasonPaused, reasonSession, reasonForeign, reasonNotReady, reasonAgain, reasonVersion, reasonVersionHeader, reasonHeaders,
+		reasonNoSession, reasonPaused, reasonCredential, reasonSession, reasonForeign, reasonNotReady, reasonAgain, reasonVersion, reasonVersionHeader, reasonHeaders,
 		reasonMeta, reasonRemoved, reasonIDInUse, reasonUnasked, reasonCancel, reasonEvent, reasonNoStream, reasonNoEffect, reasonUnsolicited,
 		reasonCursor, reasonTask, reasonTaskForeign, reasonState, reasonStateOver, reasonCapability, reasonTurnedAway, reasonBroken,
 		reasonServerProtocol, reasonUnavailable, reasonTimeout, reasonFailed, reasonNotModern, reasonNobodyListens, reasonCancelled, reasonLargeResult, reasonSessions, reasonRecord, reasonNoUpstream,

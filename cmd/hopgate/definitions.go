@@ -30,6 +30,7 @@ func (d desk) Upstreams(context.Context) ([]admin.Upstream, error) {
 			Answered: a.Answered, Failed: a.Failed, Reason: a.Reason, Protocol: a.Protocol,
 		}
 		x.Address, x.Breaker = addressOf(u), d.breaker(u.Name)
+		x.Token = d.token(u)
 		if u.URL != "" {
 			x.Kind = "http"
 		}

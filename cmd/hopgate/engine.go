@@ -19,6 +19,7 @@ import (
 	"github.com/hopgate/hopgate/configs"
 	"github.com/hopgate/hopgate/guardrails"
 	"github.com/hopgate/hopgate/mcpproxy"
+	"github.com/hopgate/hopgate/mcpproxy/upstream/oauth"
 	"github.com/hopgate/hopgate/quota"
 	"github.com/hopgate/hopgate/store"
 	"github.com/hopgate/hopgate/toolscope"
@@ -39,6 +40,7 @@ type engine struct {
 	memory  mcpproxy.Memory
 	rounds  *mcpproxy.Rounds
 	sealKey []byte
+	tokens  *oauth.Book // nil where there is no state
 	health  *stats.Meter
 	watches *stats.Watch    // over upstreams
 	proxy   *mcpproxy.Proxy // nil where only the state is wanted
@@ -106,6 +108,9 @@ func (e *engine) remember() (err error) {
 		return err
 	}
 	if e.memory.Pins, err = toolscope.OpenPins(e.journal.State(), time.Now, e.definitions); err != nil {
+		return err
+	}
+	if err = e.openTokens(); err != nil {
 		return err
 	}
 	if err = e.memory.Said.Load(e.journal.State()); err != nil {

@@ -31,6 +31,9 @@ func TestMain(m *testing.M) {
 		"hold":     holdMain,
 		"ide":      ideMain,
 		"cert":     certMain,
+
+		"authserver": authServerMain,
+		"visit":      visitMain,
 	})
 }
 

@@ -9,6 +9,7 @@ import (
 	"github.com/hopgate/hopgate/configs"
 	"github.com/hopgate/hopgate/mcpproxy"
 	"github.com/hopgate/hopgate/mcpproxy/upstream"
+	"github.com/hopgate/hopgate/mcpproxy/upstream/oauth"
 	"github.com/hopgate/hopgate/mcpproxy/upstream/sandbox"
 	"github.com/hopgate/hopgate/mcpproxy/wire"
 )
@@ -17,6 +18,7 @@ import (
 // children and connections.
 type server struct {
 	*upstream.Server
+	client *oauth.Client // nil where the server wants no token
 	digest [32]byte
 	limits wire.Limits
 }
@@ -32,11 +34,10 @@ func (e *engine) compile(file *configs.File) (map[string]*server, *mcpproxy.Poli
 	for _, u := range file.Upstreams {
 		s := e.servers[u.Name]
 		if s == nil || s.digest != u.Digest() || s.limits != file.Limits {
-			made, err := upstream.New(e.upstream(u, file))
-			if err != nil {
+			var err error
+			if s, err = e.reach(u, file); err != nil {
 				return nil, nil, errors.Join(err, e.discard(next))
 			}
-			s = &server{made, u.Digest(), file.Limits}
 		}
 		next[u.Name] = s
 		p.Upstreams[u.Name] = s.Server
@@ -46,6 +47,32 @@ func (e *engine) compile(file *configs.File) (map[string]*server, *mcpproxy.Poli
 	}
 	p.Connections = mcpproxy.Ways(file.Connections)
 	return next, p, nil
+}
+
+// reach makes an upstream that is reached as the configuration says.
+func (e *engine) reach(u *configs.Upstream, file *configs.File) (*server, error) {
+	client, err := e.client(u)
+	if err != nil {
+		return nil, err
+	}
+	c := e.upstream(u, file)
+	if client != nil {
+		c.Tokens = client
+	}
+	made, err := upstream.New(c)
+	if err != nil {
+		return nil, err
+	}
+	return &server{made, client, u.Digest(), file.Limits}, nil
+}
+
+// Close ends what the upstream has open, and waits for it.
+func (s *server) Close() error {
+	err := s.Server.Close()
+	if s.client != nil {
+		s.client.Close()
+	}
+	return err
 }
 
 func (e *engine) upstream(u *configs.Upstream, file *configs.File) upstream.Config {

@@ -16,8 +16,8 @@ import (
 )
 
 func (a *app) upstreams() *cobra.Command {
-	c := &cobra.Command{Use: "upstreams", Short: "Show upstreams, and decide on definitions that have changed", Args: noArgs, RunE: needsCommand}
-	c.AddCommand(a.upstreamsList(), a.upstreamsShow(), a.upstreamsTools(), a.upstreamsDiff(), a.upstreamsAccept())
+	c := &cobra.Command{Use: "upstreams", Short: "Show upstreams, log in there, and decide on definitions that have changed", Args: noArgs, RunE: needsCommand}
+	c.AddCommand(a.upstreamsList(), a.upstreamsShow(), a.upstreamsTools(), a.upstreamsDiff(), a.upstreamsAccept(), a.upstreamsLogin(), a.upstreamsLogout())
 	return c
 }
 
@@ -109,6 +109,7 @@ func (a *app) showUpstream(u *admin.Upstream, definitions []admin.Definition) {
 		{"last answer", when(u.Answered, "-")},
 		{"last failure", when(u.Failed, "-")},
 		{"protocol", dash(u.Protocol)},
+		{"token", tokenOf(u)},
 		{"pin", fmt.Sprintf("%s, %d pinned, %d withheld", u.Pin, u.Pinned, u.Withheld)},
 		{"agents", dash(strings.Join(u.Agents, ", "))},
 	}
@@ -130,6 +131,24 @@ func (a *app) showUpstream(u *admin.Upstream, definitions []admin.Definition) {
 		fmt.Fprintln(a.out)
 		table(a.out, rows)
 	}
+}
+
+// tokenOf says whether there is a token to call an upstream with.
+func tokenOf(u *admin.Upstream) string {
+	t := u.Token
+	switch {
+	case t == nil:
+		return "-"
+	case t.Got.IsZero() && t.Renewable:
+		return "none yet"
+	case t.Got.IsZero():
+		return "none: hopgate upstreams login " + u.Name
+	}
+	text := "of " + visible(t.Issuer) + ", got " + when(t.Got, "-") + ", expires " + when(t.Expires, "unknown")
+	if t.Renewable {
+		text += ", renewed by itself"
+	}
+	return text
 }
 
 // pinnedState is the condition of a definition that is relied on.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 	"strings"
 	"syscall"
 )
@@ -28,6 +29,24 @@ func (c *Config) dialer(host string) DialFunc {
 	r := &reach{host: host, listed: c.Networks}
 	d := net.Dialer{ControlContext: r.check}
 	return d.DialContext
+}
+
+// Dialer opens TCP connections to public addresses, and to those in the networks; to others only of the hosts that somebody has
+// written into the configuration, as Config does for the host of its URL. What a server names, as OAuth's metadata do, is not
+// written there: neither an address nor localhost counts then.
+func Dialer(networks []netip.Prefix, written ...string) DialFunc {
+	return func(ctx context.Context, network, addr string) (net.Conn, error) {
+		host, _, err := net.SplitHostPort(addr)
+		if err != nil {
+			return nil, fmt.Errorf("%w: it cannot be read", ErrAddress)
+		}
+		r := &reach{listed: networks}
+		if slices.Contains(written, host) {
+			r.host = host
+		}
+		d := net.Dialer{ControlContext: r.check}
+		return d.DialContext(ctx, network, addr)
+	}
 }
 
 func (r *reach) check(_ context.Context, _, addr string, _ syscall.RawConn) error {

@@ -22,6 +22,9 @@ type answer struct {
 	modern   bool
 	starts   bool // the request is initialize
 
+	token   string // that the request was sent with; empty for none
+	request []byte // to be sent once more with another token; nil where there is none
+
 	begun bool
 	buf   *buffer      // what Incoming refers to, where that is no event
 	ev    *eventReader // nil where the answer is not a stream
@@ -66,12 +69,18 @@ func (a *answer) next(ctx context.Context) (final bool, err error) {
 			return false, err
 		}
 		a.begun = true
+		if err := a.link.askAgain(ctx, &a.x, a.request, a.token); err != nil {
+			return false, err
+		}
+		a.request = nil
 	}
 	h := &a.x.head
 	switch {
 	case a.ev != nil:
 	case h.status == http.StatusNotFound && a.session != "" && !a.modern:
 		return false, a.link.refused(h.status, a.session)
+	case h.status == http.StatusUnauthorized && a.token != "":
+		return false, a.odd() // what it says is for us, and not for the agent
 	case h.status >= http.StatusBadRequest && h.media == mediaJSON:
 		return true, a.problem(ctx)
 	case h.status != http.StatusOK || h.media != mediaJSON && h.media != mediaEvents:

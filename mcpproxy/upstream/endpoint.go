@@ -26,6 +26,7 @@ type endpoint struct {
 	fixed  string // headers that every request has
 	limits wire.Limits
 	counts *counts
+	tokens Tokens // nil for none
 
 	mu     sync.Mutex // guards what follows; taken after the mutex of no link
 	links  map[*httpLink]struct{}
@@ -57,6 +58,9 @@ func newEndpoint(c *Config, n *counts) (*endpoint, error) {
 	if err != nil {
 		return nil, err
 	}
+	if c.Tokens != nil && c.Header.Get("Authorization") != "" {
+		return nil, errors.New("there are tokens, and a header Authorization beside them")
+	}
 	p := &pool{
 		addr: u.Host, dial: c.dialer(u.Hostname()), dialing: c.Timeouts.Dial, keep: c.Timeouts.Idle, maxIdle: c.MaxIdle, clock: c.Clock,
 		all: map[*conn]struct{}{},
@@ -70,7 +74,7 @@ func newEndpoint(c *Config, n *counts) (*endpoint, error) {
 	}
 	p.addr = net.JoinHostPort(u.Hostname(), port)
 	return &endpoint{
-		pool: p, target: u.RequestURI(), fixed: fixed, limits: c.Limits, counts: n, links: map[*httpLink]struct{}{},
+		pool: p, target: u.RequestURI(), fixed: fixed, limits: c.Limits, counts: n, tokens: c.Tokens, links: map[*httpLink]struct{}{},
 	}, nil
 }
 
@@ -133,7 +137,7 @@ func (e *endpoint) close() {
 
 // state is what a request says of the session that it belongs to. Empty parts are left out; without a target the request
 // goes to the configured one.
-type state struct{ target, protocol, session, lastEvent string }
+type state struct{ target, token, protocol, session, lastEvent string }
 
 // begin writes the head of a request but for its end.
 func (e *endpoint) begin(b []byte, method, accept string, s state) []byte {
@@ -141,6 +145,7 @@ func (e *endpoint) begin(b []byte, method, accept string, s state) []byte {
 	b = append(b, ' ')
 	b = append(b, cmp.Or(s.target, e.target)...)
 	b = append(b, e.fixed...)
+	b = bearer(b, s.token)
 	b = header(b, "Accept", accept)
 	b = header(b, "MCP-Protocol-Version", s.protocol)
 	b = header(b, "Mcp-Session-Id", s.session)

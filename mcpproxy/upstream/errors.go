@@ -17,6 +17,8 @@ var (
 	ErrUnavailable = errors.New("upstream is not available")
 	// ErrUnreachable says of an ErrUnavailable that no connection could be made.
 	ErrUnreachable = errors.New("no connection could be made")
+	// ErrCredential says of an ErrUnavailable that there is no token to call with.
+	ErrCredential = errors.New("there is no credential for the upstream")
 	// ErrSessionEnded says that the session or the child is gone. Another Link is needed.
 	ErrSessionEnded = errors.New("upstream session has ended")
 	// ErrUnknownOutcome says that the message was sent and no answer came. It may have been acted upon.

@@ -1,6 +1,7 @@
 package upstream
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"net/http"
@@ -25,6 +26,9 @@ type httpLink struct {
 
 func (l *httpLink) Send(ctx context.Context, out *Outgoing) (Stream, error) {
 	s, err := l.state(out)
+	if err == nil {
+		s.token, err = l.token(ctx)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -34,9 +38,12 @@ func (l *httpLink) Send(ctx context.Context, out *Outgoing) (Stream, error) {
 		return nil, err
 	}
 	if out.Frame.Kind != wire.KindRequest {
-		return nil, l.deliver(ctx, buf.b, s.session)
+		return nil, l.deliver(ctx, buf.b, s)
 	}
 	a := newAnswer(l, out, s.session)
+	if s.token != "" {
+		a.token, a.request = s.token, bytes.Clone(buf.b)
+	}
 	if err := a.x.send(ctx, buf.b); err != nil {
 		a.Close()
 		return nil, err
@@ -66,19 +73,16 @@ func (l *httpLink) state(out *Outgoing) (state, error) {
 }
 
 // deliver sends what has no answer and waits until the server has taken it.
-func (l *httpLink) deliver(ctx context.Context, request []byte, session string) error {
+func (l *httpLink) deliver(ctx context.Context, request []byte, s state) error {
 	x := exchange{pool: l.pool}
 	defer x.finish()
-	if err := x.send(ctx, request); err != nil {
-		return err
-	}
-	if err := x.receive(ctx); err != nil {
+	if err := l.ask(ctx, &x, request, s.token); err != nil {
 		return err
 	}
 	if x.head.status >= 200 && x.head.status < 300 { // 202 by the protocol; others mean it no differently
 		return nil
 	}
-	return l.refused(x.head.status, session)
+	return l.refused(x.head.status, s.session)
 }
 
 // refused says what a status means for which there is no answer.
@@ -126,6 +130,10 @@ func (l *httpLink) Close(ctx context.Context) error {
 	if ended || s.session == "" {
 		return nil
 	}
+	var err error
+	if s.token, err = l.token(ctx); err != nil {
+		return err
+	}
 	request := append(l.begin(nil, http.MethodDelete, "*/*", s), "\r\n"...)
 	x := exchange{pool: l.pool}
 	defer x.finish()
@@ -144,12 +152,12 @@ func (l *httpLink) Close(ctx context.Context) error {
 }
 
 // get writes the request for a stream that belongs to no request, or for the rest of one that broke off.
-func (l *httpLink) get(lastEvent string) (request []byte, session string, err error) {
+func (l *httpLink) get(lastEvent, token string) (request []byte, session string, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.ended {
 		return nil, "", ErrSessionEnded
 	}
-	s := state{protocol: l.protocol, session: l.session, lastEvent: lastEvent}
+	s := state{protocol: l.protocol, session: l.session, lastEvent: lastEvent, token: token}
 	return append(l.begin(nil, http.MethodGet, "text/event-stream", s), "\r\n"...), s.session, nil
 }

@@ -60,14 +60,15 @@ func (s *listener) open(ctx context.Context) error {
 
 // reopen sends a GET for a stream and makes ev read it. Where it returns an error there is no connection.
 func (l *httpLink) reopen(ctx context.Context, x *exchange, ev *eventReader, lastEvent string) error {
-	request, session, err := l.get(lastEvent)
+	token, err := l.token(ctx)
 	if err != nil {
 		return err
 	}
-	if err := x.send(ctx, request); err != nil {
+	request, session, err := l.get(lastEvent, token)
+	if err != nil {
 		return err
 	}
-	if err := x.receive(ctx); err != nil {
+	if err := l.ask(ctx, x, request, token); err != nil {
 		return err
 	}
 	switch h := &x.head; {

@@ -62,15 +62,9 @@ func newFar(c *Config, n *counts) (*far, error) {
 func (f *far) open(ctx context.Context, stateless bool, _ string) (Link, error) {
 	dialing, cancel := context.WithTimeout(ctx, f.Timeouts.Dial)
 	defer cancel()
-	var l line
-	var err error
-	if f.ws {
-		l, err = f.dialWS(dialing)
-	} else {
-		l, err = f.openFeed(dialing)
-	}
+	l, err := f.connect(dialing)
 	if err != nil {
-		if ctx.Err() == nil {
+		if ctx.Err() == nil && !errors.Is(err, ErrCredential) {
 			err = fmt.Errorf("%w: %w", ErrUnreachable, err)
 		}
 		return nil, because(ctx, ErrUnavailable, err)
@@ -88,6 +82,28 @@ func (f *far) open(ctx context.Context, stateless bool, _ string) (Link, error) 
 	f.live[r] = struct{}{}
 	go r.run()
 	return r, nil
+}
+
+// connect opens a connection, and once more with another token where the server wants one.
+func (f *far) connect(ctx context.Context) (l line, err error) {
+	for tried := ""; ; {
+		token, failed := f.token(ctx)
+		switch {
+		case failed != nil:
+			return nil, failed
+		case tried != "" && token == tried:
+			return nil, err
+		case f.ws:
+			l, err = f.dialWS(ctx, token)
+		default:
+			l, err = f.openFeed(ctx, token)
+		}
+		if status, ok := errors.AsType[*StatusError](err); !ok || status.Code != http.StatusUnauthorized || token == "" || tried != "" {
+			return l, err
+		}
+		tried = token
+		f.tokens.Refused(token)
+	}
 }
 
 func (f *far) close() {
@@ -195,9 +211,9 @@ const errNoEndpoint = violation("the stream does not begin with the address to p
 const errElsewhere = violation("the address to post to is not of the server's origin")
 
 // openFeed opens the stream and waits for the address. ctx bounds that alone.
-func (f *far) openFeed(ctx context.Context) (line, error) {
+func (f *far) openFeed(ctx context.Context, token string) (line, error) {
 	l := &feed{server: f, x: exchange{pool: f.pool}}
-	if err := l.x.send(ctx, append(f.begin(nil, http.MethodGet, "text/event-stream", state{}), "\r\n"...)); err != nil {
+	if err := l.x.send(ctx, append(f.begin(nil, http.MethodGet, "text/event-stream", state{token: token}), "\r\n"...)); err != nil {
 		return nil, err
 	}
 	if err := l.x.receive(ctx); err != nil {
@@ -264,17 +280,17 @@ func portOf(u *url.URL) string {
 func (l *feed) put(ctx context.Context, raw []byte) error {
 	buf := newBuffer()
 	defer buf.free()
-	var err error
-	buf.b, err = l.server.post(buf.b, &Outgoing{Frame: &wire.Frame{Raw: raw}}, state{target: l.target})
+	token, err := l.server.token(ctx)
+	if err != nil {
+		return err
+	}
+	buf.b, err = l.server.post(buf.b, &Outgoing{Frame: &wire.Frame{Raw: raw}}, state{target: l.target, token: token})
 	if err != nil {
 		return err
 	}
 	x := exchange{pool: l.server.pool}
 	defer x.finish()
-	if err := x.send(ctx, buf.b); err != nil {
-		return err
-	}
-	if err := x.receive(ctx); err != nil {
+	if err := l.server.ask(ctx, &x, buf.b, token); err != nil {
 		return err
 	}
 	if code := x.head.status; code < 200 || code > 299 {

@@ -34,6 +34,7 @@ type Config struct {
 
 	URL      string         // of HTTP or, with the scheme ws or wss, of a WebSocket; without user and fragment
 	SSE      bool           // the server speaks the transport of 2024-11-05, and no streamable HTTP
+	Tokens   Tokens         // by which the server knows us; nil for none. Then Header has no Authorization
 	Header   http.Header    // sent with every request; credentials are resolved already, and never logged
 	Roots    *x509.CertPool // authorities that certify the server; nil: those of the system
 	MaxIdle  int            // connections that wait for the next call; 0: 16

@@ -36,10 +36,13 @@ type socket struct {
 }
 
 // dialWS opens a WebSocket. ctx bounds that alone. A server need not name the subprotocol, as long as it names no other.
-func (f *far) dialWS(ctx context.Context) (line, error) {
+func (f *far) dialWS(ctx context.Context, token string) (line, error) {
 	header := f.Header.Clone()
 	if header == nil {
 		header = http.Header{}
+	}
+	if token != "" {
+		header.Set("Authorization", "Bearer "+token)
 	}
 	if header.Get("User-Agent") == "" {
 		header.Set("User-Agent", "hopgate")
