@@ -53,7 +53,7 @@ func (s *scan) verdict(g *gate, c *policy.Call, f *wire.Frame, way policy.Direct
 	case !g.fits(c, f, edits):
 		return s.refuse(why, "cutting it out breaks the tool's output schema: ", acts), nil
 	}
-	v.Rewrite, v.Reason, v.Detail, v.At = edits, refused.Reason, refused.Detail, refused.At
+	v.Rewrite, v.Blames, v.Reason, v.Detail, v.At = edits, true, refused.Reason, refused.Detail, refused.At
 	v.Durable = t.kept
 	return v, nil
 }

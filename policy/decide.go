@@ -47,6 +47,7 @@ type Verdict struct {
 	Answer  []byte        // the result to give the agent, where the gate has it: the message is not sent then; nil for none
 	Durable bool          // what the gate keeps of the message must not be lost once it has gone on: the record comes first
 
+	Blames bool // what Rewrite cuts out speaks against the sender, by the severity of Reason
 	// Findings are for the record, besides the answer: what a gate saw and let pass, or cut out. Gate is filled in.
 	Findings []Finding
 }
@@ -91,9 +92,13 @@ type Outcome struct {
 	Facts    Facts
 	Answer   []byte // the result that a gate has for the call, which is not sent then; nil for none
 	Durable  bool   // the message goes on when its record is durable, and not before
+	Cut      Cut    // what was cut out and speaks against whoever has sent it
 	Lapsed   bool   // refused is what was granted until a short while ago: that says nothing about the agent
 	Fault    error  // for the log; neither the agent nor the record sees it
 }
+
+// Cut is for which reasons something was cut out that speaks against the sender, the worst of each; nil for none.
+type Cut struct{ Message, Result *Reason }
 
 // Finding is what a gate would have refused, or saw and let pass.
 type Finding struct {
@@ -217,12 +222,27 @@ func (o *Outcome) apply(g *Named, v Verdict, err error, c *Call) (*Call, error) 
 	case len(v.Rewrite) == 0:
 		return c, nil
 	}
-	return rewrite(c, v.Rewrite)
+	next, err := rewrite(c, v.Rewrite)
+	if err == nil && v.Blames {
+		o.Cut.add(c.Frame.Kind == wire.KindResult || c.Frame.Kind == wire.KindError, v.Reason)
+	}
+	return next, err
+}
+
+// add keeps the worst.
+func (c *Cut) add(result bool, r *Reason) {
+	worst := &c.Message
+	if result {
+		worst = &c.Result
+	}
+	if *worst == nil || r != nil && r.Severity > (*worst).Severity {
+		*worst = r
+	}
 }
 
 // become makes the outcome a refusal and keeps the findings and the facts.
 func (o *Outcome) become(refusal Outcome) {
-	refusal.Findings, refusal.Facts, refusal.Durable = o.Findings, o.Facts, o.Durable
+	refusal.Findings, refusal.Facts, refusal.Durable, refusal.Cut = o.Findings, o.Facts, o.Durable, o.Cut
 	*o = refusal
 }
 

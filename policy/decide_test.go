@@ -308,3 +308,54 @@ func TestFindingsOfAVerdictAreOnRecordWhateverItAnswers(t *testing.T) {
 		t.Error("the findings of a gate that failed are taken for true")
 	}
 }
+
+// TestWhatIsCutOutIsToldOfItsSender cuts out of a message and of its result, for several reasons.
+func TestWhatIsCutOutIsToldOfItsSender(t *testing.T) {
+	mild, bad := &policy.Reason{Code: "MILD", Severity: policy.Low}, &policy.Reason{Code: "BAD", Severity: policy.High}
+	because := func(r *policy.Reason, at, with string) gate {
+		g := redact(at, with)
+		check, screen := g.check, g.screen
+		g.check = func(ctx context.Context, c *policy.Call) (policy.Verdict, error) {
+			v, err := check(ctx, c)
+			v.Blames, v.Reason = true, r
+			return v, err
+		}
+		g.screen = func(ctx context.Context, c *policy.Call, f *wire.Frame) (policy.Verdict, error) {
+			v, err := screen(ctx, c, f)
+			v.Blames, v.Reason = true, r
+			return v, err
+		}
+		return g
+	}
+	result := `{"jsonrpc":"2.0","id":1,"result":{"content":[{"type":"text","text":"one"}]}}`
+	cases := map[string]struct {
+		gates   []policy.Gate
+		observe bool
+		want    policy.Cut
+	}{
+		"the message":         {[]policy.Gate{because(bad, "secret", "gone")}, false, policy.Cut{Message: bad}},
+		"the result":          {[]policy.Gate{because(bad, "one", "two")}, false, policy.Cut{Result: bad}},
+		"the worst counts":    {[]policy.Gate{because(mild, "secret", "more"), because(bad, "more", "gone"), because(mild, "one", "two")}, false, policy.Cut{Message: bad, Result: mild}},
+		"nothing is cut out":  {[]policy.Gate{because(bad, "other", "gone")}, false, policy.Cut{}},
+		"nobody is to blame":  {[]policy.Gate{redact("secret", "gone")}, false, policy.Cut{}},
+		"it is only observed": {[]policy.Gate{because(bad, "secret", "gone")}, true, policy.Cut{}},
+		"and refused later on": {[]policy.Gate{because(bad, "secret", "gone"), gate{check: func(context.Context, *policy.Call) (policy.Verdict, error) {
+			return policy.Refuse(mild, policy.Pos{}, ""), nil
+		}}}, false, policy.Cut{Message: bad}},
+	}
+	for name, x := range cases {
+		t.Run(name, func(t *testing.T) {
+			call := newCall(t, x.gates...)
+			for i := range call.Connection.Gates {
+				call.Connection.Gates[i].Observe = x.observe
+			}
+			send, out, _ := policy.Decide(t.Context(), call)
+			if out.Allowed {
+				_, out = policy.Review(t.Context(), send, frame(t, result), out)
+			}
+			if out.Cut != x.want {
+				t.Errorf("got %+v, want %+v", out.Cut, x.want)
+			}
+		})
+	}
+}

@@ -26,6 +26,7 @@ func (e *event) none() bool { return !e.good && !e.bad && e.severity == policy.I
 const (
 	codeFailed      = "CALL_FAILED"       // of an agent: an error that it has caused; of an upstream: no usable answer
 	codeWithheld    = "RESULT_REFUSED"    // what an upstream sent was not let through
+	codeCut         = "CONTENT_CUT_OUT"   // a guardrail has cut a secret or injected instructions out of what a party sent
 	codeAdjusted    = "OPERATOR_ADJUSTED" // these three: by an operator
 	codeQuarantined = "OPERATOR_QUARANTINED"
 	codeReleased    = "OPERATOR_RELEASED"
@@ -58,10 +59,25 @@ func attribute(c *policy.Call, o *policy.Outcome, r *policy.Report, classes *Cla
 		return blame{upstream: violation(o.Reason)}
 	case r == nil:
 		return blame{agent: violation(o.Reason)}
-	case c.Direction == policy.ToAgent:
-		return blame{}
 	}
-	return sent(c, o, r, classes)
+	var b blame
+	if c.Direction == policy.ToUpstream {
+		b = sent(c, o, r, classes)
+		b.agent.cut(o.Cut.Message)
+		b.upstream.cut(o.Cut.Result)
+		return b
+	}
+	b.upstream.cut(o.Cut.Message)
+	b.agent.cut(o.Cut.Result)
+	return b
+}
+
+// cut counts what was cut out of what a party has sent and would have been a violation of weight: a low one, because the
+// policy asks no more than that it does not pass, and once in an hour. What is worse already stays.
+func (e *event) cut(r *policy.Reason) {
+	if r != nil && r.Severity > policy.Low && (e.good || e.none()) {
+		*e = event{severity: policy.Low, code: codeCut, hammering: true}
+	}
 }
 
 // violation is a refusal. One that ends by itself and still says something about the party is hammering.

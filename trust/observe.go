@@ -15,6 +15,8 @@ const (
 //     and spend are of that kind; to go on hammering is not, and counts once in an hour.
 //   - A call that does work and succeeds counts for the agent and for the upstream, in the class of its task type.
 //   - No usable answer, an internal error, and a result that is refused count against the upstream alone.
+//   - What a guardrail cuts out and would have refused as a violation of medium severity or more is a low one of whoever sent
+//     it, once in an hour. Such a call earns nothing. What is cut out by a milder reason, such as personal data, says nothing.
 //   - An error that says the request was wrong is a failure of the agent. A tool's own error, and any other, is one only
 //     where the upstream is known to work; it never counts against the upstream, because agents cause it at will.
 //   - A critical violation puts an agent into quarantine. An upstream it does not: else an agent that makes an upstream

@@ -48,6 +48,22 @@ func TestWhomAnOutcomeCountsAgainst(t *testing.T) {
 		"our own fault":         {outcome: policy.Outcome{Reason: policy.ReasonFault, Fault: errors.New("x")}},
 		"not recorded":          {outcome: policy.Outcome{Reason: refusal(policy.Info), Fault: errors.New("x")}, report: report(policy.StatusFailed, 0)},
 		"observed only":         {outcome: policy.Outcome{Allowed: true, Findings: []policy.Finding{{Reason: refusal(policy.High)}}}},
+		"a secret cut out":      {outcome: policy.Outcome{Allowed: true, Cut: policy.Cut{Message: refusal(policy.High)}}, report: report(policy.StatusOK, 0), agent: -1, upstream: 1},
+		"an injection cut out":  {outcome: policy.Outcome{Allowed: true, Cut: policy.Cut{Result: refusal(policy.High)}}, report: report(policy.StatusOK, 0), agent: 1, upstream: -1},
+		"personal data cut out": {outcome: policy.Outcome{Allowed: true, Cut: policy.Cut{Message: refusal(policy.Low), Result: refusal(policy.Info)}}, report: report(policy.StatusOK, 0), agent: 1, upstream: 1},
+		"cut out of a question": {
+			change:  func(c *policy.Call) { c.Direction = policy.ToAgent },
+			outcome: policy.Outcome{Allowed: true, Cut: policy.Cut{Message: refusal(policy.Medium)}}, report: report(policy.StatusOK, 0), upstream: -1,
+		},
+		"cut out of what the agent answers": {
+			change:  func(c *policy.Call) { c.Direction = policy.ToAgent },
+			outcome: policy.Outcome{Allowed: true, Cut: policy.Cut{Result: refusal(policy.High)}}, report: report(policy.StatusOK, 0), agent: -1,
+		},
+		"cut out, and not answered": {outcome: func() policy.Outcome {
+			o := refused(refusal(policy.Info))
+			o.Cut.Message = refusal(policy.High)
+			return o
+		}(), report: report(policy.StatusFailed, 0), agent: -1, upstream: -1},
 		"what an upstream asks": {change: func(c *policy.Call) { c.Direction = policy.ToAgent }, outcome: refused(refusal(policy.Medium)), upstream: -1},
 		"an innocent question":  {change: func(c *policy.Call) { c.Direction = policy.ToAgent }, outcome: refused(refusal(policy.Info))},
 	}
@@ -100,6 +116,25 @@ func TestAToolErrorIsNotTheAgentsFaultWhereTheUpstreamIsIll(t *testing.T) {
 	w.fail("write", 5)
 	if got := w.score(); got >= before {
 		t.Errorf("wrong requests leave the agent at %d", got)
+	}
+}
+
+func TestWhatIsCutOutCountsOnceInAnHour(t *testing.T) {
+	w := newWorld(t)
+	out := policy.Outcome{Allowed: true, Cut: policy.Cut{Message: refusal(policy.High)}}
+	observe := func() int {
+		w.Observe(w.call("write"), &out, &policy.Report{Status: policy.StatusOK})
+		return w.score()
+	}
+	first := observe()
+	for range 100 {
+		if got := observe(); got != first {
+			t.Fatalf("it counts again: %d after %d", got, first)
+		}
+	}
+	w.pass(time.Hour)
+	if got := observe(); got >= first {
+		t.Errorf("an hour later: %d after %d", got, first)
 	}
 }
 
