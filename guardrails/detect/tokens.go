@@ -48,6 +48,18 @@ func cloudTokens() []token {
 		{name: "exoscale-key", pattern: `EXO[0-9a-f]{24}\b`},
 		{name: "upcloud-token", pattern: `ucat_[0-9A-Z]{26}`},
 		{name: "infomaniak-token", pattern: `ik_[0-9A-Za-z_-]{40,}`, floor: 35},
+		{name: "aws-session-token", pattern: `(?:FwoGZXIvYXdz|IQoJb3JpZ2lu)[0-9A-Za-z+/]{80,}={0,2}`},
+		{name: "azure-storage-key", pattern: `[0-9A-Za-z+/]{76}\+ASt[0-9A-Za-z+/]{6}==`, back: 76, anchor: "+ASt", floor: 40},
+		{name: "azure-cosmos-key", pattern: `[0-9A-Za-z+/]{76}ACDb[0-9A-Za-z+/]{6}==`, back: 76, anchor: "ACDb", floor: 40},
+		{name: "azure-function-key", pattern: `[0-9A-Za-z_-]{44}AzFu[0-9A-Za-z_-]{4,6}==`, back: 44, anchor: "AzFu", floor: 40},
+		{name: "azure-cache-key", pattern: `[0-9A-Za-z]{33}AzCa[0-9A-Za-z]{6}=`, back: 33, anchor: "AzCa", floor: 35},
+		{name: "azure-search-key", pattern: `[0-9A-Za-z]{42}AzSe[0-9A-Za-z]{6}\b`, back: 42, anchor: "AzSe", floor: 40},
+		{name: "azure-model-key", pattern: `[0-9A-Za-z]{52}JQQJ9[9DH][0-9A-Za-z]{18,26}\b`, back: 52, anchor: "JQQJ9", floor: 40},
+		{name: "gcp-storage-key", pattern: `GOOG(?:1E[0-9A-Z]{55}|[0-9A-Z]{20})\b`, floor: 30},
+		{name: "digitalocean-spaces-key", pattern: `DO00[0-9A-Z]{16,18}\b`, floor: 30},
+		{name: "volcengine-key", pattern: `AKLT[0-9A-Za-z]{40,}`, floor: 35},
+		{name: "baidu-key", pattern: `bce-v3/ALTAK-[0-9A-Za-z]{21}/[0-9a-f]{40}\b`},
+		{name: "cloudflare-token", pattern: `cf(?:ut|at|k)_[0-9A-Za-z]{40,}`, floor: 35},
 	}
 }
 
@@ -115,6 +127,17 @@ func codeTokens() []token {
 		{name: "ngrok-token", pattern: `ngrok_[0-9A-Za-z_]{30,}`, floor: 35},
 		{name: "defined-networking-token", pattern: `dnkey-[0-9A-Z]{26}-[0-9A-Z]{52}`},
 		{name: "settlemint-token", pattern: `sm_(?:aat|pat|sat)_[0-9A-Za-z]{16}`},
+		{name: "deno-token", pattern: `dd[pow]_[0-9A-Za-z]{36}\b`, floor: 30},
+		{name: "netbird-token", pattern: `nb[ps]_[0-9A-Za-z]{36}\b`, floor: 30},
+		{name: "socket-token", pattern: `sktsec_[0-9A-Za-z_-]{30,}`},
+		{name: "chromatic-token", pattern: `chpt_[0-9a-z]{12,}\b`},
+		{name: "infisical-token", pattern: `st\.[0-9a-f-]{24,36}\.[0-9a-f]{32}\.[0-9a-f]{32}\b`},
+		{name: "confluent-secret", pattern: `cflt[0-9A-Za-z+/]{60}`, floor: 40},
+		{name: "dbt-token", pattern: `dbt[cu]_[0-9A-Za-z_-]{30,}`, floor: 30},
+		{name: "inngest-key", pattern: `signkey-(?:prod|test|branch)-[0-9a-f]{32,}`},
+		{name: "trigger-key", pattern: `tr_(?:prod|stg|dev|pat)_[0-9A-Za-z]{20,}`},
+		{name: "paseto", pattern: `v[1-4]\.(?:local|public)\.[0-9A-Za-z_-]{40,}`},
+		{name: "macaroon", pattern: `MDA[xy][0-9A-Za-z_-]{60,}`, floor: 40},
 	}
 }
 
@@ -144,6 +167,19 @@ func modelTokens() []token {
 		{name: "kagi-token", pattern: `kagi_[0-9A-Za-z_-]{40,}`},
 		{name: "pinecone-key", pattern: `pcsk_[0-9A-Za-z_]{40,}`},
 		{name: "mistral-agent-key", pattern: `ms-[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}`},
+		{name: "underscore-key", pattern: `(?:test|live)?sk_[0-9A-Za-z_-]{36,}`, floor: 43},
+		{name: "jina-key", pattern: `jina_[0-9A-Za-z]{40,}`, floor: 35},
+		{name: "voyage-key", pattern: `pa-[0-9A-Za-z_-]{43}\b`, floor: 43},
+		{name: "nomic-key", pattern: `nk-[0-9A-Za-z_-]{43}\b`, floor: 43},
+		{name: "langfuse-key", pattern: `[sp]k-lf-[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}`},
+		{name: "helicone-key", pattern: `[sp]k-helicone-[0-9a-z-]{20,}`},
+		{name: "llamacloud-key", pattern: `llx-[0-9A-Za-z]{40,}`, floor: 35},
+		{name: "firecrawl-key", pattern: `fc-[0-9a-f]{32}\b`, floor: 30},
+		{name: "browserbase-key", pattern: `bb_live_[0-9A-Za-z_-]{20,}`},
+		{name: "e2b-key", pattern: `e2b_[0-9a-f]{40}\b`},
+		{name: "mem0-key", pattern: `m0-[0-9A-Za-z]{40}\b`, floor: 35},
+		{name: "zep-key", pattern: `z_1dWlkIjoi[0-9A-Za-z_.-]{40,}`},
+		{name: "lambda-cloud-key", pattern: `secret_[0-9a-z_]+_[0-9a-f]{32}\.[0-9A-Za-z]{32}\b`},
 	}
 }
 
@@ -152,9 +188,9 @@ func businessTokens() []token {
 	return []token{
 		{name: "stripe-key", pattern: `(?:sk|rk|pk)_(?:live|test|prod)_[0-9A-Za-z+/]{10,}`},
 		{name: "stripe-webhook-secret", pattern: `whsec_[0-9A-Za-z+/]{24,}={0,2}`},
-		{name: "square-token", pattern: `sq0(?:atp|csp|idp)-[0-9A-Za-z_-]{22,}|EAAA[0-9A-Za-z_-]{58,62}\b`},
+		{name: "square-token", pattern: `sq0(?:atp|csp|idp|idb)-[0-9A-Za-z_-]{22,}|EAAA[0-9A-Za-z_-]{58,62}\b`},
 		{name: "paypal-token", pattern: `access_token\$(?:production|sandbox)\$[0-9a-z]{16}\$[0-9a-f]{32}`},
-		{name: "plaid-token", pattern: `access-(?:sandbox|development|production)-[0-9a-f]{8}-[0-9a-f-]{27}`},
+		{name: "plaid-token", pattern: `(?:access|public|link)-(?:sandbox|development|production)-[0-9a-f]{8}-[0-9a-f-]{27}`},
 		{name: "flutterwave-key", pattern: `FLW(?:SECK|PUBK)(?:_TEST)?-[0-9A-Za-z]{12,}(?:-X)?`},
 		{name: "paddle-key", pattern: `pdl_(?:live|sdbx)_[0-9A-Za-z_]{30,}`},
 		{name: "razorpay-key", pattern: `rzp_(?:live|test)_[0-9A-Za-z]{14,}`},
@@ -179,6 +215,11 @@ func businessTokens() []token {
 		{name: "mailchimp-key", pattern: `[0-9a-f]{32}-us[0-9]{1,2}\b`, back: 32, anchor: "-us"},
 		{name: "resend-key", pattern: `re_[0-9A-Za-z]{6,10}_[0-9A-Za-z]{20,}\b`},
 		{name: "postman-key", pattern: `PMAK-[0-9a-f]{24}-[0-9a-f]{34}`},
+		{name: "checkout-key", pattern: `(?:sk|pk)_(?:test_)?[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|(?:sk|pk)_sbox_[0-9a-z]{20,}`},
+		{name: "svix-token", pattern: `(?:test|live)?sk_[0-9A-Za-z]{32}\.[a-z]{2}\b`, floor: 35},
+		{name: "adyen-key", pattern: `AQE[a-z]hm[a-z][0-9A-Za-z+/]{60,}`, floor: 40},
+		{name: "mollie-key", pattern: `(?:live|test)_[0-9A-Za-z]{30}\b`, floor: 36},
+		{name: "telnyx-key", pattern: `KEY0[0-9A-F]{31}_[0-9A-Za-z]{22}\b`},
 	}
 }
 
@@ -248,5 +289,13 @@ func serviceTokens() []token {
 		{name: "authress-key", pattern: `(?:sc|ext|scauth|authress)_[0-9A-Za-z]{5,30}\.[0-9A-Za-z]{4,6}\.acc[_-][0-9A-Za-z-]{10,32}\.[0-9A-Za-z+/_=-]{30,}`},
 		{name: "sidekiq-credentials", pattern: `BUNDLE_(?:ENTERPRISE|GEMS)__CONTRIBSYS__COM[A-Za-z_]{0,12}[^0-9A-Za-z]{1,24}(?:string[^0-9A-Za-z]{1,8})?[0-9a-f]{8}:[0-9a-f]{8}`},
 		{name: "sidekiq-url", pattern: `://[0-9a-f]{8}:[0-9a-f]{8}@(?:gems|enterprise)\.contribsys\.com`, open: true},
+		{name: "trello-token", pattern: `ATTA[0-9a-f]{64}[0-9A-Z]{8}\b`},
+		{name: "asana-token", pattern: `[12]/[1-9][0-9]{15}(?:/[0-9]{16})?:[0-9a-f]{32}\b`},
+		{name: "twitch-token", pattern: `oauth:[0-9a-z]{30}\b`},
+		{name: "honeybadger-token", pattern: `hbp_[0-9A-Za-z]{36}\b`},
+		{name: "axiom-token", pattern: `xa[ap]t-[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}`},
+		{name: "checkly-key", pattern: `cu_[0-9a-f]{32}\b`},
+		{name: "qstash-key", pattern: `sig_[0-9A-Za-z]{26,}\b`, floor: 40},
+		{name: "lark-token", pattern: `[tu]-g1?[0-9A-Za-z]{38}\b`, floor: 42},
 	}
 }
