@@ -199,7 +199,7 @@ func linkBlank(t []byte, at int) (link, int) {
 	if j := typed(t, at); j > 0 {
 		return linkAssign, j
 	}
-	for _, w := range [...]string{"is ", "was "} {
+	for _, w := range [...]string{"is ", "was ", "lautet ", "ist ", "es ", "est ", "jest ", "ar "} {
 		if foldPrefix(t[at:], w) {
 			return linkSpace, at + len(w)
 		}

@@ -68,6 +68,7 @@ type Engine struct {
 	words      *automaton // anchors of every rule that looks at ASCII text
 	anchors    []anchor   // by number of the literal
 	foreign    *automaton // phrases in scripts other than Latin
+	sentences  int        // how many of them command a model; the others name secrets
 	phrases    []phrase
 	compact    *automaton // phrases without blanks, for spaced and joined writing
 	squeezed   []phrase
@@ -153,7 +154,9 @@ func (b *builder) build(o Options) (err error) {
 	if e.words, err = newAutomaton(b.literals); err != nil {
 		return err
 	}
-	if e.foreign, err = newAutomaton(foreignLiterals()); err != nil {
+	foreign, sentences := foreignWords()
+	e.sentences = sentences
+	if e.foreign, err = newAutomaton(foreign); err != nil {
 		return err
 	}
 	e.squeezed = squeezedPhrases()

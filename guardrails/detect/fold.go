@@ -41,6 +41,12 @@ func plainRune(r rune) byte {
 	switch {
 	case invisible(r) || unicode.Is(unicode.Mn, r):
 		return drop
+	case r >= 0x1EA0 && r <= 0x1EF9:
+		return vietnamese(r)
+	case r == 0x1A0, r == 0x1A1:
+		return "Oo"[r-0x1A0]
+	case r == 0x1AF, r == 0x1B0:
+		return "Uu"[r-0x1AF]
 	case r >= 0xFF01 && r <= 0xFF5E:
 		return byte(r - 0xFEE0)
 	case r >= 0xC0 && r <= 0x17F:
@@ -169,4 +175,25 @@ func reveal(dst, t []byte, o *offsets) ([]byte, bool) {
 		i += n
 	}
 	return dst, len(dst) >= 4
+}
+
+// vietnamese returns the base letter of U+1EA0 to U+1EF9: capitals are even.
+func vietnamese(r rune) byte {
+	base := byte('Y')
+	switch {
+	case r < 0x1EB8:
+		base = 'A'
+	case r < 0x1EC8:
+		base = 'E'
+	case r < 0x1ECC:
+		base = 'I'
+	case r < 0x1EE4:
+		base = 'O'
+	case r < 0x1EF2:
+		base = 'U'
+	}
+	if r&1 == 1 {
+		base += 'a' - 'A'
+	}
+	return base
 }

@@ -76,6 +76,9 @@ func (e *Engine) learn(s *Scratch, name []byte) facts {
 		default:
 		}
 	}
+	if !ascii(name) {
+		f.grade = max(f.grade, e.foreignName(s, name))
+	}
 	f.telling = f.grade > gradeNot || f.labels.meets(e.labels.wholeMask)
 	return f
 }

@@ -231,14 +231,28 @@ func turnText(dst, t []byte, back bool) []byte {
 	return dst
 }
 
-// strange looks for whole sentences in other scripts.
+// strange looks for whole sentences in other scripts, and for secrets that are named in them.
 func (e *Engine) strange(s *Scratch, t []byte, leaf int, tr *trail) {
 	e.foreign.find(t, &s.turnedHits)
+	told := false
 	for _, stream := range s.turnedHits {
 		for _, h := range stream {
 			end := int(h.end)
-			s.add(leaf, tr, Finding{Rule: "injected-instructions", Entity: "override", Kind: Injection, Confidence: 70, Start: end - int(e.foreign.size[h.lit]), End: end})
-			return
+			start := end - int(e.foreign.size[h.lit])
+			if int(h.lit) >= e.sentences {
+				if !s.effort(effortOf[anchorWord], leaf, tr, len(t)) {
+					return
+				}
+				if lo, hi, c := e.foreignSecret(t, start, end); c > 0 {
+					s.add(leaf, tr, Finding{Rule: "named-secret", Entity: "generic-secret", Kind: Secret, Confidence: c, Start: lo, End: hi})
+				}
+				continue
+			}
+			if told {
+				continue
+			}
+			told = true
+			s.add(leaf, tr, Finding{Rule: "injected-instructions", Entity: "override", Kind: Injection, Confidence: 70, Start: start, End: end})
 		}
 	}
 }

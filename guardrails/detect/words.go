@@ -19,7 +19,11 @@ const (
 func secretWords() map[string]grade {
 	return map[string]grade{
 		"password": gradePass, "passwd": gradePass, "passphrase": gradePass, "passwort": gradePass, "contraseña": gradePass, "motdepasse": gradePass,
-		"senha": gradePass, "wachtwoord": gradePass, "passcode": gradePass, "pwd": gradePass, "pass": gradePass, "userpass": gradePass,
+		"kennwort": gradePass, "losungswort": gradePass, "contrasena": gradePass, "mot de passe": gradePass, "mot_de_passe": gradePass, "mot-de-passe": gradePass, "haslo": gradePass, "losenord": gradePass,
+		"adgangskode": gradePass, "salasana": gradePass, "heslo": gradePass, "sifre": gradePass, "parola": gradePass, "parool": gradePass, "jelszo": gradePass, "lozinka": gradePass, "slaptazodis": gradePass,
+		"mat khau": gradePass, "mat_khau": gradePass, "kata sandi": gradePass, "kata_sandi": gradePass, "katasandi": gradePass, "clave secreta": gradeToken, "clave_secreta": gradeToken, "clave_api": gradeToken, "clave de acceso": gradePass,
+		"cle api": gradeToken, "cle_api": gradeToken, "cle secrete": gradeToken, "chave_api": gradeToken, "chave secreta": gradeToken, "chiave api": gradeToken, "chiave segreta": gradeToken, "schlussel": gradeWeak, "geheimnis": gradeToken,
+		"klucz api": gradeToken, "jeton": gradeToken, "pw": gradePass, "bindpw": gradePass, "psk": gradePass, "senha": gradePass, "wachtwoord": gradePass, "passcode": gradePass, "pwd": gradePass, "pass": gradePass, "userpass": gradePass,
 		"secret": gradeToken, "token": gradeToken, "apikey": gradeToken, "api_key": gradeToken, "api-key": gradeToken, "api key": gradeToken,
 		"access_key": gradeToken, "access-key": gradeToken, "accesskey": gradeToken, "access key": gradeToken, "private_key": gradeToken, "private-key": gradeToken, "privatekey": gradeToken,
 		"private key": gradeToken, "secretkey": gradeToken, "auth_key": gradeToken, "authkey": gradeToken, "license_key": gradeToken, "licence_key": gradeToken, "licensekey": gradeToken,
