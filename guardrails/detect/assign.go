@@ -42,6 +42,9 @@ func (l *lexicon) name(t []byte, s, e int, g grade) (lo, hi int, out grade) {
 	if l.saysNot(t, s, e, hi) || l.headSaysNot(t[lo:s], g) {
 		return lo, hi, gradeNot
 	}
+	if short := foldEqual(t[s:e], "pw") || foldEqual(t[s:e], "psk"); short && (!wholeWord(t, s, e) || s > 0 && strings.IndexByte("+/", t[s-1]) >= 0) {
+		return lo, hi, gradeNone
+	}
 	if g == gradeVendor && !wholeWord(t, s, e) && !camelWord(t, s, e) {
 		return lo, hi, gradeNone
 	}
@@ -281,7 +284,7 @@ func quotedValue(t []byte, i int, q byte) (lo, end int, closed bool) {
 
 // scheme skips the word before the credential of an Authorization header.
 func scheme(t []byte, i int) int {
-	for _, w := range [...]string{"bearer ", "token ", "basic ", "apikey ", "bot "} {
+	for _, w := range [...]string{"bearer ", "token ", "basic ", "apikey ", "api-key ", "bot ", "ssws ", "geniekey ", "sharedkey ", "negotiate "} {
 		if foldPrefix(t[i:], w) {
 			return i + len(w)
 		}
@@ -301,11 +304,31 @@ func (l *lexicon) assigned(t []byte, s, e int, g grade) (lo, end int, confidence
 		lo, end, via, quoted = valueAfter(t, e)
 	}
 	if via == linkNone || end-lo < 4 {
-		return 0, 0, 0
+		return l.away(t, nameLo, nameHi, g)
 	}
 	marked := isMarked(t[s:e], t[nameLo:s])
 	c := l.decide(claim{marked: marked, name: t[nameLo:nameHi], value: t[lo:end], grade: g, via: via, quoted: quoted, before: t[max(0, nameLo-64):nameLo], after: t[end:]})
+	if c == 0 {
+		return l.away(t, nameLo, nameHi, g)
+	}
 	return lo, end, c
+}
+
+// away judges a value that does not follow its name at once.
+func (l *lexicon) away(t []byte, nameLo, nameHi int, g grade) (lo, end int, confidence uint8) {
+	if g < gradeToken {
+		return 0, 0, 0
+	}
+	name := t[nameLo:nameHi]
+	if lo, end, via, quoted := further(t, nameHi); via != linkNone && end-lo >= 4 {
+		if c := l.decide(claim{name: name, value: t[lo:end], grade: g, via: via, quoted: quoted, after: t[end:]}); c > 0 {
+			return lo, end, c
+		}
+	}
+	if lo, end = spoken(t, nameHi, g); end > lo {
+		return lo, end, 60
+	}
+	return 0, 0, 0
 }
 
 // hasVendor looks for a service's name among the words of t.

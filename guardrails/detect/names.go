@@ -192,6 +192,9 @@ func (e *Engine) byName(s *Scratch, t []byte, p *piece, tr *trail) {
 				s.add(leaf, tr, Finding{Rule: "named-secret", Entity: "generic-secret", Kind: Secret, Confidence: c, Start: lo, End: len(t)})
 			}
 		}
+		if foldEqual(name, "auth") && registryPair(t) {
+			s.add(leaf, tr, Finding{Rule: "registry-auth", Entity: "basic-auth", Kind: Secret, Confidence: 92, Start: 0, End: len(t)})
+		}
 		e.wholeValue(s, t, leaf, tr, f.labels)
 		e.userFields(s, t, leaf, tr, name)
 	}

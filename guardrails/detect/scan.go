@@ -179,6 +179,8 @@ func (e *Engine) literal(s *Scratch, t []byte, at, end int, a *anchor, leaf int,
 		}
 		if c > 0 {
 			s.add(leaf, tr, Finding{Rule: "named-secret", Entity: "generic-secret", Kind: Secret, Confidence: c, Start: lo, End: hi})
+		} else if a.grade >= gradeToken {
+			e.below(s, t, at, end, a.grade, leaf, tr)
 		}
 	case anchorToken:
 		r := &e.tokens[a.rule]

@@ -80,10 +80,14 @@ func kubernetesSecret(t []byte, s, e int) (lo, hi int) {
 	from := max(0, s-2048)
 	part := t[from:min(len(t), e+2048)]
 	i := bytes.Index(part, []byte("data:"))
-	if i < 0 || i > 0 && is(part[i-1], isAlnum) {
+	plain := i >= 0 && bytes.HasSuffix(part[:i], []byte("string"))
+	if j := bytes.Index(part, []byte("stringData:")); j >= 0 && (i < 0 || j < i) {
+		i, plain = j+len("string"), true
+	}
+	if i < 0 || !plain && i > 0 && is(part[i-1], isAlnum) {
 		return 0, -1
 	}
-	at := from + i + len("data:")
+	at := from + bytes.IndexByte(part[i:], ':') + i + 1
 	end := from + len(part)
 	for at < end {
 		n := bytes.IndexByte(t[at:end], '\n')
@@ -92,11 +96,26 @@ func kubernetesSecret(t []byte, s, e int) (lo, hi int) {
 		}
 		at += n + 1
 		stop := at + len(firstLine(t[at:end]))
-		if v := manifestValue(t[at:stop]); v > 0 {
+		if v := manifestValue(t[at:stop]); v > 0 || plain && plainValue(t[at:stop]) {
 			return at, stop
 		}
 	}
 	return 0, -1
+}
+
+// plainValue holds for a line of a manifest whose value is not encoded.
+func plainValue(line []byte) bool {
+	c := bytes.IndexByte(line, ':')
+	if c < 0 {
+		return false
+	}
+	lo, hi, quoted := valueAt(line, c+1, linkAssign)
+	v := line[lo:hi]
+	if len(v) < 6 || isPlaceholder(v) || isReference(v) {
+		return false
+	}
+	s := shapeOf(v)
+	return s.letter() > 0 && (s.digit > 1 || quoted && s.mark > 0 && s.digit > 0)
 }
 
 // manifestValue returns the size of the encoded value that ends a line, or 0.

@@ -186,7 +186,7 @@ func modelTokens() []token {
 // businessTokens are those of payment, trade and mail.
 func businessTokens() []token {
 	return []token{
-		{name: "stripe-key", pattern: `(?:sk|rk|pk)_(?:live|test|prod)_[0-9A-Za-z+/]{10,}`},
+		{name: "stripe-key", pattern: `(?:sk|rk|pk)_(?:live|test|prod)_[0-9A-Za-z+/]{10,}`, floor: 26},
 		{name: "stripe-webhook-secret", pattern: `whsec_[0-9A-Za-z+/]{24,}={0,2}`},
 		{name: "square-token", pattern: `sq0(?:atp|csp|idp|idb)-[0-9A-Za-z_-]{22,}|EAAA[0-9A-Za-z_-]{58,62}\b`},
 		{name: "paypal-token", pattern: `access_token\$(?:production|sandbox)\$[0-9a-z]{16}\$[0-9a-f]{32}`},

@@ -19,7 +19,7 @@ const (
 func secretWords() map[string]grade {
 	return map[string]grade{
 		"password": gradePass, "passwd": gradePass, "passphrase": gradePass, "passwort": gradePass, "contraseña": gradePass, "motdepasse": gradePass,
-		"kennwort": gradePass, "losungswort": gradePass, "contrasena": gradePass, "mot de passe": gradePass, "mot_de_passe": gradePass, "mot-de-passe": gradePass, "haslo": gradePass, "losenord": gradePass,
+		"kennwort": gradePass, "losungswort": gradePass, "zugangsschlussel": gradePass, "parola d'ordine": gradePass, "parola_ordine": gradePass, "contrasena": gradePass, "mot de passe": gradePass, "mot_de_passe": gradePass, "mot-de-passe": gradePass, "haslo": gradePass, "losenord": gradePass,
 		"adgangskode": gradePass, "salasana": gradePass, "heslo": gradePass, "sifre": gradePass, "parola": gradePass, "parool": gradePass, "jelszo": gradePass, "lozinka": gradePass, "slaptazodis": gradePass,
 		"mat khau": gradePass, "mat_khau": gradePass, "kata sandi": gradePass, "kata_sandi": gradePass, "katasandi": gradePass, "clave secreta": gradeToken, "clave_secreta": gradeToken, "clave_api": gradeToken, "clave de acceso": gradePass,
 		"cle api": gradeToken, "cle_api": gradeToken, "cle secrete": gradeToken, "chave_api": gradeToken, "chave secreta": gradeToken, "chiave api": gradeToken, "chiave segreta": gradeToken, "schlussel": gradeWeak, "geheimnis": gradeToken,
