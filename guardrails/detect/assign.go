@@ -292,33 +292,34 @@ func scheme(t []byte, i int) int {
 	return i
 }
 
-// assigned decides whether the value that follows a name is a secret.
-func (l *lexicon) assigned(t []byte, s, e int, g grade) (lo, end int, confidence uint8) {
+// assigned decides whether the value that follows a name is a secret. The effort is in closer looks.
+func (l *lexicon) assigned(t []byte, s, e int, g grade) (lo, end, effort int, confidence uint8) {
 	nameLo, nameHi, g := l.name(t, s, e, g)
 	if g <= gradeNot {
-		return 0, 0, 0
+		return 0, 0, nameEffort, 0
 	}
 	lo, end, via, quoted := valueAfter(t, nameHi)
 	if via == linkNone && e < nameHi {
 		// "vendorSECRET-value" and "vendorKEY value": the name's own tail may be the value.
 		lo, end, via, quoted = valueAfter(t, e)
 	}
-	if via == linkNone || end-lo < 4 {
-		return l.away(t, nameLo, nameHi, g)
+	effort = nameEffort
+	if via != linkNone && end-lo >= 4 {
+		effort += decideEffort + (end-lo)/2
+		marked := isMarked(t[s:e], t[nameLo:s])
+		if c := l.decide(claim{marked: marked, name: t[nameLo:nameHi], value: t[lo:end], grade: g, via: via, quoted: quoted, before: t[max(0, nameLo-64):nameLo], after: t[end:]}); c > 0 {
+			return lo, end, effort, c
+		}
 	}
-	marked := isMarked(t[s:e], t[nameLo:s])
-	c := l.decide(claim{marked: marked, name: t[nameLo:nameHi], value: t[lo:end], grade: g, via: via, quoted: quoted, before: t[max(0, nameLo-64):nameLo], after: t[end:]})
-	if c == 0 {
-		return l.away(t, nameLo, nameHi, g)
+	if g < gradeToken {
+		return 0, 0, effort, 0
 	}
-	return lo, end, c
+	lo, end, confidence = l.away(t, nameLo, nameHi, g)
+	return lo, end, effort + decideEffort, confidence
 }
 
 // away judges a value that does not follow its name at once.
 func (l *lexicon) away(t []byte, nameLo, nameHi int, g grade) (lo, end int, confidence uint8) {
-	if g < gradeToken {
-		return 0, 0, 0
-	}
 	name := t[nameLo:nameHi]
 	if lo, end, via, quoted := further(t, nameHi); via != linkNone && end-lo >= 4 {
 		if c := l.decide(claim{name: name, value: t[lo:end], grade: g, via: via, quoted: quoted, after: t[end:]}); c > 0 {

@@ -20,7 +20,7 @@ func (c *candidate) rank(ctx *context, f *compiledForm, grouped bool, lo, hi int
 		return r
 	}
 	switch {
-	case need == needNothing && !ctx.against(c, lo):
+	case need == needNothing && (f.check != nil || !hasLower(c.t[lo:hi])) && !ctx.against(c, lo):
 		r := uint8(72)
 		if f.check != nil {
 			r += 4
@@ -77,4 +77,14 @@ func (c *candidate) clear(lo, hi int) bool {
 		}
 	}
 	return true
+}
+
+// hasLower holds for words that are written as words.
+func hasLower(t []byte) bool {
+	for _, b := range t {
+		if is(b, isLower) {
+			return true
+		}
+	}
+	return false
 }

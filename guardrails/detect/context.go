@@ -14,6 +14,8 @@ type context struct {
 }
 
 const (
+	tryEffort   = 6  // to ask about some groups
+	loadEffort  = 40 // to read the words around them
 	reachBefore = 64
 	reachAfter  = 40
 )
@@ -23,7 +25,7 @@ func (x *context) load(c *candidate, lo, hi int) {
 		return
 	}
 	x.ready = true
-	if !c.s.effort(10, c.leaf, c.tr, len(c.t)) {
+	if !c.s.effort(loadEffort, c.leaf, c.tr, len(c.t)) {
 		return
 	}
 	x.field = c.p.said

@@ -101,7 +101,16 @@ const (
 )
 
 // effortOf is what a look at an anchor of a kind counts.
-var effortOf = [...]int{anchorToken: 1, anchorWord: 3, anchorStructure: 5, anchorPhrase: 0, anchorKnown: 0, anchorUser: 2}
+var effortOf = [...]int{anchorToken: 1, anchorWord: 3, anchorStructure: 20, anchorPhrase: 0, anchorKnown: 0, anchorUser: 2}
+
+// foundEffort is what a finding counts: it is mapped to its place, sorted, and compared with its neighbours.
+const foundEffort = 50
+
+// nameEffort and decideEffort are what a name and its value count, beside the value's length.
+const (
+	nameEffort   = 8
+	decideEffort = 30
+)
 
 // foreignEffort comes on top for a rule that is tried at every byte near its keyword.
 const foreignEffort = 20

@@ -2,11 +2,15 @@ package detect
 
 import (
 	"encoding/base64"
+	"encoding/hex"
 	"strings"
 )
 
 // structureRules and plainRules describe what no table of patterns holds. Secrets are put together from parts, because
 // hosts of source code refuse files that hold them in one piece.
+
+// KnownSample is the value with which the rule for known values is shown and proved.
+const KnownSample = "correct-horse-battery"
 
 func structureRules() []Rule {
 	noise := func(name string, n int) string {
@@ -21,6 +25,39 @@ func structureRules() []Rule {
 	return []Rule{
 		secret("private-key-block", "private-key", "a private key between its first and last line", func(k int) string { return begin + strings.Repeat(numbered(k), 3) + end },
 			"-----BEGIN "+"CERTIFICATE-----\n"+numbered(1)+"\n-----END CERTIFICATE-----", begin+"..."+end),
+		secret("flag-password", "password", "a password behind a flag", func(k int) string { return "mysqldump -u app -password " + noise("flag", 12+k) + " shop" },
+			"docker run -p 8080:80 nginx", "tool -password $PASSWORD", "mkdir -p /var/lib/acme"),
+		secret("putty-key", "private-key", "a private key as PuTTY keeps it", func(k int) string {
+			return "PuTTY-User-Key-File-3: ssh-ed25519\nComment: me\nPublic-Lines: 1\nAAAA\nPrivate-Lines: 1\n" + numbered(k)
+		}, "PuTTY-User-Key-File-3: ssh-ed25519\nComment: me", "a file that PuTTY wrote"),
+		secret("sql-password", "password", "the password of an account in SQL, or of a function for secrets", func(k int) string {
+			return "CREATE USER app IDENTIFIED BY '" + noise("sql", 12+k) + "'"
+		}, "CREATE USER app IDENTIFIED BY '?'", "it is identified by name"),
+		secret("basic-pair", "password", "a user and a password as arguments", func(k int) string { return `get(url, auth=("bob", "` + noise("pair", 12+k) + `"))` },
+			`get(url, auth=("bob", password))`, `auth=(user, "")`),
+		secret("router-password", "password", "a password in the settings of a router", func(k int) string {
+			return "username admin password 7 " + drawPattern(`[0-9][0-9A-F]{13}`, dice("router"+itoa(k)))
+		}, "password 7 characters long", "step 7"),
+		secret("passfile", "password", "a line of .pgpass", func(k int) string { return "db.example.org:5432:shop:app:" + noise("passfile", 16+k) + "4x" },
+			"db.example.org:5432:*:app:*", "listening on db.example.org:5432"),
+		secret("wallet-import-key", "wallet-key", "the private key of a wallet in import format", func(k int) string {
+			return "wallet: 5" + drawPattern(`[1-9A-HJ-NP-Za-km-z]{50}`, dice("wif"+itoa(k)))
+		}, "wallet: 5Kb8", "the wallet is empty"),
+		secret("seed-phrase", "wallet-key", "the words that restore a wallet", func(k int) string {
+			return "seed phrase: " + strings.Repeat([]string{"abandon ability able ", "legal winner thank ", "letter advice cage "}[k-1], 4)
+		}, "seed phrase: twelve words that you write down", "the seed phrase must be kept on paper, and nobody else may ever see any of it"),
+		secret("session-cookie", "session-cookie", "the cookie of a session", func(k int) string { return "Cookie: sessionid=" + noise("cookie", 30+k) + "; theme=dark" },
+			"Cookie: sessionid=none; theme=dark", "Cookie: theme=dark"),
+		secret("registry-auth", "basic-auth", "the user and password of a registry", func(k int) string {
+			return `{"auths":{"example.org":{"auth":"` + base64.StdEncoding.EncodeToString([]byte("bob:"+noise("registry", 12+k))) + `"}}}`
+		}, `{"auth":"required"}`, `{"auth":"aHR0cHM="}`),
+		{
+			Name: "known-value", Entity: "known-value", Kind: Secret, Summary: "a value that must appear nowhere, in any of its forms; here it is " + KnownSample,
+			Examples: []string{
+				"it is " + KnownSample + " here", "in base64: " + base64.StdEncoding.EncodeToString([]byte("x"+KnownSample)), "in hex: " + hex.EncodeToString([]byte(KnownSample)),
+			},
+			Counterexamples: []string{"it is " + KnownSample[:9] + " here", "another value"},
+		},
 		secret("jwt", "jwt", "a signed token of three parts", func(k int) string {
 			return "eyJhbGciOi" + numbered(k) + ".eyJzdWIi" + numbered(k) + "." + numbered(k)
 		}, "eyJhbGciOi", "eyJhbGciOiJub25lIn0.x"),
@@ -91,6 +128,16 @@ func plainRules() []Rule {
 		pii("CRYPTO", "an address of a wallet whose checksum is right", []string{"16Yeky6GMjeNkAiNcBY7ZhrLoMSgg1BoyZ", "bc1qar0srrr7xfkvy5l643lydnw9re59gtzzwf5mdq", "0xde0B295669a9FD93d5F28D9Ec85E40f4cb697BAe"},
 			"16Yeky6GMjeNkAiNcBY7ZhrLoMSgg1BoyX", "0x0000000000000000000000000000000000000000"),
 		pii("DE_HANDELSREGISTER", "an entry of a commercial register", []string{"HRB 123456", "Amtsgericht HRA 4711", "HRB98765"}, "HRC 123456", "HRB abc"),
+		pii("US_BANK_NUMBER", "the number of a bank account that is called one", []string{"account number 123456789012", "acct no: 9876543210", `{"checking_account":"4455667788"}`}, "count 123456789012", "account number 123"),
+		pii("DE_KFZ", "a German plate that is called one", []string{"Kennzeichen: M-AB 1234", "kfz B-XY 99", "Nummernschild HH-AB 12"}, "model M-AB 1234", "Kennzeichen: none"),
+		pii("NAME", "what a field for names holds", []string{`{"first_name":"Jane"}`, `{"customer_name":"Jane Roe"}`, `{"nachname":"M\u00fcller"}`}, `{"file_name":"Jane"}`, `{"first_name":"3"}`),
+		pii("STREET_ADDRESS", "what a field for addresses holds", []string{`{"address_line1":"12 Elm Street"}`, `{"street":"Hauptstr. 5 a"}`, `{"shipping_address":"1 Main Rd, Leeds"}`}, `{"address_line1":"none"}`, `{"city":"12 Elm Street"}`),
+		pii("CVV", "what a field for a card's check number holds", []string{`{"cvv":"123"}`, `{"cvc":"0457"}`, `{"security_code":"991"}`}, `{"cvv":"12"}`, `{"count":"123"}`),
+		pii("PIN", "what a field for a PIN holds", []string{`{"pin":"4711"}`, `{"pin_code":"123456"}`, `{"card_pin":"0815"}`}, `{"pin":"12"}`, `{"page":"4711"}`),
+		pii("SALARY", "what a field for pay holds", []string{`{"salary":"54000"}`, `{"gehalt":"61.200 EUR"}`, `{"annual_income":"120000 USD"}`}, `{"salary":"n/a"}`, `{"price":"54000"}`),
+		pii("HEALTH", "what a field for somebody's health holds", []string{`{"diagnosis":"asthma"}`, `{"blood_type":"A positive"}`, `{"allergies":"peanuts"}`}, `{"diagnosis":"none"}`, `{"status":"asthma"}`),
+		pii("RELIGION", "what a field for belief, origin or leaning holds", []string{`{"religion":"buddhist"}`, `{"ethnicity":"sorbian"}`, `{"union_membership":"IG Metall"}`}, `{"religion":"none"}`, `{"colour":"buddhist"}`),
+		pii("CARD_EXPIRY", "what a field for a card's last month holds", []string{`{"card_expiry":"12/27"}`, `{"exp_date":"08/2029"}`, `{"expiration_date":"2029-08"}`}, `{"card_expiry":"never"}`, `{"month":"12/27"}`),
 		pii("DATE_OF_BIRTH", "a date that is called one", []string{"dob: 1980-02-03", "born on 03.02.1980", "date of birth 1980-02-03"}, "released 1980-02-03", "2026-11-16T10:22:04Z"),
 		{
 			Name: "injected-instructions", Entity: "override", Kind: Injection, Summary: "words that command a model, scored together",

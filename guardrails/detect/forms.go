@@ -14,6 +14,8 @@ type form struct {
 	check   func(n []byte) bool
 	grouped need
 	bare    need
+	// slash lets groups be divided by a slash.
+	slash bool
 	// alone lets the number be found where it is all there is, and nothing names it.
 	alone bool
 }
@@ -139,8 +141,8 @@ func westernForms() []form {
 func europeanForms() []form {
 	return []form{
 		{entity: "DE_TAX_ID", shape: "99999999999", groups: "2-3-3-3", check: deTaxID, alone: true},
-		{entity: "DE_TAX_NUMBER", shape: "99999999999", groups: "3-3-5", grouped: needNothing},
-		{entity: "DE_TAX_NUMBER", shape: "9999999999", groups: "2-4-4|2-3-5", grouped: needNothing},
+		{entity: "DE_TAX_NUMBER", shape: "99999999999", groups: "3-3-5", grouped: needNothing, slash: true},
+		{entity: "DE_TAX_NUMBER", shape: "9999999999", groups: "2-4-4|2-3-5", grouped: needNothing, slash: true},
 		{entity: "DE_TAX_NUMBER", shape: "9999999999999", check: zeroFifth, alone: true},
 		{entity: "DE_SOCIAL_SECURITY", shape: "99999999A999", groups: "2-6-1-3|8-1-3", check: deSocial, grouped: needNothing, bare: needNothing},
 		{entity: "DE_HEALTH_INSURANCE", shape: "A999999999", check: kvnr, bare: needNothing},
@@ -185,7 +187,7 @@ func europeanForms() []form {
 		{entity: "PT_NIF", shape: "999999999", groups: "3-3-3", check: ptNIF},
 		{entity: "IE_PPS", shape: "9999999A", check: pps},
 		{entity: "IE_PPS", shape: "9999999AA", check: pps},
-		{entity: "CZ_RODNE_CISLO", shape: "9999999999", groups: "6-4", check: rodneCislo},
+		{entity: "CZ_RODNE_CISLO", shape: "9999999999", groups: "6-4", check: rodneCislo, slash: true},
 		{entity: "RO_CNP", shape: "9999999999999", check: cnp},
 		{entity: "BG_EGN", shape: "9999999999", check: egn},
 		{entity: "GR_AFM", shape: "999999999", check: afm},
@@ -209,8 +211,8 @@ func otherForms() []form {
 		{entity: "SG_UEN", shape: "99999999A"},
 		{entity: "SG_UEN", shape: "999999999A"},
 		{entity: "BR_CPF", shape: "99999999999", groups: "3-3-3-2", check: cpf, grouped: needNothing, alone: true},
-		{entity: "BR_CNPJ", shape: "99999999999999", groups: "2-3-3-4-2", check: cnpj, grouped: needNothing, bare: needNothing},
-		{entity: "BR_CNPJ", shape: "************99", groups: "2-3-3-4-2", check: cnpj, grouped: needNothing},
+		{entity: "BR_CNPJ", shape: "99999999999999", groups: "2-3-3-4-2", check: cnpj, grouped: needNothing, bare: needNothing, slash: true},
+		{entity: "BR_CNPJ", shape: "************99", groups: "2-3-3-4-2", check: cnpj, grouped: needNothing, slash: true},
 		{entity: "AR_CUIT", shape: "99999999999", groups: "2-8-1", check: cuit, grouped: needNothing},
 		{entity: "CL_RUT", shape: "99999999*", groups: "2-3-3-1|8-1", check: rut, grouped: needNothing},
 		{entity: "CL_RUT", shape: "9999999*", groups: "1-3-3-1|7-1", check: rut},

@@ -156,6 +156,9 @@ func column(t []byte, lo, hi int, cell func(lo, hi int) bool) {
 // headerCell says whether the word stands in a header: where the next line begins, what divides the cells, and the
 // number of the word's cell.
 func headerCell(t []byte, lo, hi int) (next int, sep byte, n int) {
+	if !cellAround(t, lo, hi) {
+		return 0, 0, 0
+	}
 	begin := bytes.LastIndexByte(t[max(0, lo-maxLine):lo], '\n') + 1 + max(0, lo-maxLine)
 	line := firstLine(t[begin:])
 	end := begin + len(line)
@@ -221,4 +224,32 @@ func (e *Engine) below(s *Scratch, t []byte, at, end int, g grade, leaf int, tr 
 		}
 		return s.effort(effortOf[anchorWord], leaf, tr, len(t))
 	})
+}
+
+// cellAround is the cheap question before: the words around t[lo:hi] end at what divides cells.
+func cellAround(t []byte, lo, hi int) bool {
+	word := func(b byte) bool {
+		return is(b, isAlnum|isHigh) || b == ' ' || b == '_' || b == '-' || b == '"' || b == '.'
+	}
+	for i := lo; lo-i < maxCell; i-- {
+		if i == 0 || cellEnd(t[i-1]) {
+			break
+		}
+		if !word(t[i-1]) || lo-i == maxCell-1 {
+			return false
+		}
+	}
+	for i := hi; i < len(t) && i-hi < maxCell; i++ {
+		if cellEnd(t[i]) {
+			return true
+		}
+		if !word(t[i]) {
+			return false
+		}
+	}
+	return false
+}
+
+func cellEnd(b byte) bool {
+	return b == '|' || b == '\t' || b == ',' || b == ';' || b == '\n' || b == '\r'
 }

@@ -150,7 +150,7 @@ func (c *candidate) grouped(word, end int) int {
 			break
 		}
 		for to := g.n; to > from; to-- {
-			if !c.s.effort(1, c.leaf, c.tr, len(c.t)) {
+			if !c.s.effort(tryEffort, c.leaf, c.tr, len(c.t)) {
 				return end
 			}
 			if c.try(&ctx, from, to) {
@@ -324,9 +324,10 @@ func (c *candidate) form(ctx *context, from, to int, n []byte) bool {
 		}
 	}
 	lo, hi := g.start[from], g.end[to-1]
-	layout := uint64(0)
+	layout, slash := uint64(0), false
 	for i := from; i < to; i++ {
 		layout = layout<<4 | uint64(g.end[i]-g.start[i])&15
+		slash = slash || i > from && g.sep[i] == '/'
 	}
 	var best *compiledForm
 	rank := uint8(0)
@@ -335,7 +336,7 @@ func (c *candidate) form(ctx *context, from, to int, n []byte) bool {
 		if f.letters&digits != 0 || f.digits&letters != 0 {
 			continue
 		}
-		if to-from > 1 && !slices.Contains(f.layouts, layout) {
+		if to-from > 1 && (slash && !f.slash || !slices.Contains(f.layouts, layout)) {
 			continue
 		}
 		if r := c.rank(ctx, f, to-from > 1, lo, hi, n); r > rank {

@@ -173,10 +173,8 @@ func (e *Engine) literal(s *Scratch, t []byte, at, end int, a *anchor, leaf int,
 	}
 	switch a.kind {
 	case anchorWord:
-		lo, hi, c := e.names.assigned(t, at, end, a.grade)
-		if hi > lo {
-			s.budget.effort -= 10 + (hi-lo)/4
-		}
+		lo, hi, effort, c := e.names.assigned(t, at, end, a.grade)
+		s.budget.effort -= effort
 		if c > 0 {
 			s.add(leaf, tr, Finding{Rule: "named-secret", Entity: "generic-secret", Kind: Secret, Confidence: c, Start: lo, End: hi})
 		} else if a.grade >= gradeToken {
@@ -207,6 +205,8 @@ func (e *Engine) literal(s *Scratch, t []byte, at, end int, a *anchor, leaf int,
 			s.add(leaf, tr, Finding{Rule: u.Name, Entity: u.Entity, Kind: u.Kind, Confidence: 95, Start: lo, End: hi})
 		}
 	}
+	s.budget.effort -= s.match.spent / 2
+	s.match.spent = 0
 	if s.match.over {
 		s.match.over = false
 		s.add(leaf, tr, Finding{Rule: "steps", Entity: "unread", Kind: Unread, Confidence: 100, Start: at, End: end})
@@ -226,6 +226,7 @@ func (s *Scratch) names(p *piece) *Leaf {
 
 // add maps a finding to the plain bytes of its leaf and keeps it.
 func (s *Scratch) add(leaf int, tr *trail, f Finding) {
+	s.budget.effort -= foundEffort
 	s.found = append(s.found, placed{leaf, tr.outward(f)})
 }
 

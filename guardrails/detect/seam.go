@@ -113,9 +113,12 @@ func tokenByte(b byte) bool {
 	return is(b, isAlnum) || b == '_' || b == '-' || b == '.' || b == '@' || b == '+' || b == '/' || b == '=' || b == '%'
 }
 
+// seamEffort is what it counts to read what stands around a cut.
+const seamEffort = 120
+
 // across scans the text around a cut without the bytes lo..hi.
 func (e *Engine) across(s *Scratch, t []byte, lo, hi, leaf int, tr *trail, depth int) {
-	if !s.effort(20, leaf, tr, len(t)) {
+	if !s.effort(seamEffort, leaf, tr, len(t)) {
 		return
 	}
 	lv := &s.levels[depth]
@@ -240,7 +243,7 @@ func (e *Engine) siblings(s *Scratch, d *document, tr *trail, depth int) {
 // join scans the end of one text with the begin of the next.
 func (e *Engine) join(s *Scratch, a, b half, tr *trail, depth int) {
 	x, y := a.text[max(0, len(a.text)-seamReach):], b.text[:min(len(b.text), seamReach)]
-	if depth >= maxDepth || !torn(x, y) && !prose(x, y) || !s.effort(20, a.leaf, tr, len(a.text)) {
+	if depth >= maxDepth || !torn(x, y) && !prose(x, y) || !s.effort(seamEffort, a.leaf, tr, len(a.text)) {
 		return
 	}
 	lv := &s.levels[depth]

@@ -205,7 +205,7 @@ func authority(t []byte, e int) (colon, at, end int) {
 	colon, at = -1, -1
 	for end = e; end < len(t) && end < e+256; end++ {
 		switch b := t[end]; {
-		case is(b, isSpace), b == '/' && colon < 0, at >= 0 && strings.IndexByte("/?#", b) >= 0, strings.IndexByte("\"'`<>\\,)]", b) >= 0:
+		case is(b, isSpace), b == '/', at >= 0 && strings.IndexByte("?#", b) >= 0, strings.IndexByte("\"'`<>\\,)]", b) >= 0:
 			return colon, at, end
 		case b == ':' && colon < 0:
 			colon = end

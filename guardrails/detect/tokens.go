@@ -179,7 +179,7 @@ func modelTokens() []token {
 		{name: "e2b-key", pattern: `e2b_[0-9a-f]{40}\b`},
 		{name: "mem0-key", pattern: `m0-[0-9A-Za-z]{40}\b`, floor: 35},
 		{name: "zep-key", pattern: `z_1dWlkIjoi[0-9A-Za-z_.-]{40,}`},
-		{name: "lambda-cloud-key", pattern: `secret_[0-9a-z_]+_[0-9a-f]{32}\.[0-9A-Za-z]{32}\b`},
+		{name: "lambda-cloud-key", pattern: `secret_[0-9a-z]+_[0-9a-f]{32}\.[0-9A-Za-z]{32}\b`},
 	}
 }
 

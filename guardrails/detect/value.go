@@ -117,6 +117,18 @@ func isUUID(v []byte) bool {
 	return true
 }
 
+// standIns are words of values that stand for others.
+var standIns = func() (all [][]byte) {
+	for _, w := range [...]string{
+		"redacted", "placeholder", "changeme", "change_me", "change-me", "replace_me", "replaceme", "insert_", "insert-", "your_", "your-", "yourpass", "yourtoken",
+		"yourkey", "yourapi", "your api", "my_secret", "process.env", "os.environ", "getenv", "env(", "env[", "env.", "vault.", "secrets.", "xxxxxx",
+		"<redact", "[redact", "dummy", "*****", "todo", "fixme", "todo_", "not_a_real", "notreal", "hidden", "encrypted",
+	} {
+		all = append(all, []byte(w))
+	}
+	return all
+}()
+
 // isPlaceholder knows what people write where a secret would stand.
 func isPlaceholder(v []byte) bool {
 	first, last := v[0], v[len(v)-1]
@@ -130,12 +142,13 @@ func isPlaceholder(v []byte) bool {
 	case repeats(v):
 		return true
 	}
-	for _, w := range []string{
-		"redacted", "placeholder", "changeme", "change_me", "change-me", "replace_me", "replaceme", "insert_", "insert-", "your_", "your-", "yourpass", "yourtoken",
-		"yourkey", "yourapi", "your api", "my_secret", "process.env", "os.environ", "getenv", "env(", "env[", "env.", "vault.", "secrets.", "xxxxxx",
-		"<redact", "[redact", "dummy", "*****", "todo", "fixme", "todo_", "not_a_real", "notreal", "hidden", "encrypted",
-	} {
-		if foldContains(v[:min(len(v), 128)], w) {
+	var low [128]byte
+	n := copy(low[:], v)
+	for i, b := range low[:n] {
+		low[i] = lower(b)
+	}
+	for _, w := range standIns {
+		if bytes.Contains(low[:n], w) {
 			return true
 		}
 	}
@@ -163,7 +176,9 @@ func isReference(v []byte) bool {
 		return true
 	case bytes.ContainsAny(v, "()") && bytes.IndexByte(v, '(') > 0 && wordByte(v[bytes.IndexByte(v, '(')-1]):
 		return true
-	case dotted(v) || dateLike(v) || released(v):
+	case dotted(v) || dateLike(v) || released(v) || hostPort(v) || archive(v) || codeName(v):
+		return true
+	case bytes.IndexByte(v, '?') > 0 && bytes.IndexByte(v, '&') > 0 && bytes.IndexByte(v, '=') > 0: // an address's parameters
 		return true
 	case v[0] == '@' || v[0] == '#' && len(v) < 10 || bytes.Contains(v, []byte("->")) || bytes.Contains(v, []byte("=>")) || bytes.Contains(v, []byte("::")):
 		return true
@@ -190,6 +205,32 @@ func dotted(v []byte) bool {
 		}
 	}
 	return parts > 1
+}
+
+// hostPort holds for example.com:8080.
+func hostPort(v []byte) bool {
+	i := bytes.LastIndexByte(v, ':')
+	return i > 0 && i < len(v)-1 && len(v)-i <= 6 && run(v, i+1, isDigit) == len(v) && (dotted(v[:i]) || foldEqual(v[:i], "localhost"))
+}
+
+// archive holds for a file's name whose ending has digits: test.7z, clip.mp4.
+func archive(v []byte) bool {
+	i := bytes.LastIndexByte(v, '.')
+	return i > 0 && len(v)-i <= 4 && len(v)-i > 2 && shapeOf(v[i:]).digit > 0 && shapeOf(v[:i]).digit == 0 && shapeOf(v[:i]).mark == 0 && is(v[0], isLower)
+}
+
+// codeName holds for names of types with a size in them: Float64UpDownCounter.
+func codeName(v []byte) bool {
+	s := shapeOf(v)
+	if s.digit == 0 || s.digit > 2 || s.upper == 0 || s.upper*3 > len(v) || s.letter()+s.digit != len(v) || !is(v[0], isUpper) {
+		return false
+	}
+	for i, b := range v {
+		if is(b, isUpper) && (i+1 >= len(v) || !is(v[i+1], isLower)) {
+			return false
+		}
+	}
+	return true
 }
 
 // released holds for a name and its version: jackson-0.11.2.

@@ -5,6 +5,7 @@ type matcher struct {
 	stack  []frame
 	failed map[uint64]struct{}
 	group  [2]int // the first group of the last match, or -1
+	spent  int    // steps since somebody last asked
 	over   bool   // the last call ran out of steps: its answer is not an answer
 }
 
@@ -14,6 +15,9 @@ type frame struct {
 	lazy       bool
 	group      [2]int
 }
+
+// rememberCost is what a look at what has failed costs, in steps.
+const rememberCost = 8
 
 // match runs p at one offset of t and returns the end of the match, or -1.
 func (m *matcher) match(p *pattern, t []byte, at int) int {
@@ -33,6 +37,12 @@ func (m *matcher) match(p *pattern, t []byte, at int) int {
 }
 
 func (m *matcher) try(p *pattern, t []byte, at, steps int, remember bool) (end int, done bool) {
+	all := steps
+	defer func() {
+		if m.spent += all - steps; remember {
+			m.spent += rememberCost * (all - steps) // a look into the memory costs more than a step
+		}
+	}()
 	m.stack = append(m.stack[:0], frame{0, at, at, false, [2]int{-1, -1}})
 	for len(m.stack) > 0 {
 		f := &m.stack[len(m.stack)-1]

@@ -124,8 +124,9 @@ const (
 	maxView       = 16 << 20
 	minBudget     = 1 << 20
 	maxRatio      = 100
-	// minEffort is in closer looks at a candidate, each some ten nanoseconds; one more is allowed for every two bytes.
-	minEffort = 20_000
+	// minEffort is in closer looks at a candidate, each some ten nanoseconds; some more are allowed for every byte.
+	minEffort  = 20_000
+	byteEffort = 2
 )
 
 // budget is what is left of the bounds. Overrun is a finding: nobody may hide behind them.
@@ -139,7 +140,7 @@ func newBudget(leaves []Leaf) budget {
 	for i := range leaves {
 		n += len(leaves[i].Text)
 	}
-	return budget{bytes: min(max(minBudget, 4*n), max(maxView, 2*n)), candidates: maxCandidates + n/64, effort: minEffort + n/2}
+	return budget{bytes: min(max(minBudget, 4*n), max(maxView, 2*n)), candidates: maxCandidates + n/64, effort: minEffort + byteEffort*n}
 }
 
 // spend takes n bytes for one more view and says whether they were left.
@@ -153,9 +154,10 @@ func (s *Scratch) spend(n, leaf int, tr *trail, size int) bool {
 	return false
 }
 
-// effort takes n closer looks and says whether they were left.
+// effort takes n closer looks, unless all were taken before; what one candidate takes beyond is not cut short.
 func (s *Scratch) effort(n, leaf int, tr *trail, size int) bool {
-	if s.budget.effort -= n; s.budget.effort >= 0 {
+	if s.budget.effort >= 0 {
+		s.budget.effort -= n
 		return true
 	}
 	s.overrun(leaf, tr, size)
