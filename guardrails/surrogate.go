@@ -19,7 +19,7 @@ DATE_OF_BIRTH DE_FUEHRERSCHEIN DE_ID_CARD DE_KFZ DE_PASSPORT DE_PLZ DE_TAX_NUMBE
 IN_VEHICLE_REGISTRATION IN_VOTER IT_DRIVER_LICENSE IT_IDENTITY_CARD IT_PASSPORT KR_DRIVER_LICENSE KR_PASSPORT MEDICAL_LICENSE
 MX_RFC NG_NIN NG_VEHICLE_REGISTRATION PH_TIN SG_UEN TR_LICENSE_PLATE UK_DRIVING_LICENCE UK_PASSPORT UK_POSTCODE
 UK_VEHICLE_REGISTRATION US_BANK_NUMBER US_DRIVER_LICENSE US_EIN US_PASSPORT
-authorization basic-auth generic-secret obfuscated password sidekiq-url signed-url url-credentials
+authorization basic-auth generic-secret obfuscated password session-cookie sidekiq-url signed-url url-credentials wallet-key
 `
 
 // imitable reports whether surrogates can be made of an entity.
