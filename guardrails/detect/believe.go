@@ -19,23 +19,27 @@ func (c *candidate) rank(ctx *context, f *compiledForm, grouped bool, lo, hi int
 		}
 		return r
 	}
-	switch {
-	case need == needNothing && (f.check != nil || !hasLower(c.t[lo:hi])) && !ctx.against(c, lo):
-		r := uint8(72)
-		if f.check != nil {
-			r += 4
-		}
+	if r := f.unlabelled(); need == needNothing && (f.check != nil || !hasLower(c.t[lo:hi])) && !ctx.against(c, lo) {
 		if f.alone && grouped {
 			r-- // a weaker check than its rivals'
 		}
 		return r
-	case f.alone && c.alone(lo, hi):
-		if f.check != nil {
-			return 45
-		}
-		return 40
 	}
-	return 0
+	switch {
+	case !f.alone || !c.alone(lo, hi):
+		return 0
+	case f.check != nil:
+		return 45
+	}
+	return 40
+}
+
+// unlabelled is the confidence in a number that nothing names.
+func (f *compiledForm) unlabelled() uint8 {
+	if f.check != nil {
+		return 76
+	}
+	return 72
 }
 
 // alone holds where the leaf is the value and nothing names it.

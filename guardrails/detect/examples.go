@@ -25,39 +25,6 @@ func structureRules() []Rule {
 	return []Rule{
 		secret("private-key-block", "private-key", "a private key between its first and last line", func(k int) string { return begin + strings.Repeat(numbered(k), 3) + end },
 			"-----BEGIN "+"CERTIFICATE-----\n"+numbered(1)+"\n-----END CERTIFICATE-----", begin+"..."+end),
-		secret("flag-password", "password", "a password behind a flag", func(k int) string { return "mysqldump -u app -password " + noise("flag", 12+k) + " shop" },
-			"docker run -p 8080:80 nginx", "tool -password $PASSWORD", "mkdir -p /var/lib/acme"),
-		secret("putty-key", "private-key", "a private key as PuTTY keeps it", func(k int) string {
-			return "PuTTY-User-Key-File-3: ssh-ed25519\nComment: me\nPublic-Lines: 1\nAAAA\nPrivate-Lines: 1\n" + numbered(k)
-		}, "PuTTY-User-Key-File-3: ssh-ed25519\nComment: me", "a file that PuTTY wrote"),
-		secret("sql-password", "password", "the password of an account in SQL, or of a function for secrets", func(k int) string {
-			return "CREATE USER app IDENTIFIED BY '" + noise("sql", 12+k) + "'"
-		}, "CREATE USER app IDENTIFIED BY '?'", "it is identified by name"),
-		secret("basic-pair", "password", "a user and a password as arguments", func(k int) string { return `get(url, auth=("bob", "` + noise("pair", 12+k) + `"))` },
-			`get(url, auth=("bob", password))`, `auth=(user, "")`),
-		secret("router-password", "password", "a password in the settings of a router", func(k int) string {
-			return "username admin password 7 " + drawPattern(`[0-9][0-9A-F]{13}`, dice("router"+itoa(k)))
-		}, "password 7 characters long", "step 7"),
-		secret("passfile", "password", "a line of .pgpass", func(k int) string { return "db.example.org:5432:shop:app:" + noise("passfile", 16+k) + "4x" },
-			"db.example.org:5432:*:app:*", "listening on db.example.org:5432"),
-		secret("wallet-import-key", "wallet-key", "the private key of a wallet in import format", func(k int) string {
-			return "wallet: 5" + drawPattern(`[1-9A-HJ-NP-Za-km-z]{50}`, dice("wif"+itoa(k)))
-		}, "wallet: 5Kb8", "the wallet is empty"),
-		secret("seed-phrase", "wallet-key", "the words that restore a wallet", func(k int) string {
-			return "seed phrase: " + strings.Repeat([]string{"abandon ability able ", "legal winner thank ", "letter advice cage "}[k-1], 4)
-		}, "seed phrase: twelve words that you write down", "the seed phrase must be kept on paper, and nobody else may ever see any of it"),
-		secret("session-cookie", "session-cookie", "the cookie of a session", func(k int) string { return "Cookie: sessionid=" + noise("cookie", 30+k) + "; theme=dark" },
-			"Cookie: sessionid=none; theme=dark", "Cookie: theme=dark"),
-		secret("registry-auth", "basic-auth", "the user and password of a registry", func(k int) string {
-			return `{"auths":{"example.org":{"auth":"` + base64.StdEncoding.EncodeToString([]byte("bob:"+noise("registry", 12+k))) + `"}}}`
-		}, `{"auth":"required"}`, `{"auth":"aHR0cHM="}`),
-		{
-			Name: "known-value", Entity: "known-value", Kind: Secret, Summary: "a value that must appear nowhere, in any of its forms; here it is " + KnownSample,
-			Examples: []string{
-				"it is " + KnownSample + " here", "in base64: " + base64.StdEncoding.EncodeToString([]byte("x"+KnownSample)), "in hex: " + hex.EncodeToString([]byte(KnownSample)),
-			},
-			Counterexamples: []string{"it is " + KnownSample[:9] + " here", "another value"},
-		},
 		secret("jwt", "jwt", "a signed token of three parts", func(k int) string {
 			return "eyJhbGciOi" + numbered(k) + ".eyJzdWIi" + numbered(k) + "." + numbered(k)
 		}, "eyJhbGciOi", "eyJhbGciOiJub25lIn0.x"),
@@ -104,6 +71,49 @@ func structureRules() []Rule {
 		secret("named-secret", "generic-secret", "a value whose name says that it is a secret", func(k int) string { return `api_token = "` + numbered(k) + `"` },
 			"token_ttl = 30", `primary_key = "`+numbered(1)+`"`, `api_token = "${API_TOKEN}"`),
 		secret("bare-token", "generic-secret", "a text that is nothing but one random token", numbered, "a text of several words", "internationalization"),
+	}
+}
+
+// carriedRules describe what commands, headers and files of settings carry.
+func carriedRules() []Rule {
+	noise := func(name string, n int) string { return drawPattern(`[0-9A-Za-z]{`+itoa(n)+`}`, dice(name)) }
+	secret := func(name, entity, summary string, example func(int) string, counter ...string) Rule {
+		return Rule{Name: name, Entity: entity, Kind: Secret, Summary: summary, Examples: []string{example(1), example(2), example(3)}, Counterexamples: counter}
+	}
+	return []Rule{
+		secret("flag-password", "password", "a password behind a flag", func(k int) string { return "mysqldump -u app -password " + noise("flag", 12+k) + " shop" },
+			"docker run -p 8080:80 nginx", "tool -password $PASSWORD", "mkdir -p /var/lib/acme"),
+		secret("putty-key", "private-key", "a private key as PuTTY keeps it", func(k int) string {
+			return "PuTTY-User-Key-File-3: ssh-ed25519\nComment: me\nPublic-Lines: 1\nAAAA\nPrivate-Lines: 1\n" + noise("structure", 30+k)
+		}, "PuTTY-User-Key-File-3: ssh-ed25519\nComment: me", "a file that PuTTY wrote"),
+		secret("sql-password", "password", "the password of an account in SQL, or of a function for secrets", func(k int) string {
+			return "CREATE USER app IDENTIFIED BY '" + noise("sql", 12+k) + "'"
+		}, "CREATE USER app IDENTIFIED BY '?'", "it is identified by name"),
+		secret("basic-pair", "password", "a user and a password as arguments", func(k int) string { return `get(url, auth=("bob", "` + noise("pair", 12+k) + `"))` },
+			`get(url, auth=("bob", password))`, `auth=(user, "")`),
+		secret("router-password", "password", "a password in the settings of a router", func(k int) string {
+			return "username admin password 7 " + drawPattern(`[0-9][0-9A-F]{13}`, dice("router"+itoa(k)))
+		}, "password 7 characters long", "step 7"),
+		secret("passfile", "password", "a line of .pgpass", func(k int) string { return "db.example.org:5432:shop:app:" + noise("passfile", 16+k) + "4x" },
+			"db.example.org:5432:*:app:*", "listening on db.example.org:5432"),
+		secret("wallet-import-key", "wallet-key", "the private key of a wallet in import format", func(k int) string {
+			return "wallet: 5" + drawPattern(`[1-9A-HJ-NP-Za-km-z]{50}`, dice("wif"+itoa(k)))
+		}, "wallet: 5Kb8", "the wallet is empty"),
+		secret("seed-phrase", "wallet-key", "the words that restore a wallet", func(k int) string {
+			return "seed phrase: " + strings.Repeat([]string{"abandon ability able ", "legal winner thank ", "letter advice cage "}[k-1], 4)
+		}, "seed phrase: twelve words that you write down", "the seed phrase must be kept on paper, and nobody else may ever see any of it"),
+		secret("session-cookie", "session-cookie", "the cookie of a session", func(k int) string { return "Cookie: sessionid=" + noise("cookie", 30+k) + "; theme=dark" },
+			"Cookie: sessionid=none; theme=dark", "Cookie: theme=dark"),
+		secret("registry-auth", "basic-auth", "the user and password of a registry", func(k int) string {
+			return `{"auths":{"example.org":{"auth":"` + base64.StdEncoding.EncodeToString([]byte("bob:"+noise("registry", 12+k))) + `"}}}`
+		}, `{"auth":"required"}`, `{"auth":"aHR0cHM="}`),
+		{
+			Name: "known-value", Entity: "known-value", Kind: Secret, Summary: "a value that must appear nowhere, in any of its forms; here it is " + KnownSample,
+			Examples: []string{
+				"it is " + KnownSample + " here", "in base64: " + base64.StdEncoding.EncodeToString([]byte("x"+KnownSample)), "in hex: " + hex.EncodeToString([]byte(KnownSample)),
+			},
+			Counterexamples: []string{"it is " + KnownSample[:9] + " here", "another value"},
+		},
 	}
 }
 

@@ -58,29 +58,43 @@ func fallback(t []byte, at int) int {
 //     value: ...
 func below(t []byte, at int) int {
 	rest := t[at:min(len(t), at+192)]
-	lines := 0
-	for i, b := range rest {
-		switch {
-		case b == '\n':
-			if lines++; lines > 3 {
-				return 0
-			}
-			key := bytes.TrimLeft(rest[i:], " \t\r\n\"'")
-			from := len(rest) - len(key)
-			for _, w := range [...]string{"value", "default", "stringvalue", "val"} {
-				if !foldPrefix(key, w) {
-					continue
-				}
-				end := from + len(w)
-				for end < len(rest) && (is(rest[end], isSpace) && rest[end] != '\n' || rest[end] == '"' || rest[end] == '\'') {
-					end++
-				}
-				if end < len(rest) && (rest[end] == ':' || rest[end] == '=') {
-					return at + end + 1
-				}
-			}
-		case lines == 0 && !is(b, isSpace) && b != '"' && b != '\'' && b != '{' && b != ',':
+	i := 0
+	for i < len(rest) && rest[i] != '\n' {
+		if !is(rest[i], isSpace) && bytes.IndexByte([]byte("\"'{,"), rest[i]) < 0 {
 			return 0
+		}
+		i++
+	}
+	for range 3 {
+		if i >= len(rest) {
+			return 0
+		}
+		if end := valueKey(rest, i); end > 0 {
+			return at + end
+		}
+		next := bytes.IndexByte(rest[i+1:], '\n')
+		if next < 0 {
+			return 0
+		}
+		i += 1 + next
+	}
+	return 0
+}
+
+// valueKey returns what comes after a key that only says "value", at the begin of the line at i, or 0.
+func valueKey(rest []byte, i int) int {
+	key := bytes.TrimLeft(rest[i:], " \t\r\n\"'")
+	from := len(rest) - len(key)
+	for _, w := range [...]string{"value", "default", "stringvalue", "val"} {
+		if !foldPrefix(key, w) {
+			continue
+		}
+		end := from + len(w)
+		for end < len(rest) && (rest[end] == ' ' || rest[end] == '\t' || rest[end] == '"' || rest[end] == '\'') {
+			end++
+		}
+		if end < len(rest) && (rest[end] == ':' || rest[end] == '=') {
+			return end + 1
 		}
 	}
 	return 0

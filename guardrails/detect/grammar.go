@@ -59,9 +59,10 @@ var grammar = []sentence{
 	{60, "addressed", [3]kinds{someDo, someLoot}, [3]kinds{someAddress}},
 	{60, "addressed", [3]kinds{someDo, someSource, someSink}, [3]kinds{someAddress}},
 	{60, "addressed", [3]kinds{}, [3]kinds{someAddress, someConceal}},
+	{60, "addressed", [3]kinds{someDo, someSink}, [3]kinds{someAddress, 1 << container}},
 	{58, "persistence", [3]kinds{somePersist, someInner | someOverride | someConceal | someLoot}, [3]kinds{}},
 	{58, "persistence", [3]kinds{somePersist, someNotice}, [3]kinds{someSend}},
 	{55, "persistence", [3]kinds{1 << persistAgain}, [3]kinds{}},
-	{55, "forged-role", [3]kinds{someTemplate, someNotice | 1<<templateAgain}, [3]kinds{}},
+	{48, "forged-role", [3]kinds{someTemplate, someNotice | 1<<templateAgain}, [3]kinds{}},
 	{55, "forged-role", [3]kinds{someTemplate}, [3]kinds{someOverride | someDisclose | someSend}},
 }

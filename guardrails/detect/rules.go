@@ -24,6 +24,7 @@ func (e *Engine) Rules() []Rule {
 		all = append(all, e.tokens[i].describe())
 	}
 	all = append(all, structureRules()...)
+	all = append(all, carriedRules()...)
 	all = append(all, e.forms.describe()...)
 	all = append(all, plainRules()...)
 	for i := range e.users {
