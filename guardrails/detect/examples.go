@@ -2,15 +2,11 @@ package detect
 
 import (
 	"encoding/base64"
-	"encoding/hex"
 	"strings"
 )
 
 // structureRules and plainRules describe what no table of patterns holds. Secrets are put together from parts, because
 // hosts of source code refuse files that hold them in one piece.
-
-// KnownSample is the value with which the rule for known values is shown and proved.
-const KnownSample = "correct-horse-battery"
 
 func structureRules() []Rule {
 	noise := func(name string, n int) string {
@@ -107,13 +103,6 @@ func carriedRules() []Rule {
 		secret("registry-auth", "basic-auth", "the user and password of a registry", func(k int) string {
 			return `{"auths":{"example.org":{"auth":"` + base64.StdEncoding.EncodeToString([]byte("bob:"+noise("registry", 12+k))) + `"}}}`
 		}, `{"auth":"required"}`, `{"auth":"aHR0cHM="}`),
-		{
-			Name: "known-value", Entity: "known-value", Kind: Secret, Summary: "a value that must appear nowhere, in any of its forms; here it is " + KnownSample,
-			Examples: []string{
-				"it is " + KnownSample + " here", "in base64: " + base64.StdEncoding.EncodeToString([]byte("x"+KnownSample)), "in hex: " + hex.EncodeToString([]byte(KnownSample)),
-			},
-			Counterexamples: []string{"it is " + KnownSample[:9] + " here", "another value"},
-		},
 	}
 }
 
