@@ -90,7 +90,7 @@ func modernAbuses() map[string]abuse {
 		"1 not JSON":                {send: "hello", on: "http", edit: head(), status: 400, code: -32700, id: "-", reason: "NOT_JSON"},
 		"5 batch":                   {send: "[" + modernCall("{}") + "]", on: "http", edit: head(), status: 400, code: -32600, id: "-", reason: "BATCH"},
 		"48 cancelled over HTTP":    {send: `{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":7,` + modernMeta + `}}`, on: "http", edit: modernHead("notifications/cancelled", ""), status: 202, reason: "NO_EFFECT"},
-		"M78 forged state":          request("tools/call", "run", `"name":"run","requestState":"forged",`, abuse{status: 200, code: -32602, reason: "STATE_FOREIGN"}),
+		"M78 forged state":          request("tools/call", "run", `"name":"run","requestState":"forged",`, abuse{status: 200, code: -32602, reason: "STATE_FORGED"}),
 		"M80 input nobody can give": request("tools/call", "input", `"name":"input",`, abuse{status: 200, reason: "ELICITATION_NOT_ALLOWED", passes: true}),
 	}
 	maps.Copy(m, paramAbuses())

@@ -149,7 +149,7 @@ func envelopeAbuses() map[string]abuse {
 		"48 progress on nothing":     {send: `{"jsonrpc":"2.0","method":"notifications/progress","params":{"progressToken":99,"progress":1}}`, status: 202, reason: "UNSOLICITED"},
 		"50 initialize again":        {send: hello("2025-11-25"), status: 400, code: -32600, id: "0", reason: "ALREADY_INITIALIZED"},
 		"49 cursor is a number":      {send: `{"jsonrpc":"2.0","id":7,"method":"tools/list","params":{"cursor":7}}`, status: 200, code: -32602, id: "7", reason: "CURSOR_UNKNOWN"},
-		"49 cursor of nobody":        {send: `{"jsonrpc":"2.0","id":7,"method":"tools/list","params":{"cursor":"../../evil"}}`, status: 200, code: -32602, id: "7", reason: "CURSOR_UNKNOWN"},
+		"49 cursor of nobody":        {send: `{"jsonrpc":"2.0","id":7,"method":"tools/list","params":{"cursor":"../../evil"}}`, status: 200, code: -32602, id: "7", reason: "CURSOR_FORGED"},
 		"19 request as notification": {send: `{"jsonrpc":"2.0","id":7,"method":"notifications/initialized"}`, status: 200, code: -32601, id: "7", reason: "METHOD_NOT_ALLOWED"},
 	}
 }

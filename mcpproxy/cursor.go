@@ -16,9 +16,9 @@ var paged = map[string]bool{
 	"tools/list": true, "prompts/list": true, "resources/list": true, "resources/templates/list": true, "tasks/list": true,
 }
 
-// cursorPurpose binds a cursor to the connection and the list that it was made for.
-func cursorPurpose(c *policy.Call) []byte {
-	return purpose("cursor", c.Agent.Name, c.Upstream, c.Connection.Name, c.Method)
+// cursorOf binds a cursor to the agent, the connection and the list that it was made for.
+func cursorOf(c *policy.Call) *owned {
+	return &owned{"cursor", c.Agent.Name, purpose(c.Upstream, c.Connection.Name, c.Method)}
 }
 
 // openCursor puts the server's own cursor in the place of the one that the agent brings back. A cursor is opaque to
@@ -28,8 +28,13 @@ func (x *exchange) openCursor() *policy.Reason {
 	if sealed == nil {
 		return nil
 	}
-	text, _, ok := x.g.p.seals.open(sealed, cursorPurpose(&x.call))
-	if !ok || len(text) < 2 {
+	text, _, c := x.g.p.seals.openFor(cursorOf(&x.call), sealed)
+	switch said, ok := wire.Unquote(sealed); {
+	case c == claimForeign:
+		return reasonCursorForeign
+	case c == claimForged && ok && len(said) > 0 && !x.before(sealed):
+		return reasonCursorForged
+	case c != claimRightful || len(text) < 2: // what is no text, or empty, is a client's mistake
 		return reasonCursor
 	}
 	x.page = int(binary.BigEndian.Uint16(text))
@@ -48,7 +53,7 @@ func (x *exchange) sealCursor(result *wire.Frame) (wire.Edits, error) {
 		return without(result, wire.Result, "nextCursor"), nil
 	}
 	text := binary.BigEndian.AppendUint16(make([]byte, 0, 2+len(next)), uint16(x.page+1)) // fits: below maxPages
-	sealed, _, err := x.g.p.seals.seal(append(text, next...), cursorPurpose(&x.call))
+	sealed, _, err := x.g.p.seals.sealFor(cursorOf(&x.call), append(text, next...))
 	return wire.Edits{{At: result.Span(wire.ResultNextCursor), New: sealed}}, err
 }
 

@@ -76,32 +76,32 @@ func TestCursorsAreBound(t *testing.T) {
 		sealed := result(t, first, wire.ResultNextCursor)
 		flipped := strings.Replace(sealed, sealed[9:10], map[bool]string{true: "B", false: "A"}[sealed[9] == 'A'], 1)
 		cases := map[string]struct {
-			c              *client
-			method, cursor string
+			c                    *client
+			method, cursor, code string
 		}{
-			"another agent":     {bob, "tools/list", sealed},
-			"another upstream":  {other, "tools/list", sealed},
-			"another list":      {alice, "prompts/list", sealed},
-			"the server's own":  {alice, "tools/list", `"own"`},
-			"nothing":           {alice, "tools/list", `""`},
-			"a path":            {alice, "tools/list", `"../../evil"`},
-			"a number":          {alice, "tools/list", "7"},
-			"null":              {alice, "tools/list", "null"},
-			"an object":         {alice, "tools/list", "{}"},
-			"changed":           {alice, "tools/list", flipped},
-			"cut":               {alice, "tools/list", sealed[:12] + `"`},
-			"continued":         {alice, "tools/list", sealed[:len(sealed)-1] + `A"`},
-			"not Base64":        {alice, "tools/list", `"\ud800"`},
-			"resources, forged": {alice, "resources/list", `"x"`},
-			"templates, forged": {alice, "resources/templates/list", `"x"`},
-			"tasks, forged":     {alice, "tasks/list", `"x"`},
+			"another agent":     {bob, "tools/list", sealed, "CURSOR_FOREIGN"},
+			"another upstream":  {other, "tools/list", sealed, "CURSOR_UNKNOWN"},
+			"another list":      {alice, "prompts/list", sealed, "CURSOR_UNKNOWN"},
+			"the server's own":  {alice, "tools/list", `"own"`, "CURSOR_FORGED"},
+			"nothing":           {alice, "tools/list", `""`, "CURSOR_UNKNOWN"},
+			"a path":            {alice, "tools/list", `"../../evil"`, "CURSOR_FORGED"},
+			"a number":          {alice, "tools/list", "7", "CURSOR_UNKNOWN"},
+			"null":              {alice, "tools/list", "null", "CURSOR_UNKNOWN"},
+			"an object":         {alice, "tools/list", "{}", "CURSOR_UNKNOWN"},
+			"changed":           {alice, "tools/list", flipped, "CURSOR_FORGED"},
+			"cut":               {alice, "tools/list", sealed[:12] + `"`, "CURSOR_FORGED"},
+			"continued":         {alice, "tools/list", sealed[:len(sealed)-1] + `A"`, "CURSOR_FORGED"},
+			"not Base64":        {alice, "tools/list", `"\ud800"`, "CURSOR_UNKNOWN"},
+			"resources, forged": {alice, "resources/list", `"x"`, "CURSOR_FORGED"},
+			"templates, forged": {alice, "resources/templates/list", `"x"`, "CURSOR_FORGED"},
+			"tasks, forged":     {alice, "tasks/list", `"x"`, "CURSOR_FORGED"},
 		}
 		before := len(w.server.messages(`"list"`))
 		for name, x := range cases {
 			if _, got := x.c.call(list(x.method, x.cursor)); !strings.Contains(got, errorCode(-32602)) {
 				t.Errorf("%s: got %s", name, got)
 			}
-			if e := w.last(x.method); e.code != "CURSOR_UNKNOWN" || e.allowed {
+			if e := w.last(x.method); e.code != x.code || e.allowed {
 				t.Errorf("%s: on record is %+v", name, e)
 			}
 		}

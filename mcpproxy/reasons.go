@@ -108,8 +108,17 @@ var (
 	reasonBroken = &policy.Reason{
 		Code: "FAULT_AFTER_CALL", Answer: answerFailed, Hint: "the call went out, and then something of Hopgate's own broke; the log has the error under the same ref",
 	}
-	reasonState = &policy.Reason{
-		Code: "STATE_FOREIGN", Severity: policy.Low, Hint: "the agent brought a requestState that it made up, or that was given to another agent or for another call",
+	reasonCursorForeign = &policy.Reason{
+		Code: "CURSOR_FOREIGN", Answer: reasonCursor.Answer, Severity: policy.Medium, Hint: "the agent presented a cursor that was given to another agent",
+	}
+	reasonCursorForged = &policy.Reason{
+		Code: "CURSOR_FORGED", Answer: reasonCursor.Answer, Severity: policy.Low, Hint: "the agent presented a cursor that nobody was given",
+	}
+	reasonStateForeign = &policy.Reason{
+		Code: "STATE_FOREIGN", Answer: reasonStateForged.Answer, Severity: policy.Medium, Hint: "the agent presented a requestState that was given to another agent",
+	}
+	reasonStateForged = &policy.Reason{
+		Code: "STATE_FORGED", Severity: policy.Low, Hint: "the agent brought a requestState that nobody was given, or one that was given to it for another call",
 		Answer: &policy.Answer{
 			Code: "STATE_UNKNOWN", Retry: policy.RetryChanged, Form: policy.FormProtocol, RPC: codeInvalidParams, HTTP: 200,
 			Text: "The requestState is not of this call. Call again without it.",
@@ -172,7 +181,7 @@ func Reasons() []*policy.Reason {
 		all,
 		reasonNoSession, reasonPaused, reasonCredential, reasonSession, reasonForeign, reasonNotReady, reasonAgain, reasonVersion, reasonVersionHeader, reasonHeaders,
 		reasonMeta, reasonRemoved, reasonIDInUse, reasonUnasked, reasonCancel, reasonEvent, reasonNoStream, reasonNoEffect, reasonUnsolicited,
-		reasonCursor, reasonTask, reasonTaskForeign, reasonState, reasonStateOver, reasonCapability, reasonTurnedAway, reasonBroken,
+		reasonCursor, reasonCursorForeign, reasonCursorForged, reasonTask, reasonTaskForeign, reasonStateForeign, reasonStateForged, reasonStateOver, reasonCapability, reasonTurnedAway, reasonBroken,
 		reasonServerProtocol, reasonUnavailable, reasonTimeout, reasonFailed, reasonNotModern, reasonNobodyListens, reasonCancelled, reasonLargeResult, reasonSessions, reasonRecord, reasonNoUpstream,
 	)
 }

@@ -15,9 +15,15 @@ import (
 // asks are the methods whose results may ask for input.
 var asks = map[string]bool{"tools/call": true, "prompts/get": true, "resources/read": true}
 
-// statePurpose binds a state to the connection and the call that it was made for, whatever is answered.
-func statePurpose(c *policy.Call, arguments [sha256.Size]byte) []byte {
-	return purpose("state", c.Agent.Name, c.Upstream, c.Connection.Name, c.Method, c.Target, string(arguments[:]))
+// stateOf binds a state to the agent, the connection and the call that it was made for, whatever is answered.
+func stateOf(c *policy.Call, arguments [sha256.Size]byte) *owned {
+	return &owned{"state", c.Agent.Name, purpose(c.Upstream, c.Connection.Name, c.Method, c.Target, string(arguments[:]))}
+}
+
+// before reports whether a string that does not open may have been sealed under a key that is lost, as it is where a state
+// was restored: the agent cannot know. Later than any answer may come, it is made up.
+func (x *exchange) before(sealed []byte) bool {
+	return x.call.Time.Before(x.g.p.started.Add(roundTime)) && x.g.p.seals.other(sealed)
 }
 
 // openState puts the server's own state in the place of the one that the agent brings back, and makes the call a round
@@ -29,13 +35,14 @@ func (x *exchange) openState() *policy.Reason {
 	if sealed == nil {
 		return nil
 	}
-	text, id, ok := x.g.p.seals.open(sealed, statePurpose(&x.call, x.arguments))
-	switch recent := x.call.Time.Before(x.g.p.started.Add(roundTime)); {
-	case ok:
-	case recent && x.g.p.seals.other(sealed): // of the process before: the agent cannot know that it has ended
+	text, id, c := x.g.p.seals.openFor(stateOf(&x.call, x.arguments), sealed)
+	switch {
+	case c == claimForeign:
+		return reasonStateForeign
+	case c == claimForged && x.before(sealed):
 		return reasonStateOver
-	default:
-		return reasonState
+	case c != claimRightful:
+		return reasonStateForged
 	}
 	r, ok := x.g.p.Rounds.take(x.call.Agent.Name, id, x.call.Time)
 	if !ok {
@@ -65,7 +72,7 @@ func (x *exchange) sealState(result *wire.Frame) (wire.Edits, error) {
 	if state != nil && state[0] != '"' {
 		return nil, errState
 	}
-	sealed, id, err := x.g.p.seals.seal(state, statePurpose(&x.call, x.arguments))
+	sealed, id, err := x.g.p.seals.sealFor(stateOf(&x.call, x.arguments), state)
 	if err != nil {
 		return nil, err
 	}

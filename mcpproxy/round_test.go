@@ -120,13 +120,13 @@ func TestStatesAreBoundAndCountOnce(t *testing.T) {
 			code                   string
 		}{
 			"another agent":     {bob, "t", `{"a":1}`, state, "STATE_FOREIGN"},
-			"another upstream":  {other, "t", `{"a":1}`, state, "STATE_FOREIGN"},
-			"another tool":      {alice, "u", `{"a":1}`, state, "STATE_FOREIGN"},
-			"another argument":  {alice, "t", `{"a":7}`, state, "STATE_FOREIGN"},
-			"the server's own":  {alice, "t", `{"a":1}`, `"own"`, "STATE_FOREIGN"},
-			"a number":          {alice, "t", `{"a":1}`, "7", "STATE_FOREIGN"},
-			"null":              {alice, "t", `{"a":1}`, "null", "STATE_FOREIGN"},
-			"tampered":          {alice, "t", `{"a":1}`, state[:len(state)-1] + `-TAMPERED"`, "STATE_FOREIGN"},
+			"another upstream":  {other, "t", `{"a":1}`, state, "STATE_FORGED"},
+			"another tool":      {alice, "u", `{"a":1}`, state, "STATE_FORGED"},
+			"another argument":  {alice, "t", `{"a":7}`, state, "STATE_FORGED"},
+			"the server's own":  {alice, "t", `{"a":1}`, `"own"`, "STATE_FORGED"},
+			"a number":          {alice, "t", `{"a":1}`, "7", "STATE_FORGED"},
+			"null":              {alice, "t", `{"a":1}`, "null", "STATE_FORGED"},
+			"tampered":          {alice, "t", `{"a":1}`, state[:len(state)-1] + `-TAMPERED"`, "STATE_FORGED"},
 			"of a call, replay": {alice, "t", `{"a":2}`, used, "STATE_OVER"},
 		}
 		before := len(w.server.messages("tools/call"))
@@ -274,7 +274,7 @@ func TestAStateOfTheProcessBeforeIsNobodysFault(t *testing.T) {
 		t := w.t
 		converse(w, `"own"`)
 		c := w.agent("alice")
-		for _, want := range []string{"STATE_OVER", "STATE_FOREIGN"} {
+		for _, want := range []string{"STATE_OVER", "STATE_FORGED"} {
 			if _, got := c.say("t", "{}", withState(string(old))); !strings.Contains(got, errorCode(-32602)) {
 				t.Errorf("got %s", got)
 			}

@@ -78,13 +78,50 @@ func TestACallGoesOnAfterARestart(t *testing.T) {
 				t.Errorf("got %s, want %s", got, code)
 			}
 		}
-		refused(alice, "t", `{"a":1}`, state, "STATE_OVER") // it was taken before the restart
-		refused(alice, "t", `{"a":2}`, next, "STATE_OVER")  // it belongs to another call; who brings back a state so soon is not blamed
-		refused(w.agent("bob"), "t", `{"a":1}`, next, "STATE_OVER")
+		refused(alice, "t", `{"a":1}`, state, "STATE_OVER")  // it was taken before the restart
+		refused(alice, "t", `{"a":2}`, next, "STATE_FORGED") // it belongs to another call
+		refused(w.agent("bob"), "t", `{"a":1}`, next, "STATE_FOREIGN")
 		if _, got := alice.say("t", `{"a":1}`, withState(next)); strings.Contains(got, `"error"`) || !slices.Equal(v.rounds, []int{2}) {
 			t.Errorf("got %s in rounds %v", got, v.rounds)
 		}
 		refused(alice, "t", `{"a":1}`, next, "STATE_OVER")
+	})
+}
+
+// TestACursorOutlivesAProcess for its owner. Under another key nobody can say whose it was: who brings it back soon is not
+// blamed.
+func TestACursorOutlivesAProcess(t *testing.T) {
+	k := newKept(t)
+	var sealed string
+	paged := func(w *world) {
+		w.answering("tools/list", func(f *wire.Frame) string {
+			return `{"tools":[],"nextCursor":"own","got":` + or(f.Get(wire.ParamsCursor), "0") + `}`
+		})
+	}
+	refused := func(w *world, agent, code string) {
+		_, got := w.session(agent, "2025-11-25").call(list("tools/list", sealed))
+		if !strings.Contains(got, errorCode(-32602)) || strings.Contains(got, "CURSOR_FO") || w.last("tools/list").code != code {
+			t.Errorf("%s got %s, on record is %+v, want %s", agent, got, w.last("tools/list"), code)
+		}
+	}
+	k.process(func(w *world, _ *conversation) {
+		paged(w)
+		_, got := w.session("alice", "2025-11-25").call(list("tools/list", ""))
+		sealed = result(t, got, wire.ResultNextCursor)
+	})
+	k.process(func(w *world, _ *conversation) {
+		paged(w)
+		if _, got := w.session("alice", "2025-11-25").call(list("tools/list", sealed)); !strings.Contains(got, `"got":"own"`) {
+			t.Errorf("its owner got %s", got)
+		}
+		refused(w, "bob", "CURSOR_FOREIGN")
+	})
+	k.key = bytes.Repeat([]byte{8}, mcpproxy.SealKeySize)
+	k.process(func(w *world, _ *conversation) {
+		paged(w)
+		refused(w, "alice", "CURSOR_UNKNOWN")
+		time.Sleep(time.Hour)
+		refused(w, "alice", "CURSOR_FORGED")
 	})
 }
 

@@ -1,6 +1,7 @@
 package mcpproxy
 
 import (
+	"bytes"
 	"crypto/aes"
 	"crypto/cipher"
 	"crypto/hkdf"
@@ -97,6 +98,49 @@ func (s *sealer) open(sealed, purpose []byte) (text []byte, id serial, ok bool) 
 	copy(id[:], box)
 	text, err := aead.Open(nil, id[:], box[len(id):], purpose)
 	return text, id, err == nil
+}
+
+// claim is what becomes of a string that an agent brings back.
+type claim uint8
+
+const (
+	claimForged  claim = iota // nobody has sealed it
+	claimForeign              // it was given to another agent
+	claimStrayed              // it was given to this agent, for something else
+	claimRightful
+)
+
+// owned is a kind of string and whom and what for one of it is sealed.
+type owned struct {
+	kind  string
+	agent string
+	bound []byte // see purpose
+}
+
+// front stands before the text in what is sealed: whose it is, and what for. Both are inside and not what the seal is made
+// for, so that one who is wrong can be told from one who makes strings up.
+func (o *owned) front() []byte {
+	who, what := sha256.Sum256([]byte(o.agent)), sha256.Sum256(o.bound)
+	return append(who[:], what[:]...)
+}
+
+func (s *sealer) sealFor(o *owned, text []byte) (sealed []byte, id serial, err error) {
+	return s.seal(append(o.front(), text...), purpose(o.kind))
+}
+
+// openFor returns the text of what is rightful.
+func (s *sealer) openFor(o *owned, sealed []byte) (text []byte, id serial, c claim) {
+	text, id, ok := s.open(sealed, purpose(o.kind))
+	want := o.front()
+	switch {
+	case !ok || len(text) < len(want):
+		return nil, id, claimForged
+	case !bytes.Equal(text[:sha256.Size], want[:sha256.Size]):
+		return nil, id, claimForeign
+	case !bytes.Equal(text[sha256.Size:len(want)], want[sha256.Size:]):
+		return nil, id, claimStrayed
+	}
+	return text[len(want):], id, claimRightful
 }
 
 // other reports whether a JSON value looks like what a sealer of another process has sealed.
