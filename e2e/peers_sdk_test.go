@@ -19,9 +19,13 @@ import (
 func TestSDKClientSeesNoDifference(t *testing.T) {
 	type pair struct{ revision, front, up string }
 	pairs := []pair{
-		{"2024-11-05", "sse", "http"}, {"2024-11-05", "sse", "stdio"}, {"2024-11-05", "stdio", "http"},
-		{"2025-03-26", "http", "http"}, {"2025-03-26", "stdio", "stdio"},
-		{"2025-06-18", "http", "stdio"}, {"2025-06-18", "stdio", "http"},
+		{"2024-11-05", "sse", "http"},
+		{"2024-11-05", "sse", "stdio"},
+		{"2024-11-05", "stdio", "http"},
+		{"2025-03-26", "http", "http"},
+		{"2025-03-26", "stdio", "stdio"},
+		{"2025-06-18", "http", "stdio"},
+		{"2025-06-18", "stdio", "http"},
 	}
 	for _, revision := range []string{legacy, modern} {
 		for _, front := range []string{"http", "stdio"} {
