@@ -24,15 +24,20 @@ func credentials(all []*Upstream) *policy.Credentials {
 				yield(policy.Credential{Before: before, Value: part, Likely: secretive(before)})
 				before = part
 			}
-			parsed, err := url.Parse(u.URL)
-			if err != nil {
-				continue // it is reported already
-			}
-			for name, values := range parsed.Query() {
-				for _, v := range values {
-					yield(policy.Credential{Name: name, Value: v, Likely: secretive(name)})
-				}
-			}
+			inURL(u.URL, yield)
 		}
 	})
+}
+
+// inURL yields what the query of a URL holds.
+func inURL(raw string, yield func(policy.Credential)) {
+	parsed, err := url.Parse(raw)
+	if err != nil {
+		return // it is reported already
+	}
+	for name, values := range parsed.Query() {
+		for _, v := range values {
+			yield(policy.Credential{Name: name, Value: v, Likely: secretive(name)})
+		}
+	}
 }

@@ -12,7 +12,6 @@ import (
 	"net/url"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/mark3labs/mcp-go/client/transport"
 )
@@ -158,7 +157,7 @@ func mean(err error) error {
 	case errors.As(err, &e):
 		return ErrRefused
 	case errors.As(err, &timeout) && timeout.Timeout():
-		return fmt.Errorf("%w: it does not answer in %s", ErrServer, time.Duration(patience))
+		return fmt.Errorf("%w: it does not answer in %s", ErrServer, patience)
 	}
 	return fmt.Errorf("%w: its metadata or its answer cannot be relied on", ErrServer)
 }

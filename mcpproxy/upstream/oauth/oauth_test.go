@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
 	"strings"
@@ -110,9 +111,7 @@ func TestLogin(t *testing.T) {
 		"no state":      func(v url.Values) { v.Del("state") },
 	} {
 		bad := url.Values{}
-		for k, v := range answer {
-			bad[k] = v
-		}
+		maps.Copy(bad, answer)
 		edit(bad)
 		if err := c.Finish(t.Context(), bad, nil); !errors.Is(err, oauth.ErrLoginUnknown) {
 			t.Errorf("%s: %v", name, err)

@@ -9,6 +9,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -118,9 +119,7 @@ func (w *world) metadata(rw http.ResponseWriter, edit map[string]any) {
 		"issuer": w.web.URL, "authorization_endpoint": w.web.URL + "/authorize", "token_endpoint": w.web.URL + "/token",
 		"registration_endpoint": w.web.URL + "/register", "response_types_supported": []string{"code"}, "code_challenge_methods_supported": []string{"S256"},
 	}
-	for k, v := range edit {
-		m[k] = v
-	}
+	maps.Copy(m, edit)
 	json.NewEncoder(rw).Encode(m)
 }
 
