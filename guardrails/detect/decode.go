@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"compress/gzip"
 	"compress/zlib"
+	"encoding/binary"
 	"io"
+	"unicode/utf16"
 	"unicode/utf8"
 )
 
@@ -31,41 +33,48 @@ func (e *Engine) runs(s *Scratch, text []byte, pieces []piece, tr *trail, depth 
 		}
 		p := pieces[k]
 		tr.enter(&p)
-		e.encoded(s, text[p.lo:p.hi], lo-int(p.lo), hi-int(p.lo), p, tr, depth)
+		hi = int(p.lo) + e.encoded(s, text[p.lo:p.hi], lo-int(p.lo), hi-int(p.lo), p, tr, depth)
 		i = max(i, hi-minRun)
 	}
 }
 
-// encoded decides about one stretch of t.
-func (e *Engine) encoded(s *Scratch, t []byte, lo, hi int, p piece, tr *trail, depth int) {
+// encoded decides about one stretch of t, and returns how far it has been read: what goes on over many lines is read once.
+func (e *Engine) encoded(s *Scratch, t []byte, lo, hi int, p piece, tr *trail, depth int) (read int) {
+	read = hi
 	leaf := int(p.leaf)
 	e.longToken(s, t, lo, hi, leaf, tr)
-	if depth == maxDepth || s.budget.candidates < 0 {
-		return
+	if depth == maxDepth || s.budget.candidates < 0 || s.budget.bytes < 0 || s.budget.effort < 0 {
+		return read
 	}
 	v := t[lo:hi]
 	if len(v) < 20 && !mixed(v, hi < len(t) && t[hi] == '=') {
-		return
+		return read
 	}
 	lv := &s.levels[depth]
 	via, lo, hi, ok := lv.decode(t, lo, hi)
 	if !ok {
-		return
+		return read
 	}
 	lv.spans.reset(hi)
 	lv.spans.mark(0, lo, true)
 	if plain, packed := inflate(lv.view, s.budget.bytes); packed {
 		if plain == nil {
 			s.overrun(leaf, tr, len(t))
-			return
+			return read
 		}
 		lv.view = plain
+	}
+	if isWide(lv.view) {
+		lv.view = narrow(lv.view)
 	}
 	if readable(lv.view) {
 		p = e.placeFrom(s, p, t, lo)
 		e.descend(s, lv.view, &lv.spans, p, tr, depth, via, len(t))
 		s.members = s.members[:len(s.members)-1]
+		return hi
 	}
+	_ = s.effort(len(lv.view)/16, leaf, tr, len(t)) // the next line is tried as well: what was for nothing comes again with each
+	return read
 }
 
 // decode tries hexadecimal, then base64 with its padding and further lines, then what follows the last slash: the
@@ -74,13 +83,10 @@ func (lv *level) decode(t []byte, lo, hi int) (via step, from, to int, ok bool) 
 	if lv.view, ok = unhex(lv.view[:0], t[lo:hi]); ok {
 		return stepHex, lo, hi, true
 	}
+	from = lo
 	last := lo + bytes.LastIndexByte(t[lo:hi], '/') + 1
-	for hi < len(t) && (t[hi] == '\n' || t[hi] == '\r') && hi-lo >= 60 {
-		next := run(t, hi+1, isBase64|isSpace)
-		if next-hi < 8 {
-			break
-		}
-		hi = next
+	if lv.view, _ = unbase64(lv.view[:0], t[lo:min(hi, lo+minRun)]); len(lv.view) < 9 || promising(lv.view) {
+		hi = further(t, lo, hi)
 	}
 	for hi < len(t) && t[hi] == '=' {
 		hi++
@@ -89,7 +95,48 @@ func (lv *level) decode(t []byte, lo, hi int) (via step, from, to int, ok bool) 
 		lo = last
 		lv.view, ok = unbase64(lv.view[:0], t[lo:hi])
 	}
+	if !ok {
+		if lv.view, ok = unbase32(lv.view[:0], t[from:hi]); ok {
+			return stepBase32, from, hi, true
+		}
+	}
 	return stepBase64, lo, hi, ok
+}
+
+// further returns where a stretch ends that goes on in further lines.
+func further(t []byte, lo, hi int) int {
+	hi = wrapped(t, lo, hi)
+	for hi < len(t) && (t[hi] == '\n' || t[hi] == '\r') && hi-lo >= 60 {
+		next := run(t, hi+1, isBase64|isSpace)
+		if next-hi < 8 {
+			break
+		}
+		hi = next
+	}
+	return hi
+}
+
+// wrapped returns where a stretch ends that goes on in lines of the same length, and in one that is shorter.
+func wrapped(t []byte, lo, hi int) int {
+	const least = 16 // shorter lines are words of a list
+	for width := hi - lo; width >= least && hi < len(t); {
+		next := hi
+		if t[next] == '\r' {
+			next++
+		}
+		if next == len(t) || t[next] != '\n' {
+			break
+		}
+		next++
+		end := run(t, next, isBase64)
+		if end == next || end-next > width {
+			break
+		}
+		if hi = end; end-next < width {
+			break
+		}
+	}
+	return hi
 }
 
 // mixed holds for short stretches that are no words: small and capital letters with digits, or with padding behind.
@@ -180,6 +227,63 @@ func unbase64(dst, v []byte) ([]byte, bool) {
 	return dst, n != 1 && len(dst) >= 8
 }
 
+// unbase32 decodes capitals and the digits 2 to 7 (RFC 4648), with or without padding.
+func unbase32(dst, v []byte) ([]byte, bool) {
+	acc, n := uint32(0), 0
+	for _, b := range v {
+		switch {
+		case is(b, isUpper):
+			b -= 'A'
+		case b >= '2' && b <= '7':
+			b -= '2' - 26
+		case b == '=':
+			continue
+		default:
+			return dst, false
+		}
+		acc, n = acc<<5|uint32(b), n+5
+		if n >= 8 {
+			n -= 8
+			if dst = append(dst, byte(acc>>n)); len(dst) == 8 && !promising(dst) {
+				return dst, false
+			}
+		}
+	}
+	return dst, len(dst) >= 8
+}
+
+// isWide holds for UTF-16 in which ASCII is written: of the first three units each has one byte that is zero, and always
+// the same one. A mark of the byte order may stand before.
+func isWide(v []byte) bool {
+	if len(v) >= 2 && (v[0] == 0xff && v[1] == 0xfe || v[0] == 0xfe && v[1] == 0xff) {
+		v = v[2:]
+	}
+	if len(v) < 6 {
+		return false
+	}
+	even, odd := v[0]|v[2]|v[4], v[1]|v[3]|v[5]
+	return even == 0 && v[1] != 0 && v[3] != 0 && v[5] != 0 || odd == 0 && v[0] != 0 && v[2] != 0 && v[4] != 0
+}
+
+// narrow writes UTF-16 as UTF-8.
+func narrow(v []byte) []byte {
+	order := binary.ByteOrder(binary.LittleEndian)
+	if v[0] == 0 || v[0] == 0xfe {
+		order = binary.BigEndian
+	}
+	out := make([]byte, 0, len(v))
+	for len(v) >= 2 {
+		r, size := rune(order.Uint16(v)), 2
+		if utf16.IsSurrogate(r) && len(v) >= 4 {
+			r, size = utf16.DecodeRune(r, rune(order.Uint16(v[2:]))), 4
+		}
+		if v = v[size:]; r != 0xfeff {
+			out = utf8.AppendRune(out, r)
+		}
+	}
+	return out
+}
+
 func sixBits(b byte) int {
 	switch {
 	case is(b, isUpper):
@@ -199,6 +303,9 @@ func sixBits(b byte) int {
 // promising looks at the first bytes of something decoded: text, or a known kind of archive.
 func promising(v []byte) bool {
 	if bytes.HasPrefix(v, []byte{0x1f, 0x8b}) || v[0] == 0x78 && (v[1] == 0x01 || v[1] == 0x9c || v[1] == 0xda || v[1] == 0x5e) {
+		return true
+	}
+	if isWide(v) {
 		return true
 	}
 	bad := 0

@@ -3,7 +3,9 @@ package detect_test
 import (
 	"bytes"
 	"compress/gzip"
+	"encoding/base32"
 	"encoding/base64"
+	"encoding/binary"
 	"encoding/hex"
 	"fmt"
 	"html"
@@ -12,6 +14,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"unicode/utf16"
 
 	"github.com/hopgate/hopgate/guardrails/detect"
 )
@@ -95,6 +98,44 @@ func holds(t *testing.T, e *detect.Engine, kind detect.Kind, text, worn string) 
 		}
 	}
 	t.Errorf("missed in %.120q", text)
+}
+
+func TestScanReadsWideCharactersAndBase32(t *testing.T) {
+	e := engine(t, detect.Options{})
+	text := "see mail of jane.roe@" + "corp-mail.io \U0001F600 now"
+	units := utf16.Encode([]rune(text))
+	var little, big []byte
+	for _, u := range units {
+		little, big = binary.LittleEndian.AppendUint16(little, u), binary.BigEndian.AppendUint16(big, u)
+	}
+	for name, form := range map[string]string{
+		"little endian":       base64.StdEncoding.EncodeToString(little),
+		"big endian":          base64.StdEncoding.EncodeToString(big),
+		"with a mark":         base64.StdEncoding.EncodeToString(append([]byte{0xff, 0xfe}, little...)),
+		"hex":                 hex.EncodeToString(little),
+		"base32":              base32.StdEncoding.EncodeToString([]byte(text)),
+		"base32 without =":    base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString([]byte(text)),
+		"base32 of base64":    base32.StdEncoding.EncodeToString([]byte(base64.StdEncoding.EncodeToString([]byte(text)))),
+		"base64 of base32":    base64.StdEncoding.EncodeToString([]byte(base32.StdEncoding.EncodeToString([]byte(text)))),
+		"in lines of 20":      wrap(base64.StdEncoding.EncodeToString([]byte(text)), 20, "\r\n"),
+		"in lines of 16":      wrap(base64.StdEncoding.EncodeToString([]byte("a word before "+text)), 16, "\n"),
+		"odd last byte":       base64.StdEncoding.EncodeToString(append(little, 'x')),
+		"half of a surrogate": base64.StdEncoding.EncodeToString(append(little, 0x3d, 0xd8)),
+	} {
+		got := found(e, detect.Leaf{Text: []byte("x " + form + " y")})
+		if !hasEntity(got, "EMAIL_ADDRESS") || got[0].Start < 2 || got[0].End > len(form)+2 {
+			t.Errorf("%s: got %+v", name, got)
+		}
+	}
+}
+
+// wrap cuts a text into lines.
+func wrap(text string, width int, end string) string {
+	var lines []string
+	for part := range slices.Chunk([]byte(text), width) {
+		lines = append(lines, string(part))
+	}
+	return strings.Join(lines, end)
 }
 
 func TestScanSaysWhereAndHow(t *testing.T) {

@@ -23,10 +23,11 @@ const (
 	stepTurned
 	stepSeam
 	stepQuoted
+	stepBase32
 )
 
 var stepNames = [...]string{
-	"", "folded", "revealed", "base64", "hex", "percent", "entities", "escapes", "gzip", "json", "unwrapped", "squeezed", "turned", "seam", "quoted-printable",
+	"", "folded", "revealed", "base64", "hex", "percent", "entities", "escapes", "gzip", "json", "unwrapped", "squeezed", "turned", "seam", "quoted-printable", "base32",
 }
 
 // String writes the chain as base64>gzip.
