@@ -86,7 +86,7 @@ func (lv *level) decode(t []byte, lo, hi int) (via step, from, to int, ok bool) 
 	from = lo
 	last := lo + bytes.LastIndexByte(t[lo:hi], '/') + 1
 	if lv.view, _ = unbase64(lv.view[:0], t[lo:min(hi, lo+minRun)]); len(lv.view) < 9 || promising(lv.view) {
-		hi = further(t, lo, hi)
+		hi = stretch(t, lo, hi)
 	}
 	for hi < len(t) && t[hi] == '=' {
 		hi++
@@ -103,8 +103,8 @@ func (lv *level) decode(t []byte, lo, hi int) (via step, from, to int, ok bool) 
 	return stepBase64, lo, hi, ok
 }
 
-// further returns where a stretch ends that goes on in further lines.
-func further(t []byte, lo, hi int) int {
+// stretch returns where a stretch ends that goes on in further lines.
+func stretch(t []byte, lo, hi int) int {
 	hi = wrapped(t, lo, hi)
 	for hi < len(t) && (t[hi] == '\n' || t[hi] == '\r') && hi-lo >= 60 {
 		next := run(t, hi+1, isBase64|isSpace)
