@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"sync"
 	"sync/atomic"
 
 	"github.com/hopgate/hopgate/mcpproxy/ingress"
@@ -63,7 +62,7 @@ func (g *guest) resume(ctx context.Context, s *session, h *ingress.Head, reply i
 		defer o.leave(reply)
 		select {
 		case <-ctx.Done():
-		case <-gone:
+		case <-gone.Done():
 		case <-o.done:
 		}
 	}
@@ -79,23 +78,13 @@ func (g *guest) listenGeneral(ctx context.Context, s *session, reply ingress.Rep
 	g.carryGeneral(ctx, s, reply, gone)
 }
 
-func (g *guest) carryGeneral(ctx context.Context, s *session, reply ingress.Reply, gone <-chan struct{}) {
+func (g *guest) carryGeneral(ctx context.Context, s *session, reply ingress.Reply, gone context.Context) { //nolint:revive // the stream has two lives: its request's and its place's
 	o := s.streams.general
 	defer o.leave(reply)
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	var work sync.WaitGroup
-	work.Go(func() {
-		defer g.p.catch()
-		g.pumpAll(ctx, s, o)
-	})
-	select {
-	case <-ctx.Done():
-	case <-gone:
-	case <-s.ctx.Done():
-	}
-	cancel()
-	work.Wait()
+	defer context.AfterFunc(gone, cancel)()
+	g.pumpAll(ctx, s, o)
 }
 
 // listenOwn carries what belongs to no request to a connection that lasts, from the moment its client is initialized. It

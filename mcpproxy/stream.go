@@ -3,6 +3,7 @@ package mcpproxy
 import (
 	"bytes"
 	"container/list"
+	"context"
 	"strconv"
 	"strings"
 	"sync"
@@ -70,9 +71,9 @@ type outlet struct {
 
 	mu    sync.Mutex // guards what follows and the order of events; a peer that does not read holds up this stream alone
 	seq   int
-	begun bool          // a reply that is gone has begun the stream
-	reply ingress.Reply // nil while nobody listens
-	away  chan struct{} // closed when reply is taken away
+	begun bool               // a reply that is gone has begun the stream
+	reply ingress.Reply      // nil while nobody listens
+	away  context.CancelFunc // is called when reply is taken away
 	ended bool
 }
 
@@ -135,7 +136,7 @@ func (t *streams) missed(stream, seq int, revision string) (frames [][]byte, ope
 // resume sends on a reply what a client has missed of the stream that an event id belongs to, and attaches the reply to
 // the stream where that goes on; o is nil where it does not. It reports false where the stream cannot be resumed, and has
 // sent nothing then.
-func (t *streams) resume(id, revision string, reply ingress.Reply) (o *outlet, gone <-chan struct{}, ok bool) {
+func (t *streams) resume(id, revision string, reply ingress.Reply) (o *outlet, gone context.Context, ok bool) {
 	no, seq, ok := parseEventID(id)
 	if !ok {
 		return nil, nil, false
@@ -166,9 +167,9 @@ func (t *streams) resume(id, revision string, reply ingress.Reply) (o *outlet, g
 	return o, o.take(reply), true
 }
 
-// attach begins a stream anew with a reply, and takes the old one away. gone is closed when this one is taken away in
-// turn. It returns an error where the peer is gone.
-func (o *outlet) attach(reply ingress.Reply, resume bool) (gone <-chan struct{}, err error) {
+// attach begins a stream anew with a reply, and takes the old one away. gone ends when this one is taken away in turn,
+// and with the session. It returns an error where the peer is gone.
+func (o *outlet) attach(reply ingress.Reply, resume bool) (gone context.Context, err error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if resume {
@@ -180,11 +181,12 @@ func (o *outlet) attach(reply ingress.Reply, resume bool) (gone <-chan struct{},
 	return o.take(reply), nil
 }
 
-func (o *outlet) take(reply ingress.Reply) (gone <-chan struct{}) {
+func (o *outlet) take(reply ingress.Reply) (gone context.Context) {
 	o.detach()
 	o.listening.Add(1)
-	o.reply, o.away = reply, make(chan struct{})
-	return o.away
+	o.reply = reply
+	gone, o.away = context.WithCancel(o.s.ctx)
+	return gone
 }
 
 // leave is called by the goroutine that has attached a reply, before the reply becomes invalid.
@@ -203,7 +205,7 @@ func (o *outlet) detach() {
 	}
 	o.reply = nil
 	if o.away != nil {
-		close(o.away)
+		o.away()
 		o.away = nil
 	}
 }

@@ -323,26 +323,30 @@ func (h *HTTP) get(w http.ResponseWriter, r *http.Request, p *Peer, g Guest, hea
 		h.refuse(w, r, p, ReasonAccept)
 		return
 	}
-	ctx, cancel := context.WithCancel(r.Context())
-	defer cancel()
+	ctx, cancel := context.WithCancel(context.WithoutCancel(r.Context())) // the stream outlives the handler where it is parked
 	exit, ok := h.Lasting.enter(OverHTTP, cancel)
 	if !ok {
+		cancel()
 		h.refuse(w, r, p, ReasonEnding)
 		return
 	}
-	defer exit()
 	reply := newReply(w, h.Clock)
-	defer reply.close()
-	done := make(chan struct{})
-	defer close(done)
+	reply.park = &park{lasting: h.Lasting, gone: cancel, taken: make(chan struct{})}
+	taken, done := reply.park.taken, make(chan struct{})
 	go func() {
-		select {
-		case <-h.Lasting.leaving:
-			cancel()
-		case <-done:
-		}
+		defer exit()
+		defer close(done)
+		defer cancel()
+		defer reply.close()
+		g.Listen(ctx, head, reply)
 	}()
-	g.Listen(ctx, head, reply)
+	select {
+	case <-done:
+	case <-taken: // nothing of the request is needed any more
+	case <-r.Context().Done():
+		cancel()
+		<-done
+	}
 }
 
 func (h *HTTP) refuse(w http.ResponseWriter, r *http.Request, p *Peer, reason *policy.Reason) {

@@ -59,6 +59,7 @@ func (l *Lasting) Leave(ctx context.Context) {
 		close(l.leaving)
 	}
 	l.mu.Unlock()
+	l.cut(OverHTTP) // streams of GET
 	done := make(chan struct{})
 	go func() {
 		l.work.Wait()

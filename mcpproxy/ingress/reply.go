@@ -2,6 +2,7 @@ package ingress
 
 import (
 	"errors"
+	"net"
 	"net/http"
 	"strconv"
 	"sync"
@@ -23,6 +24,7 @@ type httpReply struct {
 	w     http.ResponseWriter
 	ctl   *http.ResponseController
 	clock func() time.Time
+	park  *park // nil: the stream is no one to park
 
 	mu      sync.Mutex // guards what follows and every write: the timer writes too
 	session string
@@ -32,6 +34,7 @@ type httpReply struct {
 	done    bool   // nothing more may be written
 	buf     []byte
 	timer   *time.Timer
+	conn    net.Conn // of a parked stream; w is the server's again then
 }
 
 func newReply(w http.ResponseWriter, clock func() time.Time) *httpReply {
@@ -48,6 +51,9 @@ func (r *httpReply) close() {
 	defer r.mu.Unlock()
 	r.timer.Stop()
 	r.done = true
+	if r.conn != nil {
+		_ = r.conn.Close() // what was written has gone, or the peer is
+	}
 }
 
 // comment keeps a quiet stream alive. It also turns an answer that takes long into a stream, so that nobody between
@@ -195,8 +201,11 @@ func (r *httpReply) begin() error {
 	h := r.head()
 	h["Content-Type"] = typeStream
 	h["X-Accel-Buffering"] = noBuffer
-	r.w.WriteHeader(http.StatusOK)
-	r.buf = append(r.buf[:0], r.opening...)
+	head, err := r.open(h)
+	if err != nil {
+		return err
+	}
+	r.buf = append(append(r.buf[:0], head...), r.opening...)
 	if r.first != "" {
 		r.buf = append(append(append(r.buf, "id: "...), r.first...), "\ndata: \n\n"...)
 	}
@@ -219,13 +228,7 @@ func (r *httpReply) event(id string, frame []byte) error {
 }
 
 func (r *httpReply) write(b []byte) error {
-	err := r.ctl.SetWriteDeadline(r.clock().Add(writeTime))
-	if err == nil {
-		_, err = r.w.Write(b)
-	}
-	if err == nil {
-		err = r.flush()
-	}
+	err := r.put(b)
 	if err != nil {
 		r.done = true
 		r.timer.Stop()
@@ -233,7 +236,29 @@ func (r *httpReply) write(b []byte) error {
 	return err
 }
 
+// put writes, and sees off what it has written.
+func (r *httpReply) put(b []byte) error {
+	if r.conn != nil {
+		if err := r.conn.SetWriteDeadline(r.clock().Add(writeTime)); err != nil {
+			return err
+		}
+		_, err := r.conn.Write(b)
+		return err
+	}
+	err := r.ctl.SetWriteDeadline(r.clock().Add(writeTime))
+	if err == nil {
+		_, err = r.w.Write(b)
+	}
+	if err != nil {
+		return err
+	}
+	return r.flush()
+}
+
 func (r *httpReply) flush() error {
+	if r.conn != nil {
+		return nil
+	}
 	if err := r.ctl.SetWriteDeadline(r.clock().Add(writeTime)); err != nil {
 		return err
 	}
