@@ -34,6 +34,7 @@ type eventReader struct {
 	seen  int           // events that were complete and told an id or data
 	idle  int           // bytes without a message since the owner set this to 0
 
+	rest   func() error // waits where nothing is buffered, while the buffer serves others; nil: do not
 	buf    []byte
 	lo, hi int  // what of buf is not read yet
 	cr     bool // the last line ended in CR; an LF now belongs to that
@@ -47,7 +48,7 @@ var eventReaders = sync.Pool{New: func() any { return &eventReader{buf: make([]b
 
 // reset begins another stream. What the last one said of its id and of coming back still holds.
 func (e *eventReader) reset(src io.Reader, limit int, c *counts) {
-	e.src, e.limit, e.counts = src, limit, c
+	e.src, e.limit, e.counts, e.rest = src, limit, c, nil
 	e.lo, e.hi, e.cr, e.begun = 0, 0, false, false
 	e.nextID = append(e.nextID[:0], e.id...)
 	e.clear()
@@ -134,6 +135,11 @@ func lineEnd(b []byte) int {
 
 // more reads something behind what is not read yet.
 func (e *eventReader) more() error {
+	if e.rest != nil && e.lo == e.hi {
+		if err := e.idleness(); err != nil {
+			return err
+		}
+	}
 	if e.lo > 0 {
 		e.hi = copy(e.buf, e.buf[e.lo:e.hi])
 		e.lo = 0
@@ -153,6 +159,22 @@ func (e *eventReader) more() error {
 		}
 	}
 	return io.ErrNoProgress
+}
+
+// pages serve streams on which something is said.
+var pages = sync.Pool{New: func() any { b := make([]byte, 4<<10); return &b }}
+
+// idleness waits for something to read, without a buffer for it.
+func (e *eventReader) idleness() error {
+	b := e.buf
+	e.buf, e.lo, e.hi = nil, 0, 0
+	if cap(b) <= maxKept {
+		pages.Put(&b)
+	}
+	err := e.rest()
+	next, _ := pages.Get().(*[]byte)
+	e.buf = *next
+	return err
 }
 
 // field takes a line that is not empty. Comments are fields without a name.

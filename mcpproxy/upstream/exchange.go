@@ -1,6 +1,7 @@
 package upstream
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -62,6 +63,26 @@ func (x *exchange) receive(ctx context.Context) error {
 	}
 	x.body = newBody(x.conn.br, &x.head)
 	return nil
+}
+
+// readers serve connections on which something is said.
+var readers = sync.Pool{New: func() any { return bufio.NewReaderSize(nil, lineSize) }}
+
+// rest waits until there is something to read, or the connection is broken off. Most streams that belong to no request say
+// nothing for hours, and would hold a buffer each. TLS has buffers of its own, so that there it does not wait.
+func (x *exchange) rest() error {
+	c := x.conn
+	if c.Conn != c.socket || c.br.Buffered() > 0 {
+		return nil
+	}
+	c.br.Reset(nil)
+	readers.Put(c.br)
+	c.br, x.body.br = nil, nil
+	err := c.probe.await()
+	c.br, _ = readers.Get().(*bufio.Reader)
+	c.br.Reset(c.Conn)
+	x.body.br = c.br
+	return err
 }
 
 // violation is something that a server must not do. It holds nothing of what the server wrote.

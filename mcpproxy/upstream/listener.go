@@ -74,6 +74,7 @@ func (l *httpLink) reopen(ctx context.Context, x *exchange, ev *eventReader, las
 	switch h := &x.head; {
 	case h.status == http.StatusOK && h.media == mediaEvents:
 		ev.reset(&x.body, l.limits.Frame, l.counts)
+		ev.rest = x.rest
 		return nil
 	case h.status == http.StatusMethodNotAllowed:
 		err = fmt.Errorf("%w: %w", ErrNoListen, &StatusError{h.status})

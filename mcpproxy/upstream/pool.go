@@ -99,7 +99,8 @@ func (p *pool) connect(ctx context.Context) (*conn, error) {
 		}
 		c.Conn = secure
 	}
-	c.br = bufio.NewReaderSize(c.Conn, lineSize)
+	c.br, _ = readers.Get().(*bufio.Reader)
+	c.br.Reset(c.Conn)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.closed {
@@ -206,4 +207,12 @@ func (p *probe) quiet() bool {
 	p.still = false
 	err := p.raw.Read(p.look)
 	return err == nil && p.still
+}
+
+// await waits until there is something to read, or the end. It returns at once where there is no socket to look at.
+func (p *probe) await() error {
+	if p.raw == nil {
+		return nil
+	}
+	return p.raw.Read(readable)
 }

@@ -15,3 +15,10 @@ func silent(fd uintptr) bool {
 	_, err := unix.Read(int(fd), b[:])
 	return errors.Is(err, unix.EAGAIN)
 }
+
+// readable reports whether a read of a socket that does not block would return, and takes nothing off it.
+func readable(fd uintptr) bool {
+	var b [1]byte
+	_, _, err := unix.Recvfrom(int(fd), b[:], unix.MSG_PEEK)
+	return !errors.Is(err, unix.EAGAIN) && !errors.Is(err, unix.EINTR)
+}
