@@ -250,7 +250,7 @@ func TestWhatAgentsTakeComesBack(t *testing.T) {
 func TestAnIdleStreamCostsLittle(t *testing.T) {
 	each, most, wait := 50, 64.0, 2*time.Second // KB; of few sessions, what the process holds anyway shows
 	if os.Getenv("HOPGATE_SOAK") != "" {
-		each, most, wait = 560, 20, 45*time.Second // in which it gives back what only opening them took
+		each, most, wait = 560, 40, 45*time.Second // in which it gives back what only opening them took
 	}
 	h, keys := soaked(t, "{ idle: 1h }")
 	h.churn(keys, 200, time.Now())
