@@ -222,7 +222,7 @@ func archive(v []byte) bool {
 // codeName holds for names of types with a size in them: Float64UpDownCounter.
 func codeName(v []byte) bool {
 	s := shapeOf(v)
-	if s.digit == 0 || s.digit > 2 || s.upper == 0 || s.upper*3 > len(v) || s.letter()+s.digit != len(v) || !is(v[0], isUpper) {
+	if s.digit == 0 || s.digit > 2 || s.upper == 0 || s.upper*3 > len(v) || s.letter()+s.digit != len(v) || !is(v[0], isUpper) || is(v[len(v)-1], isDigit) {
 		return false
 	}
 	for i, b := range v {
