@@ -236,7 +236,8 @@ func TestClientIsTheAPIOnTheOtherSide(t *testing.T) {
 		},
 		"login": {
 			func(c *admin.Client) (any, error) { return c.BeginLogin(ctx, "u/ v", "http://127.0.0.1:1/x") },
-			admin.Login{Address: "https://a?b=c&d", Issuer: "i"}, "login u/ v http://127.0.0.1:1/x",
+			admin.Login{Address: "https://a?b=c&d", Issuer: "i"},
+			"login u/ v http://127.0.0.1:1/x",
 		},
 		"finish a login": {
 			func(c *admin.Client) (any, error) {
