@@ -85,16 +85,20 @@ func lies() map[string]misdeed {
 	}
 	passes := func(tool func(*asked)) misdeed { return misdeed{tool: tool, want: "done", status: "ok"} }
 	return map[string]misdeed{
-		"U85 another id first":       passes(good(`{"jsonrpc":"2.0","id":"other","result":{"content":[{"type":"text","text":"stray"}]}}`)),
-		"U85 the answer twice":       passes(func(a *asked) { a.text("done"); a.text("stray") }),
-		"U85 answer to initialize":   passes(good(`{"jsonrpc":"2.0","id":0,"result":{"protocolVersion":"2025-11-25","capabilities":{}}}`)),
-		"U86 error and result":       fails(raw(`{"jsonrpc":"2.0","id":%s,"result":{"content":[]},"error":{"code":1,"message":"x"}}`)),
-		"U86 neither":                fails(raw(`{"jsonrpc":"2.0","id":%s,"x":1}`)),
-		"U86 result is a string":     fails(raw(`{"jsonrpc":"2.0","id":%s,"result":"done"}`)),
-		"U86 result twice":           fails(raw(`{"jsonrpc":"2.0","id":%s,"result":{},"result":{"content":[]}}`)),
-		"U91 invalid UTF-8":          fails(raw("{\"jsonrpc\":\"2.0\",\"id\":%s,\"result\":{\"content\":[{\"type\":\"text\",\"text\":\"\xff\"}]}}")),
-		"U92 request in later era":   {on: "http", modern: true, tool: good(`{"jsonrpc":"2.0","id":"q","method":"sampling/createMessage","params":{"messages":[],"maxTokens":1}}`), want: "done", status: "ok"},
-		"U93 a line of text":         {on: "stdio", tool: func(a *asked) { a.send("Server is listening."); a.send(""); a.text("done") }, want: "done", status: "ok"},
+		"U85 another id first":     passes(good(`{"jsonrpc":"2.0","id":"other","result":{"content":[{"type":"text","text":"stray"}]}}`)),
+		"U85 the answer twice":     passes(func(a *asked) { a.text("done"); a.text("stray") }),
+		"U85 answer to initialize": passes(good(`{"jsonrpc":"2.0","id":0,"result":{"protocolVersion":"2025-11-25","capabilities":{}}}`)),
+		"U86 error and result":     fails(raw(`{"jsonrpc":"2.0","id":%s,"result":{"content":[]},"error":{"code":1,"message":"x"}}`)),
+		"U86 neither":              fails(raw(`{"jsonrpc":"2.0","id":%s,"x":1}`)),
+		"U86 result is a string":   fails(raw(`{"jsonrpc":"2.0","id":%s,"result":"done"}`)),
+		"U86 result twice":         fails(raw(`{"jsonrpc":"2.0","id":%s,"result":{},"result":{"content":[]}}`)),
+		"U91 invalid UTF-8":        fails(raw("{\"jsonrpc\":\"2.0\",\"id\":%s,\"result\":{\"content\":[{\"type\":\"text\",\"text\":\"\xff\"}]}}")),
+		"U92 request in later era": {on: "http", modern: true, tool: good(`{"jsonrpc":"2.0","id":"q","method":"sampling/createMessage","params":{"messages":[],"maxTokens":1}}`), want: "done", status: "ok"},
+		"U93 a line of text":       {on: "stdio", tool: func(a *asked) { a.send("Server is listening."); a.send(""); a.text("done") }, want: "done", status: "ok"},
+		"U84 an event without end": {on: "http", tool: func(a *asked) {
+			a.bytes("data: ")
+			drip(a, strings.Repeat("x", 1<<20), 0)
+		}, want: failed, reason: failed, status: "failed"},
 		"U84 result above the limit": fails(func(a *asked) { a.text(strings.Repeat("x", 5<<20)) }),
 	}
 }
@@ -141,6 +145,7 @@ func childMisdeeds() map[string]misdeed {
 	return map[string]misdeed{
 		"U93 exit in the middle":     child(func(a *asked) { a.hangUp() }),
 		"U93 line without end":       child(func(a *asked) { a.bytes(strings.Repeat("x", 5<<20)); <-a.gone }),
+		"U93 a line of 50 MB":        child(func(a *asked) { a.bytes(strings.Repeat("x", 50<<20) + "\n"); <-a.gone }),
 		"U93 too many lines of text": child(func(a *asked) { a.bytes(strings.Repeat("x\n", 1000)); <-a.gone }),
 		"U93 a fork holds the pipe": {
 			on: "stdio", beside: "sleep 1000 &", tool: func(a *asked) { a.hangUp() }, want: failed, reason: failed, status: "failed",
