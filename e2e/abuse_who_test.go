@@ -104,11 +104,12 @@ func TestDefinitionsHideNothing(t *testing.T) {
 		t.Run("to "+up, func(t *testing.T) {
 			t.Parallel()
 			rec := newRecorder(t)
-			list := clean
+			var list strings.Builder
+			list.WriteString(clean)
 			for _, d := range hidden {
-				list += "," + d
+				list.WriteString("," + d)
 			}
-			rec.methods["tools/list"] = func(a *asked) { a.result(`"tools":[` + list + `]`) }
+			rec.methods["tools/list"] = func(a *asked) { a.result(`"tools":[` + list.String() + `]`) }
 			h := newHopgate(t, `version: 1
 listen: { mcp: "127.0.0.1:0" }
 agents: { ann: key }

@@ -229,15 +229,15 @@ func (g *ground) attackOver(t *testing.T, say func(string) []string, rec *record
 		if !strings.Contains(got, a.answer) || got != same[a.name] {
 			t.Errorf("%s: the agent got %.400s, want %s, as others do: %.400s", a.name, got, a.answer, same[a.name])
 		}
-		reached := ""
+		var reached strings.Builder
 		for _, m := range rec.got()[from:] {
-			reached += m.raw + "\n"
+			reached.WriteString(m.raw + "\n")
 		}
-		if a.direction == "request" && strings.Contains(reached, `"id":7`) {
-			t.Errorf("%s: the server got %.300s", a.name, reached)
+		if a.direction == "request" && strings.Contains(reached.String(), `"id":7`) {
+			t.Errorf("%s: the server got %.300s", a.name, reached.String())
 		}
-		if a.secret != "" && strings.Contains(got+reached, a.secret) {
-			t.Errorf("%s: the secret is out: %.300s %.300s", a.name, got, reached)
+		if a.secret != "" && strings.Contains(got+reached.String(), a.secret) {
+			t.Errorf("%s: the secret is out: %.300s %.300s", a.name, got, reached.String())
 		}
 	}
 }

@@ -65,7 +65,7 @@ func everyByte(format string) func(string) string {
 	return func(s string) string {
 		var out strings.Builder
 		for _, c := range []byte(s) {
-			out.WriteString(fmt.Sprintf(format, c))
+			fmt.Fprintf(&out, format, c)
 		}
 		return out.String()
 	}

@@ -140,6 +140,7 @@ func TestATokenThatIsRefusedIsReplacedOnce(t *testing.T) {
 
 func TestFarServersGetTokens(t *testing.T) {
 	eachFar(t, func(t *testing.T, far *farServer) {
+		t.Helper()
 		d, at := guarded(t, far.url, "two")
 		p := &purse{tokens: []string{"one", "two", "three"}}
 		c := far.config()
