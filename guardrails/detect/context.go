@@ -9,7 +9,7 @@ import (
 type context struct {
 	ready bool
 	field labelSet // by the leaf's names and the column's header
-	near  [128]uint8
+	near  [64 * len(labelSet{})]uint8
 	said  labelSet // words before or after
 }
 
@@ -30,7 +30,7 @@ func (x *context) load(c *candidate, lo, hi int) {
 	}
 	x.field = c.p.said
 	if head := c.s.columnHeader(c.t, lo); len(head) > 0 {
-		x.field = x.field.or(c.e.labels.of(c.s, head, true))
+		x.field = x.field.or(c.e.labels.field(c.s, head))
 	}
 	before := c.t[max(0, lo-reachBefore):lo]
 	if i := bytes.LastIndexByte(before, '\n'); i >= 0 && len(bytes.TrimSpace(before[i:])) > 0 {
@@ -238,7 +238,8 @@ func fits(entity string, t []byte) bool {
 	case "NAME":
 		return sh.digit == 0 && (sh.upper > 0 || sh.other > 0) && sh.mark <= 3 && sh.space <= 4
 	case "STREET_ADDRESS":
-		return sh.digit > 0 && sh.letter() > 3 && sh.space > 0 && !bytes.Contains(t, []byte("://"))
+		spelled := sh.letter() > 3 && sh.space > 0 || sh.other >= 9 // three signs of a script that has no blanks
+		return sh.digit > 0 && spelled && !bytes.Contains(t, []byte("://")) && !decimal(t)
 	case "DATE_OF_BIRTH", "CARD_EXPIRY":
 		return sh.digit >= 3 && len(t) <= 24 && (sh.mark > 0 || sh.space > 0 || sh.digit == 8)
 	case "CVV":
@@ -251,4 +252,14 @@ func fits(entity string, t []byte) bool {
 		return sh.digit == len(t) && len(t) >= 8 && len(t) <= 17
 	}
 	return sh.letter() > 2 && !slices.Contains(t, '_')
+}
+
+// decimal holds for numbers with a point: versions and amounts, not houses.
+func decimal(t []byte) bool {
+	for i := 1; i+1 < len(t); i++ {
+		if t[i] == '.' && is(t[i-1], isDigit) && is(t[i+1], isDigit) {
+			return true
+		}
+	}
+	return false
 }

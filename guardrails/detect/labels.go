@@ -134,35 +134,36 @@ func worldLabels() []labelled {
 		{"IL_ID", "teudat zehut,israeli id"},
 		{"AE_EMIRATES_ID", "emirates id,eid"},
 		{"EMAIL_ADDRESS", "email,e mail,mail"},
-		{"PHONE_NUMBER", "phone,telephone,tel,mobile,cell,cellphone,fax,call,whatsapp,telefon,handy,movil,telefono,celular,contact number,phone number,number is,msisdn,sms,电话,電話,手机,телефон"},
+		{"PHONE_NUMBER", "phone,telephone,tel,mobile,cell,cellphone,fax,call,whatsapp,telefon,handy,movil,telefono,celular,contact number,phone number,number is,msisdn,sms,cellulare,rufnummer,telefoonnummer,komorka,puhelin,telemovel,mobiel,gsm,电话,電話,携帯,手机,전화번호,휴대폰,телефон,моб"},
 		{"IP_ADDRESS", "ip,ipv4,ipv6,ip address,client ip,remote addr,address,prefix,route,addr,cidr,subnet,network"},
 		{"MAC_ADDRESS", "mac,mac address,hardware address,hw address,bssid,ethernet"},
 		{"CRYPTO", "wallet,btc,bitcoin,eth,ethereum,crypto,wallet address"},
-		{"DATE_OF_BIRTH", "dob,date of birth,birth date,birthdate,birthday,born,geburtsdatum,date de naissance,fecha de nacimiento,data di nascita,geboortedatum,data de nascimento,fodelsedatum,geburtstag,born on"},
-		{"NAME", "first name,last name,full name,firstname,lastname,fullname,surname,given name,family name,middle name,vorname,nachname,prenom,nom de famille,apellido,apellidos,nombre completo,cognome,sobrenome,patient name,customer name,cardholder,cardholder name,maiden name,achternaam,voornaam,fornamn,efternamn,nazwisko,姓名,氏名,이름,фио"},
-		{"STREET_ADDRESS", "street address,address line1,address line2,address line 1,address line,street,home address,billing address,shipping address,mailing address,postal address,strasse,adresse,direccion,indirizzo,endereco,straat,地址,住所,주소,адрес"},
+		{"DATE_OF_BIRTH", "dob,date of birth,birth date,birthdate,birthday,born,geburtsdatum,geboren am,date de naissance,date naissance,ne le,nee le,fecha nacimiento,nacido el,nacida el,nato il,nata il,data nascita,data nascimento,data urodzenia,datum narozeni,datum rodenja,data nasterii,szuletesi datum,syntymaaika,dogum tarihi,fodselsdato,дата рождения,дата народження,生年月日,出生日期,誕生日,생년월일,fecha de nacimiento,data di nascita,geboortedatum,data de nascimento,fodelsedatum,geburtstag,born on"},
+		{"NAME", "first name,last name,full name,firstname,lastname,fullname,surname,given name,family name,middle name,vorname,nachname,prenom,nom de famille,apellido,apellidos,nombre completo,cognome,sobrenome,patient name,customer name,cardholder,cardholder name,maiden name,achternaam,voornaam,fornamn,efternamn,nazwisko,contact name,employee name,guest name,passenger name,student name,account holder,beneficiary name,recipient name,nom complet,nome completo,nome e cognome,primer nombre,segundo nombre,primeiro nome,nom usuel,fornavn,etternavn,efternavn,etunimi,sukunimi,prijmeni,prezime,prenume,vezeteknev,keresztnev,soyadi,фамилия,отчество,прізвище,επώνυμο,姓名,氏名,이름,성명,фио"},
+		{"STREET_ADDRESS", "street address,address line1,address line2,address line 1,address line,street,home address,billing address,shipping address,mailing address,postal address,strasse,adresse,direccion,indirizzo,endereco,straat,address1,address2,addr1,addr2,anschrift,wohnadresse,domicilio,logradouro,gatuadress,strassenname,улица,地址,住所,주소,адрес"},
 		{"CVV", "cvv,cvc,cvv2,card verification,security code,csc"},
 		{"PIN", "pin,pin code,card pin"},
 		{"SALARY", "salary,base salary,gehalt,salaire,salario,annual income"},
-		{"HEALTH", "diagnosis,diagnoses,diagnose,medical condition,icd10,blood type,disability,allergies"},
+		{"HEALTH", "diagnosis,diagnoses,diagnose,medical condition,icd10,blood type,blood group,disability,allergies"},
 		{"RELIGION", "religion,ethnicity,race,sexual orientation,political party,union membership"},
 		{"CARD_EXPIRY", "card expiry,expiry date,exp date,card exp,expiration date"},
 	}
 }
 
 // labelSet is a set of entities.
-type labelSet [2]uint64
+type labelSet [3]uint64
 
 func (s *labelSet) add(id int)            { s[id>>6] |= 1 << (id & 63) }
 func (s labelSet) has(id int) bool        { return s[id>>6]>>(id&63)&1 != 0 }
-func (s labelSet) meets(t labelSet) bool  { return s[0]&t[0]|s[1]&t[1] != 0 }
-func (s labelSet) or(t labelSet) labelSet { return labelSet{s[0] | t[0], s[1] | t[1]} }
+func (s labelSet) meets(t labelSet) bool  { return s[0]&t[0]|s[1]&t[1]|s[2]&t[2] != 0 }
+func (s labelSet) or(t labelSet) labelSet { return labelSet{s[0] | t[0], s[1] | t[1], s[2] | t[2]} }
 
 // labels finds the phrases in names and in the words before a value.
 type labels struct {
-	find *automaton
-	id   []uint8 // by literal
-	ids  map[string]int
+	find  *automaton
+	id    []uint8 // by literal
+	ids   map[string]int
+	exact map[string]int // entities by names that say so only where they are the whole name
 	// whole are the entities that a field's name alone makes of its value.
 	whole     []wholeEntity
 	wholeMask labelSet
@@ -177,7 +178,7 @@ type wholeEntity struct {
 }
 
 func newLabels() (*labels, error) {
-	l := &labels{ids: map[string]int{}}
+	l := &labels{ids: map[string]int{}, exact: map[string]int{}}
 	var literals []string
 	for i, e := range labelTable() {
 		l.ids[e.entity] = i
@@ -188,6 +189,10 @@ func newLabels() (*labels, error) {
 			}
 			literals = append(literals, words)
 			l.id = append(l.id, uint8(i))
+			if capital := capitalised(words); capital != words {
+				literals = append(literals, capital)
+				l.id = append(l.id, uint8(i))
+			}
 			if joined := strings.ReplaceAll(p, " ", ""); joined != p && len(joined) >= 6 {
 				literals = append(literals, joined)
 				l.id = append(l.id, uint8(i))
@@ -203,6 +208,12 @@ func newLabels() (*labels, error) {
 	for _, id := range [...]int{l.phone, l.account, l.licence, l.card} {
 		l.numbers.add(id)
 	}
+	for _, e := range fieldNames() {
+		for p := range strings.SplitSeq(e.phrases, ",") {
+			words := "_" + strings.ReplaceAll(p, " ", "_") + "_"
+			l.exact[words], l.exact[capitalised(words)] = l.ids[e.entity], l.ids[e.entity]
+		}
+	}
 	var err error
 	l.find, err = newAutomaton(literals)
 	return l, err
@@ -212,6 +223,15 @@ func newLabels() (*labels, error) {
 func (l *labels) of(s *Scratch, t []byte, name bool) labelSet {
 	var out labelSet
 	l.each(s, t, name, func(id, _ int) { out.add(id) })
+	return out
+}
+
+// field returns what the name of a field says as a whole, beside what its words say.
+func (l *labels) field(s *Scratch, name []byte) labelSet {
+	out := l.of(s, name, true)
+	if id, ok := l.exact[string(s.around)]; ok {
+		out.add(id)
+	}
 	return out
 }
 

@@ -61,7 +61,7 @@ func (e *Engine) facts(s *Scratch, name []byte) *facts {
 
 // learn works out the facts of a name.
 func (e *Engine) learn(s *Scratch, name []byte) facts {
-	f := facts{labels: e.labels.of(s, name, true), vendor: e.names.hasVendor(name)}
+	f := facts{labels: e.labels.field(s, name), vendor: e.names.hasVendor(name)}
 	f.generic, f.plain = generic(name), plainName(name)
 	f.names, f.valued = namesValue(name), labelsValue(name)
 	e.words.find(name, &s.cache.hits)
