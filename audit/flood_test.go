@@ -149,8 +149,9 @@ func TestMoreSourcesThanAreToldApartAreCountedTogether(t *testing.T) {
 		}
 		time.Sleep(2 * time.Second)
 		got := counts(t, j)
-		if len(got) != 1024+2 || got["counted "] != 1 || got["in all  UNAUTHENTICATED"] != 76 {
-			t.Errorf("%d refusals in full and %d in one number, want 1024 and 76", len(got)-2, got["in all  UNAUTHENTICATED"])
+		numbers := got["counted "] // one for each second, and a second may pass while the sources come
+		if len(got) != 1024+2 || numbers < 1 || numbers > 2 || got["in all  UNAUTHENTICATED"] != 76 {
+			t.Errorf("%d refusals in full and %d in %d numbers, want 1024, and 76 in one or two", len(got)-2, got["in all  UNAUTHENTICATED"], numbers)
 		}
 	})
 }
