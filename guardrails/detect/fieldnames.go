@@ -16,12 +16,12 @@ func fieldNames() []labelled {
 	}
 }
 
-// capitalised writes the first letter as a capital where it is not ASCII: words of other scripts are not folded.
-func capitalised(words string) string {
+// capitals are the other ways to write words whose first letter is not ASCII: scripts other than Latin are not folded.
+func capitals(words string) []string {
 	head := len(words) - len(strings.TrimLeft(words, "_"))
 	r, n := utf8.DecodeRuneInString(words[head:])
-	if r < utf8.RuneSelf {
-		return words
+	if r < utf8.RuneSelf || unicode.ToUpper(r) == r {
+		return nil
 	}
-	return words[:head] + string(unicode.ToUpper(r)) + words[head+n:]
+	return []string{words[:head] + string(unicode.ToUpper(r)) + words[head+n:], strings.ToUpper(words)}
 }

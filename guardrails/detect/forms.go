@@ -132,6 +132,7 @@ func westernForms() []form {
 		{entity: "AU_MEDICARE", shape: "99999999999", groups: "4-5-1-1|4-5-2", check: auMedicare, grouped: needNothing},
 		{entity: "VIN", shape: "*****************", check: vin},
 		{entity: "IMEI", shape: "999999999999999", groups: "2-6-6-1|6-2-6-1", check: luhn},
+		{entity: "IMEISV", shape: "9999999999999999", groups: "8-6-2|2-6-6-2"},
 		{entity: "ICCID", shape: "9999999999999999999", check: iccid},
 		{entity: "ICCID", shape: "99999999999999999999", check: iccid},
 		{entity: "IMSI", shape: "999999999999999"},
@@ -195,6 +196,15 @@ func europeanForms() []form {
 		{entity: "EE_LT_ID", shape: "99999999999", check: baltic},
 		{entity: "LU_ID", shape: "9999999999999", check: luxembourg},
 		{entity: "HU_TAJ", shape: "999999999", groups: "3-3-3", check: taj},
+		{entity: "HU_TAX_ID", shape: "9999999999", check: huTax},
+		{entity: "ES_CIF", shape: "A9999999*", groups: "1-8|1-7-1", check: cif},
+		{entity: "LV_PERSONAL_CODE", shape: "99999999999", groups: "6-5", check: latvian},
+		{entity: "RU_INN", shape: "9999999999", check: innCompany},
+		{entity: "RU_INN", shape: "999999999999", check: innPerson},
+		{entity: "RU_SNILS", shape: "99999999999", groups: "3-3-3-2", check: snils, grouped: needNothing},
+		{entity: "RU_PASSPORT", shape: "9999999999", groups: "4-6|2-2-6"},
+		{entity: "UA_RNOKPP", shape: "9999999999", check: rnokpp},
+		{entity: "RS_SI_JMBG", shape: "9999999999999", check: jmbg},
 	}
 }
 
@@ -247,5 +257,8 @@ func otherForms() []form {
 		{entity: "TR_LICENSE_PLATE", shape: "99AAA9999", groups: "2-3-4", check: trPlate, alone: true},
 		{entity: "IL_ID", shape: "999999999", check: luhn},
 		{entity: "AE_EMIRATES_ID", shape: "999999999999999", groups: "3-4-7-1", check: emirates, grouped: needNothing, bare: needNothing},
+		{entity: "CO_NIT", shape: "9999999999", groups: "3-3-3-1|9-1", check: nit},
+		{entity: "CA_HEALTH", shape: "9999999999AA", groups: "4-3-3-2|10-2", check: ohip},
+		{entity: "CA_HEALTH", shape: "9999999999", groups: "4-3-3", check: luhn},
 	}
 }

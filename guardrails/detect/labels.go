@@ -42,6 +42,7 @@ func numberLabels() []labelled {
 		{"AU_MEDICARE", "medicare,medicare number,medicare card,medicare no"},
 		{"VIN", "vin,vehicle,vehicle identification,chassis,vehicle id,fahrgestellnummer,frame number"},
 		{"IMEI", "imei,device id,handset"},
+		{"IMEISV", "imeisv,imei sv,imei"},
 		{"ICCID", "iccid,sim card,sim"},
 		{"IMSI", "imsi"},
 	}
@@ -94,6 +95,14 @@ func europeanLabels() []labelled {
 		{"EE_LT_ID", "isikukood,asmens kodas,personal code"},
 		{"LU_ID", "matricule,cns number"},
 		{"HU_TAJ", "taj,taj szam"},
+		{"HU_TAX_ID", "adoazonosito,adoazonosito jel,ado azonosito"},
+		{"ES_CIF", "cif,numero cif"},
+		{"LV_PERSONAL_CODE", "personas kods,pk,personas koda"},
+		{"RU_INN", "inn,инн,идентификационный номер налогоплательщика"},
+		{"RU_SNILS", "snils,снилс,страховой номер"},
+		{"RU_PASSPORT", "паспорт,паспорта,паспортные данные"},
+		{"UA_RNOKPP", "rnokpp,рнокпп,іпн,ипн,податковий номер"},
+		{"RS_SI_JMBG", "jmbg,emso,jedinstveni maticni broj,mbg,јмбг,матични број,ембг"},
 	}
 }
 
@@ -133,6 +142,8 @@ func worldLabels() []labelled {
 		{"TR_LICENSE_PLATE", "plaka,plakasi,license plate,plate"},
 		{"IL_ID", "teudat zehut,israeli id"},
 		{"AE_EMIRATES_ID", "emirates id,eid"},
+		{"CO_NIT", "nit,numero de identificacion tributaria"}, //nolint:misspell // Spanish
+		{"CA_HEALTH", "ohip,health card,health card number,ontario health,carte sante"},
 		{"EMAIL_ADDRESS", "email,e mail,mail"},
 		{"PHONE_NUMBER", "phone,telephone,tel,mobile,cell,cellphone,fax,call,whatsapp,telefon,handy,movil,telefono,celular,contact number,phone number,number is,msisdn,sms,cellulare,rufnummer,telefoonnummer,komorka,puhelin,telemovel,mobiel,gsm,电话,電話,携帯,手机,전화번호,휴대폰,телефон,моб"},
 		{"IP_ADDRESS", "ip,ipv4,ipv6,ip address,client ip,remote addr,address,prefix,route,addr,cidr,subnet,network"},
@@ -189,7 +200,7 @@ func newLabels() (*labels, error) {
 			}
 			literals = append(literals, words)
 			l.id = append(l.id, uint8(i))
-			if capital := capitalised(words); capital != words {
+			for _, capital := range capitals(words) {
 				literals = append(literals, capital)
 				l.id = append(l.id, uint8(i))
 			}
@@ -211,7 +222,10 @@ func newLabels() (*labels, error) {
 	for _, e := range fieldNames() {
 		for p := range strings.SplitSeq(e.phrases, ",") {
 			words := "_" + strings.ReplaceAll(p, " ", "_") + "_"
-			l.exact[words], l.exact[capitalised(words)] = l.ids[e.entity], l.ids[e.entity]
+			l.exact[words] = l.ids[e.entity]
+			for _, capital := range capitals(words) {
+				l.exact[capital] = l.ids[e.entity]
+			}
 		}
 	}
 	var err error

@@ -295,7 +295,8 @@ func rodneCislo(n []byte) bool {
 	if m > 20 {
 		m -= 20
 	}
-	return date(number(n[4:6]), m) && number(n)%11 == 0
+	// Until 1985 a remainder of ten was written as 0.
+	return date(number(n[4:6]), m) && (number(n)%11 == 0 || number(n[:9])%11 == 10 && n[9] == '0')
 }
 
 func cnp(n []byte) bool {

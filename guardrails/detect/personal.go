@@ -343,8 +343,8 @@ func (c *candidate) form(ctx *context, from, to int, n []byte) bool {
 			best, rank = f, r
 		}
 	}
-	if best == nil {
-		return false
+	if best == nil || rank <= 76 && c.phone(ctx, from, to, n) && c.maybeLabelled(ctx, c.e.labels.phone, lo, hi) {
+		return false // what is called a telephone number is none of those that nothing names
 	}
 	c.found(best.entity, rank, lo, hi)
 	return true

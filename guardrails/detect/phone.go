@@ -72,7 +72,11 @@ func (c *candidate) national(ctx *context, from, to int, n []byte) bool {
 		if lo > 0 && c.t[lo-1] == '(' {
 			lo--
 		}
-		c.found("PHONE_NUMBER", 75, lo, hi)
+		confidence := uint8(75)
+		if c.maybeLabelled(ctx, c.e.labels.phone, g.start[from], hi) {
+			confidence = 78 // above a number that nothing names, in whatever view it is found
+		}
+		c.found("PHONE_NUMBER", confidence, lo, hi)
 	case register(n) && to-from <= 2:
 		c.found("DE_HANDELSREGISTER", 80, lo, hi)
 	case c.plate(ctx, from, to, n):
@@ -96,7 +100,11 @@ func (c *candidate) phone(ctx *context, from, to int, n []byte) bool {
 		return false
 	}
 	lo, hi := g.start[from], g.end[to-1]
-	layout, ok := g.layout(from, to, "- .)")
+	separators := "- .)"
+	if n[0] == '0' {
+		separators = "- .)/" // 089/63648018, but not 12/34 of something
+	}
+	layout, ok := g.layout(from, to, separators)
 	if !ok || !c.clear(lo, hi) {
 		return false
 	}
