@@ -248,6 +248,8 @@ func fits(entity string, t []byte) bool {
 		return sh.digit == len(t) && len(t) >= 4 && len(t) <= 8
 	case "SALARY":
 		return sh.digit >= 4
+	case "SWIFT_BIC":
+		return bic(t)
 	case "US_BANK_NUMBER":
 		return sh.digit == len(t) && len(t) >= 8 && len(t) <= 17
 	}

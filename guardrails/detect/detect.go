@@ -3,6 +3,8 @@
 // It does not walk messages, decide what to do about a finding, or keep anything between calls.
 package detect
 
+import "strings"
+
 // Kind is the family of a finding.
 type Kind uint8
 
@@ -78,6 +80,7 @@ type Engine struct {
 	known      []knownForm
 	names      *lexicon
 	labels     *labels
+	tells      []string // entities that words in running text name, by anchor
 	forms      *forms
 }
 
@@ -85,7 +88,7 @@ type Engine struct {
 type anchor struct {
 	kind  anchorKind
 	grade grade  // of secret words
-	rule  uint16 // index of the token, user rule, form of a known value or phrase
+	rule  uint16 // index of the token, user rule, form of a known value, phrase or label
 	size  uint8
 }
 
@@ -98,10 +101,11 @@ const (
 	anchorPhrase
 	anchorKnown
 	anchorUser
+	anchorLabel
 )
 
 // effortOf is what a look at an anchor of a kind counts.
-var effortOf = [...]int{anchorToken: 1, anchorWord: 3, anchorStructure: 20, anchorPhrase: 0, anchorKnown: 0, anchorUser: 2}
+var effortOf = [...]int{anchorToken: 1, anchorWord: 3, anchorStructure: 20, anchorPhrase: 0, anchorKnown: 0, anchorUser: 2, anchorLabel: 3}
 
 // foundEffort is what a finding counts: it is mapped to its place, sorted, and compared with its neighbours.
 const foundEffort = 50
@@ -153,6 +157,12 @@ func (b *builder) build(o Options) (err error) {
 	for i, p := range phrases() {
 		b.add(p.text, anchor{kind: anchorPhrase, rule: uint16(i)})
 		e.phrases = append(e.phrases, p)
+	}
+	for i, l := range toldLabels() {
+		e.tells = append(e.tells, l.entity)
+		for p := range strings.SplitSeq(l.phrases, ",") {
+			b.add(p, anchor{kind: anchorLabel, rule: uint16(i)})
+		}
 	}
 	if err := b.addKnown(o.Known); err != nil {
 		return err

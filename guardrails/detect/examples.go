@@ -133,6 +133,8 @@ func plainRules() []Rule {
 		pii("STREET_ADDRESS", "what a field for addresses holds", []string{`{"address_line1":"12 Elm Street"}`, `{"street":"Hauptstr. 5 a"}`, `{"shipping_address":"1 Main Rd, Leeds"}`}, `{"address_line1":"none"}`, `{"city":"12 Elm Street"}`),
 		pii("CVV", "what a field for a card's check number holds", []string{`{"cvv":"123"}`, `{"cvc":"0457"}`, `{"security_code":"991"}`}, `{"cvv":"12"}`, `{"count":"123"}`),
 		pii("PIN", "what a field for a PIN holds", []string{`{"pin":"4711"}`, `{"pin_code":"123456"}`, `{"card_pin":"0815"}`}, `{"pin":"12"}`, `{"page":"4711"}`),
+		pii("SWIFT_BIC", "the code of a bank that is called one", []string{"SWIFT: DEUTDEFF500", `{"bic":"COBADEFFXXX"}`, "bic code: CHASUS33"}, "SWIFT: required", "code DEUTDEFF500"),
+		pii("MRZ", "the lines of a travel document that machines read", []string{"C01X00T478D<<6408125F2702283<<<<<<<<<<<<<<<4", "I<UTOD231458907<<<<<<<<<<<<<<<", "L898902C36UTO7408122F1204159ZE184226B<<<<<10"}, "C01X00T479D<<6408125F2702283<<<<<<<<<<<<<<<4", "a<b && b<10"),
 		pii("SALARY", "what a field for pay holds", []string{`{"salary":"54000"}`, `{"gehalt":"61.200 EUR"}`, `{"annual_income":"120000 USD"}`}, `{"salary":"n/a"}`, `{"price":"54000"}`),
 		pii("HEALTH", "what a field for somebody's health holds", []string{`{"diagnosis":"asthma"}`, `{"blood_type":"A positive"}`, `{"allergies":"peanuts"}`}, `{"diagnosis":"none"}`, `{"status":"asthma"}`),
 		pii("RELIGION", "what a field for belief, origin or leaning holds", []string{`{"religion":"buddhist"}`, `{"ethnicity":"sorbian"}`, `{"union_membership":"IG Metall"}`}, `{"religion":"none"}`, `{"colour":"buddhist"}`),

@@ -210,7 +210,7 @@ func newLabels() (*labels, error) {
 			}
 		}
 	}
-	for _, entity := range [...]string{"NAME", "STREET_ADDRESS", "DATE_OF_BIRTH", "CVV", "PIN", "SALARY", "HEALTH", "RELIGION", "CARD_EXPIRY", "US_BANK_NUMBER"} {
+	for _, entity := range [...]string{"NAME", "STREET_ADDRESS", "DATE_OF_BIRTH", "CVV", "PIN", "SALARY", "HEALTH", "RELIGION", "CARD_EXPIRY", "US_BANK_NUMBER", "SWIFT_BIC"} {
 		l.whole = append(l.whole, wholeEntity{entity, l.ids[entity]})
 		l.wholeMask.add(l.ids[entity])
 	}

@@ -107,12 +107,29 @@ func (c *candidate) at(i int) int {
 		return c.day(word)
 	}
 	if end-word > 24 {
+		if next := c.machineLine(word, end); next > 0 {
+			return next
+		}
 		return max(c.long(word, end), i+1)
+	}
+	if next := c.written(word, end); next > 0 {
+		return next
 	}
 	if next := c.address(word, end); next > 0 {
 		return next
 	}
 	return c.grouped(word, end)
+}
+
+// written decides about what only its surroundings make a number: days with months in words, stripes, travel documents.
+func (c *candidate) written(word, end int) int {
+	if next := c.spelledDay(word, end); next > 0 {
+		return next
+	}
+	if c.track(word, end) {
+		return end
+	}
+	return c.machineLine(word, end)
 }
 
 // long looks at one run of more than 24 letters and digits: wallets and account numbers, nothing else.

@@ -196,6 +196,8 @@ func (e *Engine) literal(s *Scratch, t []byte, at, end int, a *anchor, leaf int,
 		if f := &e.known[a.rule]; f.stands(t, at) {
 			s.add(leaf, tr, Finding{Rule: knownRule, Entity: f.of.Name, Kind: Secret, Confidence: 100, Start: at, End: at + len(f.text)})
 		}
+	case anchorLabel:
+		e.told(s, t, at, end, e.tells[a.rule], leaf, tr)
 	case anchorUser:
 		u := &e.users[a.rule]
 		if u.Foreign != nil {
