@@ -220,6 +220,7 @@ func TestAnswersToServersAreTakenOnceFromTheirOwner(t *testing.T) {
 					t.Errorf("14 the answer: %d %s", x.status, x.body)
 				}
 			}
+			rec.await("the answer", func(a asked) bool { return a.method == "" })
 			close(done)
 			if got := s.next(); !strings.Contains(got, "thanks") {
 				t.Errorf("the call ends with %s", got)

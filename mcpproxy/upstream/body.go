@@ -102,6 +102,17 @@ func (b *body) chunk() error {
 	}
 }
 
+// settle takes the end of a chunk that was read, if it is here already. Then nothing of the content is left in the buffer.
+func (b *body) settle() {
+	if !b.inside || b.left != 0 || b.br.Buffered() < 2 {
+		return
+	}
+	if end, err := b.br.Peek(2); err == nil && string(end) == "\r\n" {
+		_, _ = b.br.Discard(2) // they are buffered
+		b.inside = false
+	}
+}
+
 // broken tells a malformed chunk from a connection that failed.
 func (b *body) broken(err error) error {
 	if err == nil || errors.Is(err, errHeadLine) || errors.Is(err, errHeadSize) {

@@ -72,6 +72,7 @@ var readers = sync.Pool{New: func() any { return bufio.NewReaderSize(nil, lineSi
 // nothing for hours, and would hold a buffer each. TLS has buffers of its own, so that there it does not wait.
 func (x *exchange) rest() error {
 	c := x.conn
+	x.body.settle()
 	if c.Conn != c.socket || c.br.Buffered() > 0 {
 		return nil
 	}

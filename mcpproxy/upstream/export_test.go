@@ -142,3 +142,16 @@ var TestOnlyStderr = func(text string, veil func(string) string) (all []string) 
 	}
 	return all
 }
+
+// TestOnlySettle reads so many bytes of a chunked body, settles, and returns what is then left in the buffer, and the rest
+// of the body.
+var TestOnlySettle = func(raw string, n int) (buffered int, rest string, err error) {
+	b := body{br: bufio.NewReader(strings.NewReader(raw)), chunked: true}
+	if _, err := io.ReadFull(&b, make([]byte, n)); err != nil {
+		return 0, "", err
+	}
+	b.settle()
+	buffered = b.br.Buffered()
+	all, err := io.ReadAll(&b)
+	return buffered, string(all), err
+}
