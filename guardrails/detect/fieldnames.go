@@ -11,7 +11,7 @@ import (
 func fieldNames() []labelled {
 	return []labelled{
 		{"NAME", "nom,prenom,nombre,nombres,nome,imie,imie i nazwisko,naam,navn,namn,nimi,jmeno,ime,nume,nev,isim,soyad,ad soyad,имя,ім я,όνομα,名前,お名前,名字,姓,名,ชื่อ,الاسم,שם"},
-		{"STREET_ADDRESS", "rue,calle,via,strase,ulica,ul,adres,adresa,adress,adresse,domicile,osoite,katuosoite,lakcim,utca,gata,rua,cadde,sokak,адреса,街道"},
+		{"STREET_ADDRESS", "rue,calle,via,strase,ulica,ul,adres,adresa,adress,adresse,domicile,osoite,katuosoite,lakcim,utca,gata,rua,cadde,sokak,адреса,街道"}, //nolint:misspell // Dutch and Polish
 		{"DATE_OF_BIRTH", "naissance,nacimiento,nascita,nascimento,narozeni,geb,geb dat,рождение"},
 	}
 }

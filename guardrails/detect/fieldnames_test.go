@@ -13,15 +13,18 @@ func TestFieldsArePersonalInEveryLanguage(t *testing.T) {
 	for entity, c := range map[string]struct{ fields, holds, not []string }{
 		"NAME": {
 			[]string{"nom", "prenom", "Prénom", "nom-de-famille", "apellidos", "primerApellido", "nombre", "cognome", "Vorname", "nachname", "imie", "Imię", "nazwisko", "nome", "nome_completo", "naam", "achternaam", "名前", "氏名", "姓名", "Имя", "имя", "Фамилия", "контактная_фамилия", "příjmení", "contactName", "employee-name"},
-			[]string{"Dupont", "Lucía Márquez", "Иван"}, []string{"left-pad", "build 42", "none", "https://example.org"},
+			[]string{"Dupont", "Lucía Márquez", "Иван"},
+			[]string{"left-pad", "build 42", "none", "https://example.org"},
 		},
 		"STREET_ADDRESS": {
-			[]string{"rue", "calle", "via", "ulica", "Strasse", "Straße", "adres", "adresse_postale", "indirizzo", "direccion", "dirección", "endereço", "住所", "Адрес", "улица", "addr1", "homeAddress"},
-			[]string{"5 rue de la Paix", "Prosta 51", "東京都千代田区1-1"}, []string{"1.1 varnish", "0x1234", "Lyon", "https://example.org/a 1"},
+			[]string{"rue", "calle", "via", "ulica", "Strasse", "Straße", "adres", "adresse_postale", "indirizzo", "direccion", "dirección", "endereço", "住所", "Адрес", "улица", "addr1", "homeAddress"}, //nolint:misspell // Dutch and Polish
+			[]string{"5 rue de la Paix", "Prosta 51", "東京都千代田区1-1"},
+			[]string{"1.1 varnish", "0x1234", "Lyon", "https://example.org/a 1"},
 		},
 		"DATE_OF_BIRTH": {
 			[]string{"Geburtsdatum", "date_de_naissance", "fechaDeNacimiento", "data-di-nascita", "data_urodzenia", "生年月日", "Дата рождения", "дата_рождения", "dataNascimento"},
-			[]string{"1980-02-03", "03.02.1980", "3 Feb 1980"}, []string{"unbekannt", "n/a", "42"},
+			[]string{"1980-02-03", "03.02.1980", "3 Feb 1980"},
+			[]string{"unbekannt", "n/a", "42"},
 		},
 	} {
 		for _, field := range c.fields {

@@ -219,15 +219,7 @@ func newLabels() (*labels, error) {
 	for _, id := range [...]int{l.phone, l.account, l.licence, l.card} {
 		l.numbers.add(id)
 	}
-	for _, e := range fieldNames() {
-		for p := range strings.SplitSeq(e.phrases, ",") {
-			words := "_" + strings.ReplaceAll(p, " ", "_") + "_"
-			l.exact[words] = l.ids[e.entity]
-			for _, capital := range capitals(words) {
-				l.exact[capital] = l.ids[e.entity]
-			}
-		}
-	}
+	l.addFieldNames()
 	var err error
 	l.find, err = newAutomaton(literals)
 	return l, err
@@ -286,4 +278,17 @@ func squeezeWords(dst, t []byte, name bool) []byte {
 		dst = append(dst, '_')
 	}
 	return dst
+}
+
+// addFieldNames fills what counts only as a whole name.
+func (l *labels) addFieldNames() {
+	for _, e := range fieldNames() {
+		for p := range strings.SplitSeq(e.phrases, ",") {
+			words := "_" + strings.ReplaceAll(p, " ", "_") + "_"
+			l.exact[words] = l.ids[e.entity]
+			for _, capital := range capitals(words) {
+				l.exact[capital] = l.ids[e.entity]
+			}
+		}
+	}
 }

@@ -45,44 +45,64 @@ func (e *Engine) told(s *Scratch, t []byte, at, end int, entity string, leaf int
 // toldValue returns the bounds of the value after a label: after a colon, after = where it stands in quotes, in an element
 // of that name, or, for what is nothing but digits and capitals, after a blank or "is".
 func toldValue(t []byte, end int, entity string) (lo, hi int) {
-	i := end
-	for i < len(t) && i < end+4 && bytes.IndexByte([]byte("\"'`*) "), t[i]) >= 0 {
-		i++
-	}
-	bare := entity == "SWIFT_BIC" || entity == "CVV"
-	sign := byte(0)
-	switch {
-	case i >= len(t):
-		return 0, 0
-	case t[i] == ':' || t[i] == '=' || t[i] == '>' && i == end:
-		sign = t[i]
-		i++
-	case foldPrefix(t[i:], "is ") || foldPrefix(t[i:], "ist "):
-		i += 3
-	case !bare || i == end || entity == "SWIFT_BIC" && is(t[end-1], isLower): // "Swift" is more than a code
+	short := entity == "SWIFT_BIC" || entity == "CVV" || entity == "PIN"
+	lo, sign := toldSign(t, end, entity)
+	if lo == 0 {
 		return 0, 0
 	}
-	for i < len(t) && (t[i] == ' ' || t[i] == '\t' || t[i] == '*') {
-		i++
+	for lo < len(t) && (t[lo] == ' ' || t[lo] == '\t' || t[lo] == '*') {
+		lo++
 	}
-	quote := i < len(t) && (t[i] == '"' || t[i] == '\'' || t[i] == '`')
+	quote := lo < len(t) && (t[lo] == '"' || t[lo] == '\'' || t[lo] == '`')
 	if quote {
-		i++
+		lo++
 	}
-	if sign == '=' && !quote && !bare && entity != "PIN" || sign == 0 && entity != "PIN" && !bare {
+	if !short && (sign == '=' && !quote || sign == ' ') {
 		return 0, 0
 	}
-	lo, hi = i, i
-	for hi < len(t) && hi < lo+80 && bytes.IndexByte([]byte("\n\r\"`,;|<>(){}[]*\t"), t[hi]) < 0 && (!bare && entity != "PIN" || is(t[hi], isAlnum)) {
+	hi = lo
+	for hi < len(t) && hi < lo+maxTold && toldByte(t[hi], short) {
 		hi++
 	}
-	if hi < len(t) && (t[hi] == '(' || t[hi] == '{' || t[hi] == '[' || t[hi] == '<' && sign != '>' || hi == lo+80) {
+	if hi == lo+maxTold || hi < len(t) && (t[hi] == '(' || t[hi] == '{' || t[hi] == '[' || t[hi] == '<' && sign != '>') {
 		return 0, 0 // code, or a sentence
 	}
 	for hi > lo && (t[hi-1] == ' ' || t[hi-1] == '.' || t[hi-1] == '\'') {
 		hi--
 	}
 	return lo, hi
+}
+
+// maxTold is how long a value in running text may be.
+const maxTold = 80
+
+func toldByte(b byte, short bool) bool {
+	if short {
+		return is(b, isAlnum)
+	}
+	return bytes.IndexByte([]byte("\n\r\"`,;|<>(){}[]*\t"), b) < 0
+}
+
+// toldSign returns where a value may begin, and what says so; a blank stands for "is", and for nothing at all. at is 0
+// where nothing does.
+func toldSign(t []byte, end int, entity string) (at int, sign byte) {
+	i := end
+	for i < len(t) && i < end+4 && bytes.IndexByte([]byte("\"'`*) "), t[i]) >= 0 {
+		i++
+	}
+	switch {
+	case i >= len(t):
+		return 0, 0
+	case t[i] == ':' || t[i] == '=' || t[i] == '>' && i == end:
+		return i + 1, t[i]
+	case foldPrefix(t[i:], "is "):
+		return i + 3, ' '
+	case foldPrefix(t[i:], "ist "):
+		return i + 4, ' '
+	case i > end && (entity == "CVV" || entity == "SWIFT_BIC" && !is(t[end-1], isLower)): // "Swift" is more than a code
+		return i, ' '
+	}
+	return 0, 0
 }
 
 // toldFits is stricter than fits: text holds more than values.
