@@ -67,10 +67,7 @@ func toldValue(t []byte, end int, entity string) (lo, hi int) {
 	if hi == lo+maxTold || hi < len(t) && (t[hi] == '(' || t[hi] == '{' || t[hi] == '[' || t[hi] == '<' && sign != '>') {
 		return 0, 0 // code, or a sentence
 	}
-	for hi > lo && (t[hi-1] == ' ' || t[hi-1] == '.' || t[hi-1] == '\'') {
-		hi--
-	}
-	return lo, hi
+	return lo, lo + len(bytes.TrimRight(t[lo:hi], " .'"))
 }
 
 // maxTold is how long a value in running text may be.
