@@ -88,6 +88,9 @@ func (s *scan) take(leaf int, f detect.Finding) {
 		s.takeSeam(leaf, f)
 		return
 	}
+	if s.places[leaf].form == formCodes && f.Via == 0 {
+		return // the elements are leaves of their own
+	}
 	if name, ok := placeholderAt(s.leaves[leaf].Text, f.Start, f.End); ok && entityOf(name) != "" {
 		return // it says itself that there is nothing
 	}

@@ -53,13 +53,30 @@ var disguises = map[string]func(string) string{
 		}
 		return out.String()
 	},
-	"line break": func(s string) string { return s[:len(s)/2] + "\n" + s[len(s)/2:] },
-	"emphasis":   func(s string) string { return s[:len(s)/2] + "**" + s[len(s)/2:] },
+	"spaced hex":        apart("%02x", " "),
+	"colon hex":         apart("%02x", ":"),
+	"prefixed hex":      apart("0x%02x", ", "),
+	"byte escapes":      everyByte(`\x%02x`),
+	"decimal codes":     apart("%d", ", "),
+	"codes in base64":   func(s string) string { return inBase64(apart("%d", ", ")(s)) },
+	"base64 in codes":   func(s string) string { return apart("%02x", " ")(inBase64(s)) },
+	"codes in an array": func(s string) string { return `{"a":"x","b":[` + apart("%d", ",")(s) + `]}` },
+	"comment":           func(s string) string { return s[:len(s)/2] + "<!-- -->" + s[len(s)/2:] },
+	"NUL":               func(s string) string { return strings.Join(strings.Split(s, ""), "\x00") },
+	"colour":            func(s string) string { return s[:len(s)/2] + "\x1b[31m" + s[len(s)/2:] },
+	"literals":          func(s string) string { return `"` + s[:len(s)/2] + `" + "` + s[len(s)/2:] + `"` },
+	"line break":        func(s string) string { return s[:len(s)/2] + "\n" + s[len(s)/2:] },
+	"emphasis":          func(s string) string { return s[:len(s)/2] + "**" + s[len(s)/2:] },
 }
 
 func inBase64(s string) string { return base64.StdEncoding.EncodeToString([]byte(s)) }
 
 func inJSON(s string) string { return fmt.Sprintf(`{"a":{"b":%q}}`, s) }
+
+// apart writes every byte, with something between.
+func apart(format, between string) func(string) string {
+	return func(s string) string { return strings.TrimSuffix(everyByte(format+between)(s), between) }
+}
 
 func everyByte(format string) func(string) string {
 	return func(s string) string {
@@ -110,5 +127,41 @@ func TestWhatIsDisguisedIsFoundInEveryPlace(t *testing.T) {
 				})
 			}
 		}
+	}
+}
+
+func TestCharacterCodesInAnArrayAreFoundInEveryPlace(t *testing.T) {
+	places := map[string]struct {
+		judge judge
+		in    string
+	}{
+		"argument":   {send, `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"t","arguments":{"a":1,"codes":CODES}}}`},
+		"structured": {answer, `{"jsonrpc":"2.0","id":1,"result":{"content":[],"structuredContent":{"rows":[[1,CODES]]}}}`},
+		"log":        {tell, `{"jsonrpc":"2.0","method":"notifications/message","params":{"level":"info","data":CODES}}`},
+		"error":      {answer, `{"jsonrpc":"2.0","id":1,"error":{"code":1,"message":"m","data":{"x":CODES}}}`},
+	}
+	finds := map[string]string{"secret": secret, "card": card, "injection": override}
+	writings := map[string]func(string) string{
+		"numbers": apart("%d", ","), "numbers behind others": func(s string) string { return "0,1," + apart("%d", ", ")(s) },
+		"texts": apart(`"%d"`, ","), "hex": apart(`"%02x"`, " , "), "prefixed hex": apart(`"0x%x"`, ",\n"),
+	}
+	c := connection(t, "all", profile("all", rule(guardrails.Block, "secret", "pii", "injection", "hidden")))
+	cutter := connection(t, "cut", profile("cut", rule(guardrails.Redact, "secret", "pii", "injection", "hidden")))
+	for how, write := range writings {
+		for what, text := range finds {
+			for place, p := range places {
+				in := strings.ReplaceAll(p.in, "CODES", "["+write(text)+"]")
+				if _, o := p.judge(t, c, in); o.Allowed || !strings.Contains(o.Detail, ", in codes") {
+					t.Errorf("%s, %s in %s: on record %q", how, what, place, o.Detail)
+				}
+				if out, o := p.judge(t, cutter, in); o.Allowed {
+					t.Errorf("%s, %s in %s goes on where nothing can be cut: %s", how, what, place, out)
+				}
+			}
+		}
+	}
+	const pixels = `{"jsonrpc":"2.0","id":1,"result":{"content":[],"structuredContent":{"rgb":[12,40,66,71,90,101,110,99,97,45,32,64,80,12,255,0,3],"tags":["a","b","c","d","e","f","ab","cd","ef","fe"]}}}`
+	if _, o := answer(t, c, pixels); !o.Allowed {
+		t.Errorf("numbers that say nothing are blocked: %s", o.Detail)
 	}
 }

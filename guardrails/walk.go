@@ -16,8 +16,9 @@ type form uint8
 const (
 	formText form = iota
 	formNumber
-	formName // of a member
-	formSeam // pieces of several leaves, put together
+	formName  // of a member
+	formSeam  // pieces of several leaves, put together
+	formCodes // an array of short elements, which may be the codes of characters
 )
 
 // place is where a leaf stands in the message.
@@ -238,6 +239,7 @@ func (w *walk) array(i int, p spot, depth int) int {
 	}
 	rows := p.in >= 0 && w.raw[w.boxes[p.in].at.Lo] == '['
 	var before []byte
+	var codes detect.CodeRun
 	n := int32(0)
 	for i = w.space(i + 1); w.raw[i] != ']'; n++ {
 		own, leaf := w.below(depth), w.raw[i] != '[' && w.raw[i] != '{'
@@ -251,7 +253,9 @@ func (w *walk) array(i int, p spot, depth int) int {
 		}
 		first := len(w.leaves)
 		text := w.raw[i] == '"'
+		from := i
 		i = w.value(i, spot{in: me, index: n}, depth+1)
+		codes.Add(w.raw[from:i])
 		before = nil
 		if text {
 			before = w.label(w.leaves[first].Text, header)
@@ -261,6 +265,10 @@ func (w *walk) array(i int, p spot, depth int) int {
 		}
 	}
 	w.boxes[me].at.Hi = int32(i + 1)
+	if at := w.boxes[me].at; codes.Text() {
+		names.Text = w.raw[at.Lo+1 : at.Hi-1 : at.Hi-1]
+		w.add(&place{at: at, in: p.in, key: p.key, index: p.index, form: formCodes}, &names)
+	}
 	return i + 1
 }
 
@@ -314,7 +322,7 @@ func (w *walk) step(key wire.Span, index int32, hidden map[int32]string) string 
 func (w *walk) bytes(leaf, lo, hi int) wire.Span {
 	p := &w.places[leaf]
 	switch {
-	case p.form == formNumber:
+	case p.form == formNumber, p.form == formCodes:
 		return p.at
 	case !p.escaped:
 		return span(int(p.at.Lo)+1+lo, int(p.at.Lo)+1+hi)

@@ -300,7 +300,8 @@ func sixBits(b byte) int {
 	return -1
 }
 
-// promising looks at the first bytes of something decoded: text, or a known kind of archive.
+// promising looks at the first bytes of something decoded: text, which may be coloured or padded, or a known kind of
+// archive.
 func promising(v []byte) bool {
 	if bytes.HasPrefix(v, []byte{0x1f, 0x8b}) || v[0] == 0x78 && (v[1] == 0x01 || v[1] == 0x9c || v[1] == 0xda || v[1] == 0x5e) {
 		return true
@@ -310,7 +311,7 @@ func promising(v []byte) bool {
 	}
 	bad := 0
 	for _, b := range v {
-		if b < 0x20 && !is(b, isSpace) || b == 0x7f {
+		if b < 0x20 && !is(b, isSpace) && b != 0 && b != 0x1b || b == 0x7f {
 			bad++
 		}
 	}

@@ -13,6 +13,7 @@ type document struct {
 	leaves  []Leaf // the names; Text stays empty
 	leaf    int32
 	head    [][]byte            // names of columns
+	codes   [][2]int            // where arrays begin and end whose elements may be codes of characters
 	own     [jsonDepth + 2]Leaf // names of the values that are open, by depth
 }
 
@@ -30,13 +31,18 @@ func (e *Engine) nested(s *Scratch, t []byte, p *piece, tr *trail, depth int) bo
 	d := &lv.doc
 	d.engine, d.scratch = e, s
 	d.in, d.out, d.spans, d.pieces, d.leaf, d.head = t, lv.view[:0], &lv.spans, d.pieces[:0], int32(leaf), nil
-	d.leaves = d.leaves[:0]
+	d.leaves, d.codes = d.leaves[:0], d.codes[:0]
 	above := s.names(p)
 	d.own[0] = Leaf{Field: above.Field, Label: above.Label, Parent: above.Parent}
 	end, ok := d.value(d.blank(0), &d.own[0], 0)
 	lv.view = d.out
 	if !ok || d.blank(end) != len(t) || len(d.pieces) == 0 || !s.spend(len(d.out), leaf, tr, len(t)) {
 		return false
+	}
+	if depth+1 < maxDepth { // this level's memory holds the page
+		for _, c := range d.codes {
+			e.codes(s, t[:c[1]], c[0], *p, tr, depth+1)
+		}
 	}
 	outer := s.members
 	s.members = d.leaves
@@ -265,6 +271,7 @@ func labelsValue(key []byte) bool {
 func (d *document) array(i int, names *Leaf, depth int) (int, bool) {
 	first := i
 	column, before := 0, []byte(nil)
+	var codes CodeRun
 	for i = d.blank(i); i < len(d.in) && d.in[i] != ']'; column++ {
 		own := &d.own[depth+1]
 		*own = *names
@@ -280,6 +287,7 @@ func (d *document) array(i int, names *Leaf, depth int) (int, bool) {
 		if i, ok = d.value(i, own, depth+1); !ok {
 			return i, false
 		}
+		codes.Add(d.in[from:i])
 		before = nil
 		if d.in[from] == '"' && i-from < 40 && shapeOf(d.in[from:i]).digit == 0 {
 			before = d.in[from+1 : i-1]
@@ -287,6 +295,9 @@ func (d *document) array(i int, names *Leaf, depth int) (int, bool) {
 		if i = d.blank(i); i < len(d.in) && d.in[i] == ',' {
 			i = d.blank(i + 1)
 		}
+	}
+	if codes.Text() {
+		d.codes = append(d.codes, [2]int{first, i})
 	}
 	if foldEqual(names.Field, "columns") || foldEqual(names.Field, "headers") || foldEqual(names.Field, "fields") || foldEqual(names.Field, "header") {
 		d.columns(d.in[first:min(i, len(d.in))])

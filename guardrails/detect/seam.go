@@ -200,24 +200,6 @@ type half struct {
 	field   []byte
 }
 
-// Seams looks for what was cut in two between each leaf and the next, as blocks of one content or parts of one stream
-// are. A finding is given twice: for the end of one leaf, and for the begin of the next. What lies inside one leaf is
-// Scan's.
-func (e *Engine) Seams(s *Scratch, leaves []Leaf, emit func(leaf int, f Finding)) {
-	s.leaves, s.found, s.budget = leaves, s.found[:0], newBudget(leaves)
-	for i := 1; i < len(leaves); i++ {
-		a, b := &leaves[i-1], &leaves[i]
-		if a.Name || b.Name {
-			continue
-		}
-		e.join(s, half{text: a.Text, leaf: i - 1, generic: generic(a.Field), field: a.Field}, half{text: b.Text, leaf: i, generic: generic(b.Field), field: b.Field}, nil, 0)
-	}
-	s.leaves = nil
-	if len(s.found) > 0 {
-		s.settle(emit)
-	}
-}
-
 // siblings joins values that stand beside each other in a document: neighbours, and blocks of one name that says
 // nothing, such as text.
 func (e *Engine) siblings(s *Scratch, d *document, tr *trail, depth int) {

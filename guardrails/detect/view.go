@@ -24,10 +24,12 @@ const (
 	stepSeam
 	stepQuoted
 	stepBase32
+	stepCodes
+	stepSpliced
 )
 
 var stepNames = [...]string{
-	"", "folded", "revealed", "base64", "hex", "percent", "entities", "escapes", "gzip", "json", "unwrapped", "squeezed", "turned", "seam", "quoted-printable", "base32",
+	"", "folded", "revealed", "base64", "hex", "percent", "entities", "escapes", "gzip", "json", "unwrapped", "squeezed", "turned", "seam", "quoted-printable", "base32", "codes", "spliced",
 }
 
 // String writes the chain as base64>gzip.
@@ -183,6 +185,14 @@ var triggers = func() (t [256]uint16) {
 	for b := '0'; b <= '9'; b++ {
 		t[b] = seesDigit
 	}
+	for b := range ' ' {
+		if !is(byte(b), isSpace) {
+			t[b] |= seesControl
+		}
+	}
+	t[0x7f], t['<'], t['+'] = seesControl, seesTag, seesPlus
+	t['"'], t['\''] = seesQuote, seesQuote
+	t['`'] |= seesQuote
 	return t
 }()
 
@@ -195,7 +205,11 @@ const (
 	seesLine
 	seesRest // the escape of terminals, and what JSON begins with
 	seesEqual
+	seesControl
+	seesTag
+	seesPlus
 	seesDigit
+	seesQuote
 	seesView = seesDigit - 1
 )
 
@@ -217,6 +231,9 @@ func (e *Engine) views(s *Scratch, text []byte, pieces []piece, tr *trail, depth
 		}
 		if sees&seesRest != 0 && len(pieces) > 1 && depth < maxDepth && beginsJSON(t) {
 			_ = e.nested(s, t, &p, tr, depth) // the plain bytes were scanned
+		}
+		if len(t) >= leastStretch && sees&seesDigit != 0 && depth < maxDepth {
+			e.codes(s, t, 0, p, tr, depth)
 		}
 		if len(t) >= oddMin && odd(t, sees&seesDigit != 0) {
 			e.squeeze(s, t, int(p.leaf), tr, depth)
@@ -276,6 +293,9 @@ func (e *Engine) viewsOf(s *Scratch, t []byte, p piece, tr *trail, depth int, se
 	}
 	if sees&seesLine != 0 {
 		e.lines(s, t, leaf, tr, depth)
+	}
+	if sees&(seesControl|seesTag|seesPlus) != 0 && divided(t, sees) {
+		e.view(s, t, p, tr, depth, stepSpliced, splice)
 	}
 	if sees&seesMarks != 0 {
 		for _, mark := range [...]string{"**", "__", "~~", "`"} {
