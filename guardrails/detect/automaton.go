@@ -85,7 +85,12 @@ type tree struct {
 // trie returns the tree in breadth-first order.
 func (a *automaton) trie(literals []string) (tree, error) {
 	width := 1 << a.bits
-	t := tree{make([]uint16, width, 4096*width), make([][]uint16, 1, 4096)}
+	most := 1 // nodes, if no two literals begin alike
+	for _, l := range literals {
+		most += len(l)
+	}
+	most = min(most, maxStates)
+	t := tree{make([]uint16, width, most*width), make([][]uint16, 1, most)}
 	for i, l := range literals {
 		s := 0
 		for j := range len(l) {
@@ -95,7 +100,7 @@ func (a *automaton) trie(literals []string) (tree, error) {
 					return tree{}, errTooManyLiterals
 				}
 				t.next[at] = uint16(len(t.ends))
-				t.next, t.ends = append(t.next, make([]uint16, width)...), append(t.ends, nil)
+				t.next, t.ends = t.next[:len(t.next)+width], append(t.ends, nil)
 			}
 			s = int(t.next[at])
 		}
