@@ -1,6 +1,7 @@
 package toolscope
 
 import (
+	"bytes"
 	"maps"
 	"sync"
 	"sync/atomic"
@@ -78,19 +79,40 @@ func Shown(c *policy.Call, came, went *wire.Frame) {
 	if s == nil || came == went && len(*s.omitted.all.Load()) == 0 {
 		return
 	}
-	there := map[string]bool{}
-	for _, d := range definitions(went.Get(member), "name") {
-		there[string(d.Name)] = true
+	s.omitted.set(s.compare(c.Method, kind, came.Get(member), went.Get(member)))
+}
+
+// compare says of the definitions of a list that were or are now left out by another gate whether they are. Mostly none
+// is, and what is left is what came, in its order, without what this gate has left out.
+func (s *scope) compare(method string, kind pin.Kind, came, went []byte) map[pin.ID]bool {
+	var left [][]byte // names
+	for d := range definitions(went, "name") {
+		left = append(left, d.Name)
 	}
+	known := *s.omitted.all.Load()
 	page := map[pin.ID]bool{}
+	var there map[string]bool // of left, where that is asked
 	var held withholding
-	for _, d := range definitions(came.Get(member), "name") {
-		name := string(d.Name)
-		id := pin.ID{Kind: kind, Name: name}
-		// What this gate has left out is left out of calls by itself.
-		page[id] = !there[name] && legalName(d.Name, s.maxName) && s.shows(c.Method, name, &held)
+	next := 0
+	for d := range definitions(came, "name") {
+		name, out := d.Name, false
+		if next < len(left) && bytes.Equal(left[next], name) {
+			next++
+		} else if legalName(name, s.maxName) && s.shows(method, string(name), &held) {
+			// What this gate has left out is left out of calls by itself.
+			if there == nil {
+				there = make(map[string]bool, len(left))
+				for _, n := range left {
+					there[string(n)] = true
+				}
+			}
+			out = !there[string(name)]
+		}
+		if _, was := known[pin.ID{Kind: kind, Name: string(name)}]; was || out {
+			page[pin.ID{Kind: kind, Name: string(name)}] = out
+		}
 	}
-	s.omitted.set(page)
+	return page
 }
 
 // scopeOf finds the gate of a connection, or nil.

@@ -2,6 +2,8 @@ package toolscope
 
 import (
 	"fmt"
+	"iter"
+	"slices"
 	"time"
 
 	"github.com/hopgate/hopgate/mcpproxy/wire"
@@ -73,13 +75,13 @@ func Learn(cat *Catalog, pins *pin.Book, c *policy.Call, result *wire.Frame) err
 	switch c.Method {
 	case "tools/list":
 		p.Kind = pin.Tool
-		p.Items = definitions(result.Get(wire.ResultTools), "name")
+		p.Items = slices.Collect(definitions(result.Get(wire.ResultTools), "name"))
 	case "prompts/list":
 		p.Kind = pin.Prompt
-		p.Items = definitions(result.Get(wire.ResultPrompts), "name")
+		p.Items = slices.Collect(definitions(result.Get(wire.ResultPrompts), "name"))
 	case "resources/templates/list":
 		p.Kind = pin.Template
-		p.Items = definitions(result.Get(wire.ResultTemplates), "uriTemplate")
+		p.Items = slices.Collect(definitions(result.Get(wire.ResultTemplates), "uriTemplate"))
 	case "initialize", "server/discover":
 		p.Kind, p.First, p.Last = pin.Instructions, true, true
 		if raw := result.Get(wire.ResultInstructions); raw != nil {
@@ -97,16 +99,16 @@ func Learn(cat *Catalog, pins *pin.Book, c *policy.Call, result *wire.Frame) err
 	return nil
 }
 
-// definitions are the elements of a list that a call could name.
-func definitions(array []byte, key string) []pin.Definition {
-	var all []pin.Definition
-	for _, raw := range wire.Elements(array) {
-		e, _ := wire.Lookup(raw, key)
-		if name, ok := wire.Unquote(e.Value); ok && len(name) > 0 {
-			all = append(all, pin.Definition{Name: name, Raw: raw})
+// definitions yields the elements of a list that a call could name.
+func definitions(array []byte, key string) iter.Seq[pin.Definition] {
+	return func(yield func(pin.Definition) bool) {
+		for _, raw := range wire.Elements(array) {
+			e, _ := wire.Lookup(raw, key)
+			if name, ok := wire.Unquote(e.Value); ok && len(name) > 0 && !yield(pin.Definition{Name: name, Raw: raw}) {
+				return
+			}
 		}
 	}
-	return all
 }
 
 // pinned is what a gate asks of the book.

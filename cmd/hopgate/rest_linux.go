@@ -32,11 +32,13 @@ func leaveProgram() {
 			to = 0
 			continue
 		}
+		var first, behind uintptr
 		var rights string
-		if n, _ := fmt.Sscanf(line, "%x-%x %s", &from, &to, &rights); n != 3 {
-			continue
+		if n, _ := fmt.Sscanf(line, "%x-%x %s", &first, &behind, &rights); n != 3 {
+			continue // not the head of a mapping
 		}
-		if rights[1] == 'w' || !strings.HasSuffix(line, " "+program) {
+		from, to = first, behind
+		if strings.Contains(rights, "w") || !strings.HasSuffix(line, " "+program) {
 			to = 0
 		}
 	}
