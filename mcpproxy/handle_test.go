@@ -74,7 +74,7 @@ func TestCursorsAreBound(t *testing.T) {
 		w.answering("tools/list", func(*wire.Frame) string { return `{"tools":[],"nextCursor":"own"}` })
 		_, first := alice.call(list("tools/list", ""))
 		sealed := result(t, first, wire.ResultNextCursor)
-		flipped := strings.Replace(sealed, sealed[9:10], map[bool]string{true: "B", false: "A"}[sealed[9] == 'A'], 1)
+		flipped := sealed[:9] + map[bool]string{true: "B", false: "A"}[sealed[9] == 'A'] + sealed[10:]
 		cases := map[string]struct {
 			c                    *client
 			method, cursor, code string
