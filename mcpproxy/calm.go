@@ -85,6 +85,9 @@ func (in *inbound) trail(ctx context.Context, method string) {
 		if raw == nil {
 			return
 		}
+		if in.session != nil {
+			in.speakFor(in.peer)
+		}
 		var f wire.Frame
 		if err := wire.Parse(&f, raw, wire.FromUpstream, &wire.DefaultLimits); err == nil { // it was parsed before
 			in.take(ctx, &f)

@@ -228,6 +228,55 @@ func TestLinesEndWithTheirAgent(t *testing.T) {
 	}
 }
 
+// TestSSEOutlivesTheKeyThatOpenedIt where its agent has posted with a newer one since, and the old one expires. What the
+// server says of its own accord is for the newer one then.
+func TestSSEOutlivesTheKeyThatOpenedIt(t *testing.T) {
+	cases := map[string]struct {
+		post string // the key of a message before the end
+		end  func(*world)
+		ends bool
+	}{
+		"it expires":                {"second-key", func(w *world) { w.expire("alice-key") }, false},
+		"it is revoked":             {"second-key", func(w *world) { w.revoke("alice-key") }, true},
+		"no newer one was shown":    {"alice-key", func(w *world) { w.expire("alice-key") }, true},
+		"both expire":               {"second-key", func(w *world) { w.expire("alice-key"); w.expire("second-key") }, true},
+		"the newer one is revoked":  {"second-key", func(w *world) { w.expire("alice-key"); w.revoke("second-key") }, true},
+		"another agent's was shown": {"bob-key", func(w *world) { w.expire("alice-key") }, true},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(w *world) {
+				t := w.t
+				w.keys.valid["second-key"] = "alice"
+				l := w.sse("alice")
+				defer l.hangUp()
+				greetLine(t, l)
+				l.key = c.post
+				l.send(tool("1", "echo", "{}"))
+				if c.post != "bob-key" {
+					l.hear()
+				}
+				c.end(w)
+				synctest.Wait()
+				if c.ends {
+					if got := l.hear(); got != "" {
+						t.Errorf("the stream goes on with %s", got)
+					}
+					return
+				}
+				w.push("up-1", note("after"))
+				if got := l.hear(); got != note("after") {
+					t.Errorf("the server's own message: %s", got)
+				}
+				l.say(tool("2", "echo", "{}"))
+				if got := l.hear(); !strings.Contains(got, `"id":2,"result"`) {
+					t.Errorf("a call: %s", got)
+				}
+			})
+		})
+	}
+}
+
 // closeWay takes an agent's way to up away.
 func closeWay(agent string) func(*mcpproxy.Policy) {
 	return func(p *mcpproxy.Policy) { delete(p.Connections, mcpproxy.Way{Agent: agent, Upstream: "up"}) }

@@ -124,6 +124,7 @@ func (g *guest) settleDown() *policy.Reason {
 		case s.agent != g.who.agent.Name || s.upstream != peer.Upstream:
 			return reasonForeign
 		}
+		g.own.usedBy(peer)
 		return nil
 	}
 	s := newSession(p, g)

@@ -219,7 +219,19 @@ func (w *world) revoke(key string) {
 	w.keys.mu.Lock()
 	delete(w.keys.valid, key)
 	w.keys.mu.Unlock()
-	w.proxy.Expel(func(id string) bool { return id == "id of "+strings.TrimSuffix(key, "-key") })
+	is := func(id string) bool { return id == "id of "+strings.TrimSuffix(key, "-key") }
+	w.proxy.Expel(is, is)
+}
+
+// expire lets a key run out and expels who uses it.
+func (w *world) expire(key string) {
+	w.keys.mu.Lock()
+	delete(w.keys.valid, key)
+	w.keys.mu.Unlock()
+	w.proxy.Expel(
+		func(id string) bool { return id == "id of "+strings.TrimSuffix(key, "-key") },
+		func(string) bool { return false },
+	)
 }
 
 // entry is what the journal has on one call.

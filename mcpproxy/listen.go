@@ -33,14 +33,20 @@ func (g *guest) Listen(ctx context.Context, h *ingress.Head, reply ingress.Reply
 	}
 	ctx, leave := s.carry(ctx, g.who.key)
 	defer leave()
-	if agent, _, _, fault := g.p.identify(g.p.policy.Load(), g.peer); agent == nil || fault != nil {
-		return // the key was revoked before it could be noted that it carries a stream
+	if g.expired() {
+		return
 	}
 	if h.LastEventID != "" {
 		g.resume(ctx, s, h, reply)
 		return
 	}
 	g.listenGeneral(ctx, s, reply)
+}
+
+// expired reports whether the key did not count any more before it could be noted that it carries a stream.
+func (g *guest) expired() bool {
+	agent, _, _, fault := g.p.identify(g.p.policy.Load(), g.peer)
+	return agent == nil || fault != nil
 }
 
 func (g *guest) refuseStream(ctx context.Context, r *policy.Reason, reply ingress.Reply) {
@@ -98,6 +104,11 @@ func (g *guest) listenOwn(ctx context.Context, reply ingress.Reply) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(s.ctx, cancel)()
+	ctx, leave := s.carry(ctx, g.who.key)
+	defer leave()
+	if g.expired() {
+		return
+	}
 	if _, err := s.streams.general.attach(reply, false); err != nil {
 		return
 	}
@@ -150,6 +161,7 @@ func (g *guest) pump(ctx context.Context, s *session, to ingress.Reply) {
 		if err != nil {
 			return
 		}
+		in.speakFor(g.peer)
 		if !in.calmed(s.ctx, &m.Frame) {
 			in.take(ctx, &m.Frame)
 		}

@@ -172,7 +172,7 @@ func (g *guest) session(h *ingress.Head) (*session, *policy.Reason) {
 	case s.agent != g.who.agent.Name || s.upstream != g.peer.Upstream:
 		return nil, reasonForeign
 	}
-	s.usedWith(g.who.key)
+	s.usedBy(g.peer)
 	return s, nil
 }
 

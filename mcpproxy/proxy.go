@@ -188,9 +188,10 @@ func (p *Proxy) SetPolicy(next *Policy) {
 	}
 }
 
-// Expel ends what is used with keys that do not count any more: sessions, and streams that nobody asks about again.
-func (p *Proxy) Expel(void func(key string) bool) {
-	p.sessions.each(func(s *session) { s.expel(void) })
+// Expel ends what is used with keys that do not count any more: sessions, and streams that nobody asks about again. revoked
+// tells which of these keys have not just expired.
+func (p *Proxy) Expel(void, revoked func(key string) bool) {
+	p.sessions.each(func(s *session) { s.expel(void, revoked) })
 	p.eachListener(func(l *listener) {
 		if l.key != "" && void(l.key) {
 			l.cancel()

@@ -44,8 +44,9 @@ type session struct {
 	ctx      context.Context //nolint:containedctx // the session's life, which its calls outlive a request by
 	stop     context.CancelCauseFunc
 
-	mu        sync.Mutex // guards what follows
-	key       string     // that it was last used with; of a tied one, that of its connection
+	mu        sync.Mutex    // guards what follows
+	key       string        // that it was last used with
+	speaker   *ingress.Peer // who last posted a message to a tied one; nil: its connection alone carries messages
 	carriers  map[*carrier]struct{}
 	state     state
 	version   string   // negotiated

@@ -252,7 +252,13 @@ func (e *engine) expel(ctx context.Context) {
 	defer tick.Stop()
 	for {
 		changed := e.keys.Changed()
-		e.proxy.Expel(func(key string) bool { return e.keys.Check(key) != nil })
+		e.proxy.Expel(
+			func(key string) bool { return e.keys.Check(key) != nil },
+			func(key string) bool {
+				err := e.keys.Check(key)
+				return err != nil && !errors.Is(err, identity.ErrExpired)
+			},
+		)
 		select {
 		case <-ctx.Done():
 			return
