@@ -15,8 +15,8 @@ const (
 	methodTools = "tools/list"
 )
 
-// bestScore is the most that an agent can have.
-const bestScore = 999
+// BestScore is the most that an agent can have.
+const BestScore = 999
 
 // testTime is when a test happens that does not say so: a Monday at noon, the same on every day on which it runs.
 func testTime() time.Time { return time.Date(2026, time.January, 5, 12, 0, 0, 0, time.UTC) }
@@ -54,11 +54,11 @@ func (c *compiler) tests(all []test) {
 
 // assumed reads the score that the agent is taken to have.
 func (c *compiler) assumed(path string, t *test, out *Test) {
-	out.Score = bestScore
+	out.Score = BestScore
 	if t.Trust == nil {
 		return
 	}
-	if out.Score = t.Trust.N; out.Score > bestScore {
+	if out.Score = t.Trust.N; out.Score > BestScore {
 		c.report.fail(CodeValue, t.Trust.At, path+".trust", "a score is 0 to 999", "nobody has more than 999")
 	}
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -27,17 +28,12 @@ func needsCommand(c *cobra.Command, _ []string) error {
 }
 
 // withAgents loads the configuration, which declares the agents, and runs f.
-func (a *app) withAgents(c *cobra.Command, f func(context.Context, admin.API) error) error {
+func (a *app) withAgents(ctx context.Context, f func(context.Context, admin.API) error) error {
 	file, err := a.load()
 	if err != nil {
 		return err
 	}
-	return a.withAPI(c.Context(), file, func(api admin.API) error {
-		if err := a.bound(c.Context(), api); err != nil {
-			return err
-		}
-		return f(c.Context(), api)
-	})
+	return a.withAPI(ctx, file, a.bound, f)
 }
 
 // bound checks that the state belongs to the configuration that declares the agents.
@@ -63,7 +59,7 @@ func (a *app) agentsAdd() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return a.withAgents(c, func(ctx context.Context, api admin.API) error {
+			return a.withAgents(c.Context(), func(ctx context.Context, api admin.API) error {
 				k, err := api.AddKey(ctx, given[0], d)
 				if err != nil {
 					return err
@@ -87,7 +83,7 @@ func (a *app) agentsRotate() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return a.withAgents(c, func(ctx context.Context, api admin.API) error {
+			return a.withAgents(c.Context(), func(ctx context.Context, api admin.API) error {
 				k, err := api.Rotate(ctx, given[0], d)
 				if err != nil {
 					return err
@@ -119,7 +115,7 @@ func (a *app) agentsList() *cobra.Command {
 		Short: "List agents and how many keys they have",
 		Args:  args(0, "no arguments"),
 		RunE: func(c *cobra.Command, _ []string) error {
-			return a.withAgents(c, func(ctx context.Context, api admin.API) error {
+			return a.withAgents(c.Context(), func(ctx context.Context, api admin.API) error {
 				all, err := api.Agents(ctx)
 				if err != nil {
 					return err
@@ -150,11 +146,7 @@ func agentRow(x *admin.Agent) []string {
 			used = k.Used
 		}
 	}
-	auth := x.Auth
-	if auth == "" {
-		auth = "undeclared"
-	}
-	return []string{x.Name, auth, fmt.Sprint(len(x.Connections)), fmt.Sprint(active), when(used, "never")}
+	return []string{x.Name, cmp.Or(x.Auth, "undeclared"), fmt.Sprint(len(x.Connections)), fmt.Sprint(active), when(used, "never")}
 }
 
 func (a *app) agentsShow() *cobra.Command {
@@ -164,7 +156,7 @@ func (a *app) agentsShow() *cobra.Command {
 		Short: "Show an agent's connections and keys",
 		Args:  args(1, "an agent"),
 		RunE: func(c *cobra.Command, given []string) error {
-			return a.withAgents(c, func(ctx context.Context, api admin.API) error {
+			return a.withAgents(c.Context(), func(ctx context.Context, api admin.API) error {
 				all, err := api.Agents(ctx)
 				if err != nil {
 					return err
@@ -206,7 +198,7 @@ func (a *app) agentsRevoke() *cobra.Command {
 		Short: "End all keys of an agent, or one; what is open under them ends within a second",
 		Args:  args(1, "an agent"),
 		RunE: func(c *cobra.Command, given []string) error {
-			return a.withAgents(c, func(ctx context.Context, api admin.API) error {
+			return a.withAgents(c.Context(), func(ctx context.Context, api admin.API) error {
 				n, err := api.Revoke(ctx, given[0], key)
 				if err != nil {
 					return err
@@ -260,6 +252,18 @@ const (
 	formatText = "text"
 	formatJSON = "json"
 )
+
+// wantReason gives a command, which says already what it does, the flag that says why.
+func wantReason(c *cobra.Command, reason *string) {
+	c.Flags().StringVar(reason, "reason", "", "why, for the record")
+	do := c.RunE
+	c.RunE = func(c *cobra.Command, given []string) error {
+		if *reason == "" {
+			return usage(`say why, for the record: --reason "..."`, "--reason is missing")
+		}
+		return do(c, given)
+	}
+}
 
 func formatFlag(c *cobra.Command, format *string) {
 	c.Flags().StringVarP(format, "output", "o", formatText, "text or json")

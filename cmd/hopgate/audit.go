@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -25,16 +26,11 @@ func (a *app) audit() *cobra.Command {
 }
 
 // withRecords runs f on the records of the state directory.
-func (a *app) withRecords(c *cobra.Command, f func(context.Context, admin.API) error) error {
+func (a *app) withRecords(ctx context.Context, f func(context.Context, admin.API) error) error {
 	if _, err := a.records(); err != nil {
 		return err
 	}
-	return a.withAPI(c.Context(), nil, func(api admin.API) error {
-		if err := a.ours(c.Context(), api); err != nil {
-			return err
-		}
-		return f(c.Context(), api)
-	})
+	return a.withAPI(ctx, nil, a.ours, f)
 }
 
 // ours checks that a state belongs to the configuration, where there is one.
@@ -67,9 +63,9 @@ func (a *app) auditTail() *cobra.Command {
 		Args:  args(0, "no arguments"),
 		RunE: func(c *cobra.Command, _ []string) error {
 			if at, err := a.records(); err == nil && follow && !store.Held(at.dir) {
-				return idle(at.dir) // and to wait here would keep one from starting
+				return nobody(at.dir, "start one: hopgate serve") // and to wait here would keep one from starting
 			}
-			return a.withRecords(c, func(ctx context.Context, api admin.API) error {
+			return a.withRecords(c.Context(), func(ctx context.Context, api admin.API) error {
 				for raw, err := range api.Tail(ctx, n, follow) {
 					if err != nil {
 						return errors.Join(ctx.Err(), err)
@@ -115,7 +111,7 @@ func (a *app) auditSearch() *cobra.Command {
 			case q.Limit < 1:
 				return usage("it is 1 or more", "--limit %d finds nothing", q.Limit)
 			}
-			return a.withRecords(c, func(ctx context.Context, api admin.API) error {
+			return a.withRecords(c.Context(), func(ctx context.Context, api admin.API) error {
 				all, err := searchAny(ctx, api, q, codes)
 				if err != nil {
 					return err
@@ -158,7 +154,7 @@ func (a *app) auditShow() *cobra.Command {
 		Short: "Show all records of one call, in all its rounds",
 		Args:  args(1, "the ref of a call"),
 		RunE: func(c *cobra.Command, given []string) error {
-			return a.withRecords(c, func(ctx context.Context, api admin.API) error {
+			return a.withRecords(c.Context(), func(ctx context.Context, api admin.API) error {
 				all, err := api.Show(ctx, given[0])
 				if err != nil {
 					return err
@@ -210,7 +206,7 @@ func recordLine(r *audit.Record) string {
 	}
 	switch {
 	case r.Upstream != "":
-		put("%s → %s", or(r.Agent, "nobody"), printable(r.Upstream))
+		put("%s → %s", cmp.Or(r.Agent, "nobody"), printable(r.Upstream))
 	case r.Agent != "":
 		put("%s", r.Agent)
 	}
@@ -246,20 +242,13 @@ func recordLine(r *audit.Record) string {
 	}
 	for i := range r.Findings {
 		f := &r.Findings[i]
-		put("found %s", or(f.Reason, f.Gate))
+		put("found %s", cmp.Or(f.Reason, f.Gate))
 		if f.Detail != "" {
 			put("(%s)", printable(f.Detail))
 		}
 	}
 	b.WriteByte('\n')
 	return b.String()
-}
-
-func or(s, instead string) string {
-	if s == "" {
-		return instead
-	}
-	return s
 }
 
 // printable quotes text that holds anything but plain characters.

@@ -91,7 +91,7 @@ func (a *app) explainCall() *cobra.Command {
 				return err
 			}
 			if c.Flags().Changed("trust") {
-				if score < 0 || score > bestScore {
+				if score < 0 || score > configs.BestScore {
 					return usage("a score is 0 to 999", "--trust %d is no score", score)
 				}
 				q.Score = &score

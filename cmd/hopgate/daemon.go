@@ -139,7 +139,7 @@ func (a *app) stop() *cobra.Command {
 			}
 			dir := at.dir
 			if !store.Held(dir) {
-				return &coded{exitUnreachable, fmt.Errorf("no process owns the state in %s", dir), "there is nothing to stop"}
+				return nobody(dir, "there is nothing to stop")
 			}
 			ctx, cancel := context.WithTimeout(c.Context(), drainTime+attachTime)
 			defer cancel()

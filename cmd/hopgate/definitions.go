@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -78,14 +79,12 @@ func addressOf(u *configs.Upstream) string {
 	return parsed.Host
 }
 
-// upstreamOf finds an upstream of the configuration.
-func (v *view) upstreamOf(name string) (*configs.Upstream, error) {
-	for _, u := range v.file.Upstreams {
-		if u.Name == name {
-			return u, nil
-		}
+// upstreamOf finds an upstream of a configuration.
+func upstreamOf(file *configs.File, name string) (*configs.Upstream, error) {
+	if u := file.Upstream(name); u != nil {
+		return u, nil
 	}
-	return nil, &because{fmt.Sprintf("%s declares no upstream %q", v.file.Path, name), admin.ErrNotFound}
+	return nil, &because{fmt.Sprintf("%s declares no upstream %q", file.Path, name), admin.ErrNotFound}
 }
 
 // Tools implements admin.API.
@@ -94,7 +93,7 @@ func (d desk) Tools(_ context.Context, name string) ([]admin.Tool, error) {
 	if err != nil {
 		return nil, err
 	}
-	u, err := v.upstreamOf(name)
+	u, err := upstreamOf(v.file, name)
 	if err != nil {
 		return nil, err
 	}
@@ -112,7 +111,7 @@ func (d desk) Tools(_ context.Context, name string) ([]admin.Tool, error) {
 		t := v.tool(name, tool)
 		t.Task = u.Task(tool)
 		if toolscope.PinsOf(u.Upstream) != toolscope.PinOff {
-			t.Pin = or(conditions[tool], pin.Unseen.String())
+			t.Pin = cmp.Or(conditions[tool], pin.Unseen.String())
 		}
 		all = append(all, t)
 	}
@@ -148,7 +147,7 @@ func (d desk) Definitions(_ context.Context, name string) ([]admin.Definition, e
 	if err != nil {
 		return nil, err
 	}
-	if _, err := v.upstreamOf(name); err != nil {
+	if _, err := upstreamOf(v.file, name); err != nil {
 		return nil, err
 	}
 	var all []admin.Definition

@@ -26,15 +26,21 @@ type desk struct{ *engine }
 
 var _ admin.API = desk{}
 
-// withAPI runs a command against the process that owns the state, or against the state itself where no process does. file
-// is nil where the configuration does not matter.
-func (a *app) withAPI(ctx context.Context, file *configs.File, f func(admin.API) error) (err error) {
+// withAPI runs a command against the process that owns the state, or against the state itself where no process does, if
+// that is the one which is meant. file is nil where the configuration does not matter.
+func (a *app) withAPI(ctx context.Context, file *configs.File, meant, f func(context.Context, admin.API) error) (err error) {
 	at, err := a.place(file)
 	if err != nil {
 		return err
 	}
+	run := func(api admin.API) error {
+		if err := meant(ctx, api); err != nil {
+			return err
+		}
+		return f(ctx, api)
+	}
 	if store.Held(at.dir) {
-		return f(admin.NewClient(a.socket(at.dir, socketAdmin), relay.Ours))
+		return run(admin.NewClient(a.socket(at.dir, socketAdmin), relay.Ours))
 	}
 	e, err := a.openState(ctx, at, zerolog.New(a.words).Level(zerolog.WarnLevel), keepOf(file))
 	if err != nil {
@@ -42,7 +48,7 @@ func (a *app) withAPI(ctx context.Context, file *configs.File, f func(admin.API)
 	}
 	e.file = file
 	defer func() { err = errors.Join(err, e.close()) }()
-	return f(desk{e})
+	return run(desk{e})
 }
 
 // because is a sentence for people that means to programs what it wraps.

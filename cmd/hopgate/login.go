@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net"
@@ -100,7 +101,7 @@ func (a *app) returning(ctx context.Context, api admin.API, name, host string, f
 // open opens an address in a browser, if there is one. The address was printed.
 func open(ctx context.Context, address string) {
 	program := map[string]string{"darwin": "open", "windows": "explorer"}[runtime.GOOS]
-	_ = exec.CommandContext(ctx, or(program, "xdg-open"), address).Start() //nolint:gosec // an https URL that was checked, and no shell reads it
+	_ = exec.CommandContext(ctx, cmp.Or(program, "xdg-open"), address).Start() //nolint:gosec // an https URL that was checked, and no shell reads it
 }
 
 func (a *app) upstreamsLogout() *cobra.Command {
@@ -110,9 +111,6 @@ func (a *app) upstreamsLogout() *cobra.Command {
 		Short: "Forget the token of an upstream",
 		Args:  args(1, "an upstream"),
 		RunE: func(c *cobra.Command, given []string) error {
-			if reason == "" {
-				return usage(`say why, for the record: --reason "..."`, "--reason is missing")
-			}
 			return a.withOrders(c.Context(), func(ctx context.Context, api admin.API) error {
 				err := api.Logout(ctx, given[0], admin.Order{By: username(), Reason: reason})
 				if err == nil {
@@ -122,6 +120,6 @@ func (a *app) upstreamsLogout() *cobra.Command {
 			})
 		},
 	}
-	c.Flags().StringVar(&reason, "reason", "", "why, for the record")
+	wantReason(c, &reason)
 	return c
 }

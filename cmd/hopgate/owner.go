@@ -44,12 +44,7 @@ func (a *app) withJudge(ctx context.Context, f func(context.Context, admin.API) 
 		}
 		return f(ctx, desk{e})
 	}
-	return a.withAPI(ctx, file, func(api admin.API) error {
-		if err := a.bound(ctx, api); err != nil {
-			return err
-		}
-		return f(ctx, api)
-	})
+	return a.withAPI(ctx, file, a.bound, f)
 }
 
 // begin is an engine over nothing, to judge calls that nobody makes. It has no journal.
@@ -82,10 +77,5 @@ func (a *app) withOrders(ctx context.Context, f func(context.Context, admin.API)
 			file = sound
 		}
 	}
-	return a.withAPI(ctx, file, func(api admin.API) error {
-		if err := a.ours(ctx, api); err != nil {
-			return err
-		}
-		return f(ctx, api)
-	})
+	return a.withAPI(ctx, file, a.ours, f)
 }

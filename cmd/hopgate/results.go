@@ -114,15 +114,12 @@ func (a *app) decision(use, short string, decide func(context.Context, admin.API
 		Short: short,
 		Args:  args(1, "the reference of a result"),
 		RunE: func(c *cobra.Command, given []string) error {
-			if reason == "" {
-				return usage(`say why, for the record: --reason "..."`, "--reason is missing")
-			}
 			return a.withOrders(c.Context(), func(ctx context.Context, api admin.API) error {
 				return decide(ctx, api, given[0], admin.Order{By: username(), Reason: reason})
 			})
 		},
 	}
-	c.Flags().StringVar(&reason, "reason", "", "why, for the record")
+	wantReason(c, &reason)
 	return c
 }
 

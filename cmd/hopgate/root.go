@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"crypto/rand"
 	"errors"
 	"fmt"
@@ -121,9 +122,8 @@ func (a *app) options() configs.Options {
 
 // imagined is the memory of gates for questions about calls that nobody makes.
 func imagined(catalog *toolscope.Catalog) mcpproxy.Memory {
-	const most = 999                            // nobody can have 1000
 	limits, _ := quota.Open(nil, time.Now, nil) // without a store there is nothing to fail
-	return mcpproxy.Memory{Catalog: catalog, Pins: pin.Assume(), Scores: trust.Assume(most), Limits: limits, Vault: forgetful(), Said: guardrails.NewBook()}
+	return mcpproxy.Memory{Catalog: catalog, Pins: pin.Assume(), Scores: trust.Assume(configs.BestScore), Limits: limits, Vault: forgetful(), Said: guardrails.NewBook()}
 }
 
 // forgetful is a vault of which nothing outlives the process.
@@ -243,6 +243,9 @@ func count(n int, thing string) string {
 	}
 	return fmt.Sprintf("%d %s", n, thing)
 }
+
+// dash is what a table shows of a text that may be empty.
+func dash(s string) string { return cmp.Or(s, "-") }
 
 // table writes rows with columns under each other.
 func table(w io.Writer, rows [][]string) {

@@ -130,16 +130,8 @@ func (a *app) scanText(all *guardrails.Profiles, profile string, way policy.Dire
 		if f.Via != 0 {
 			rule += " in " + f.Via.String()
 		}
-		do := f.Do.String()
-		if do == "" {
-			do = "-"
-		}
-		where := f.Pointer
-		if where == "" {
-			where = "-"
-		}
 		blocked = blocked || f.Do == guardrails.Block
-		rows = append(rows, []string{where, fmt.Sprintf("%d-%d", f.At.Lo, f.At.Hi), f.Name, rule, fmt.Sprintf("%d%%", f.Confidence), f.Masked, do})
+		rows = append(rows, []string{dash(f.Pointer), fmt.Sprintf("%d-%d", f.At.Lo, f.At.Hi), f.Name, rule, fmt.Sprintf("%d%%", f.Confidence), f.Masked, dash(f.Do.String())})
 		if vault != nil {
 			rows[len(rows)-1] = append(rows[len(rows)-1], string(f.Print))
 		}

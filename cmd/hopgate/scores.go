@@ -113,21 +113,16 @@ func (d desk) Adjust(ctx context.Context, p admin.Party, a admin.Adjustment, o a
 
 // Quarantine implements admin.API.
 func (d desk) Quarantine(ctx context.Context, p admin.Party, o admin.Order) error {
-	if err := sensible(o); err != nil {
-		return err
-	}
-	ref, err := policy.NewRef(rand.Reader)
-	if err != nil {
-		return err
-	}
-	if err := d.memory.Scores.Quarantine(party(p), ref); err != nil {
-		return unknown(p, err)
-	}
-	return d.record(ctx, ref, "trust quarantined", p, o, map[string]string{})
+	return d.obey(ctx, "trust quarantined", p, o, d.memory.Scores.Quarantine)
 }
 
 // Release implements admin.API.
 func (d desk) Release(ctx context.Context, p admin.Party, o admin.Order) error {
+	return d.obey(ctx, "trust released", p, o, d.memory.Scores.Release)
+}
+
+// obey does to a party what an order says, and puts it on record.
+func (d desk) obey(ctx context.Context, event string, p admin.Party, o admin.Order, do func(trust.Party, policy.Ref) error) error {
 	if err := sensible(o); err != nil {
 		return err
 	}
@@ -135,10 +130,10 @@ func (d desk) Release(ctx context.Context, p admin.Party, o admin.Order) error {
 	if err != nil {
 		return err
 	}
-	if err := d.memory.Scores.Release(party(p), ref); err != nil {
+	if err := do(party(p), ref); err != nil {
 		return unknown(p, err)
 	}
-	return d.record(ctx, ref, "trust released", p, o, map[string]string{})
+	return d.record(ctx, ref, event, p, o, map[string]string{})
 }
 
 // record writes an order down, and with it the change of the score. It returns when both are durable, whether or not the

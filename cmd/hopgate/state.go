@@ -183,20 +183,14 @@ func (a *app) stateAccept() *cobra.Command {
 		Short: "Let spend go on after a restore or a rollback, from the counters that the anchor knows",
 		Args:  args(0, "no arguments"),
 		RunE: func(c *cobra.Command, _ []string) error {
-			if reason == "" {
-				return usage("say why, for the record", "--reason is missing")
-			}
-			if _, err := a.records(); err != nil {
-				return err
-			}
-			err := a.withAPI(c.Context(), nil, func(api admin.API) error { return api.AcceptRollback(c.Context(), reason) })
+			err := a.withRecords(c.Context(), func(ctx context.Context, api admin.API) error { return api.AcceptRollback(ctx, reason) })
 			if err == nil {
 				fmt.Fprintln(a.words, "The state counts again, from what it and the anchor say, whichever is worse.")
 			}
 			return err
 		},
 	}
-	c.Flags().StringVar(&reason, "reason", "", "why, for the record")
+	wantReason(c, &reason)
 	return c
 }
 

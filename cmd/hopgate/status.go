@@ -29,7 +29,7 @@ func (a *app) status() *cobra.Command {
 				return err
 			}
 			if !store.Held(at.dir) {
-				return idle(at.dir)
+				return nobody(at.dir, "start one: hopgate serve")
 			}
 			s, err := admin.NewClient(a.socket(at.dir, socketAdmin), relay.Ours).Status(c.Context())
 			if err != nil {
@@ -45,9 +45,9 @@ func (a *app) status() *cobra.Command {
 	return c
 }
 
-// idle says that nobody is at work.
-func idle(dir string) error {
-	return &coded{exitUnreachable, fmt.Errorf("no process owns the state in %s", dir), "start one: hopgate serve"}
+// nobody says that no process is at work.
+func nobody(dir, hint string) error {
+	return &coded{exitUnreachable, fmt.Errorf("no process owns the state in %s", dir), hint}
 }
 
 // idleSuppressions are those that nobody misses, or should not.

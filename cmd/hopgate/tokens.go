@@ -56,7 +56,7 @@ func (d desk) loginOf(name string) (*oauth.Client, error) {
 	if file == nil {
 		return nil, &because{"no configuration is in force", admin.ErrInvalid}
 	}
-	u, err := (&view{file: file}).upstreamOf(name)
+	u, err := upstreamOf(file, name)
 	if err != nil {
 		return nil, err
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -10,10 +11,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/hopgate/hopgate/admin"
+	"github.com/hopgate/hopgate/configs"
 )
-
-// bestScore is the most that anybody can have.
-const bestScore = 999
 
 func (a *app) trust() *cobra.Command {
 	c := &cobra.Command{Use: "trust", Short: "Show and change how far agents and upstreams are trusted", Args: noArgs, RunE: needsCommand}
@@ -103,14 +102,11 @@ func (a *app) trustShow() *cobra.Command {
 func needRows(needs []admin.Need) [][]string {
 	rows := [][]string{{"CONNECTION", "PART", "NEEDS", "LET IN FROM", "NOW", "RULE"}}
 	for _, n := range needs {
-		part, now := n.Part, "met"
-		if part == "" {
-			part = "all"
-		}
+		now := "met"
 		if n.Held {
 			now = "kept out"
 		}
-		rows = append(rows, []string{n.Connection, part, strconv.Itoa(n.Min), strconv.Itoa(n.From), now, n.Rule})
+		rows = append(rows, []string{n.Connection, cmp.Or(n.Part, "all"), strconv.Itoa(n.Min), strconv.Itoa(n.From), now, n.Rule})
 	}
 	return rows
 }
@@ -128,14 +124,11 @@ func (a *app) order(use, short string, obey func(context.Context, admin.API, adm
 		Short: short,
 		Args:  args(1, "an agent, or with --upstream an upstream"),
 		RunE: func(c *cobra.Command, given []string) error {
-			if reason == "" {
-				return usage(`say why, for the record: --reason "..."`, "--reason is missing")
-			}
 			p, o := admin.Party{Name: given[0], Upstream: upstream}, admin.Order{By: username(), Reason: reason}
 			return a.withOrders(c.Context(), func(ctx context.Context, api admin.API) error { return obey(ctx, api, p, o) })
 		},
 	}
-	c.Flags().StringVar(&reason, "reason", "", "why, for the record")
+	wantReason(c, &reason)
 	upstreamFlag(c, &upstream)
 	return c
 }
@@ -161,7 +154,7 @@ func (a *app) trustAdjust() *cobra.Command {
 		if c.Flags().Changed("to") == c.Flags().Changed("by") {
 			return usage("see: "+c.CommandPath()+" --help", "give one of --to and --by")
 		}
-		if c.Flags().Changed("to") && (to < 0 || to > bestScore) {
+		if c.Flags().Changed("to") && (to < 0 || to > configs.BestScore) {
 			return usage("a score is 0 to 999", "--to %d is no score to reach", to)
 		}
 		return nil

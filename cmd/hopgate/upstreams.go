@@ -53,8 +53,6 @@ func (a *app) upstreamsList() *cobra.Command {
 	return c
 }
 
-func dash(s string) string { return or(s, "-") }
-
 // answering says how an upstream did when it was last asked.
 func answering(u *admin.Upstream) string {
 	switch {
@@ -309,9 +307,6 @@ func (a *app) upstreamsAccept() *cobra.Command {
 			"but that definition is accepted. With the digest of the pinned definition, that one is kept.",
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(c *cobra.Command, given []string) error {
-			if reason == "" {
-				return usage(`say why, for the record: --reason "..."`, "--reason is missing")
-			}
 			return a.withOrders(c.Context(), func(ctx context.Context, api admin.API) error {
 				all, err := api.Definitions(ctx, given[0])
 				if err != nil {
@@ -332,7 +327,7 @@ func (a *app) upstreamsAccept() *cobra.Command {
 			})
 		},
 	}
-	c.Flags().StringVar(&reason, "reason", "", "why, for the record")
+	wantReason(c, &reason)
 	return c
 }
 
