@@ -1,4 +1,4 @@
-// Package admin is the door for people: what operators may ask and order, as an HTTP API on an owner-only Unix socket,
+// Package admin is the door for people: what operators may ask and order, as an HTTP API on a Unix socket of the owner alone,
 // and the client of it.
 //
 // The package knows neither agents nor journal. Whoever has them implements [API]; [Serve] puts that behind the socket, and

@@ -6,8 +6,6 @@ import (
 	"errors"
 	"net"
 	"net/http"
-	"os"
-	"path/filepath"
 	"strconv"
 	"time"
 
@@ -46,38 +44,14 @@ func (g guarded) Accept() (net.Conn, error) {
 	}
 }
 
-// Serve listens on a socket, in a folder that it makes with mode 0700 where it is missing. The socket gets its name only
-// when it takes requests, and replaces one that a dead process has left. The caller owns the state directory, so no live
-// process has the name. Close ends it.
-func Serve(socket string, known Known, api API, log zerolog.Logger) (*Server, error) {
-	if err := os.MkdirAll(filepath.Dir(socket), 0o700); err != nil {
-		return nil, err
-	}
-	young := socket + ".new"
-	if err := os.Remove(young); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return nil, err
-	}
-	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: young, Net: "unix"})
-	if err != nil {
-		return nil, err
-	}
-	l.SetUnlinkOnClose(false)
-	err = os.Chmod(young, 0o600)
-	if err == nil {
-		err = os.Rename(young, socket)
-	}
-	if err != nil {
-		return nil, errors.Join(err, l.Close(), os.Remove(young))
-	}
+// Serve answers operators on a socket that is the owner's alone. The caller ends it with Close, and removes its name then.
+func Serve(l *net.UnixListener, known Known, api API, log zerolog.Logger) *Server {
 	s := &Server{
 		http: &http.Server{Handler: handler(api, log), ReadHeaderTimeout: 10 * time.Second, MaxHeaderBytes: 16 << 10},
 		done: make(chan error, 1),
 	}
-	go func() {
-		err := s.http.Serve(guarded{l, known, log})
-		s.done <- errors.Join(err, os.Remove(socket))
-	}()
-	return s, nil
+	go func() { s.done <- s.http.Serve(guarded{l, known, log}) }()
+	return s
 }
 
 // Close ends all requests and waits for them.

@@ -108,14 +108,16 @@ func (a *app) run(ctx context.Context, e *engine, failed <-chan error) error {
 			return err
 		}
 	}
-	desk, err := admin.Serve(a.socket(e.dir, socketAdmin), relay.Ours, desk{e}, e.log)
+	socket := a.socket(e.dir, socketAdmin)
+	l, err := relay.Listen(socket)
 	if err != nil {
 		return fmt.Errorf("opening the admin socket: %w", err)
 	}
+	desk := admin.Serve(l, relay.Ours, desk{e}, e.log)
 	defer func() {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 		defer cancel()
-		_ = desk.Close(ctx) // an operator who still listens is cut off
+		_ = errors.Join(desk.Close(ctx), os.Remove(socket)) // an operator who still listens is cut off
 	}()
 	if err := e.watch(ctx, told); err != nil {
 		return err

@@ -129,6 +129,17 @@ func Ours(c *net.UnixConn) error {
 	return nil
 }
 
+// peer is the user at the other end when it connected.
+func peer(c *net.UnixConn) (uid int, err error) {
+	raw, err := c.SyscallConn()
+	if err != nil {
+		return 0, err
+	}
+	var failed error
+	err = raw.Control(func(fd uintptr) { uid, failed = peerOf(int(fd)) })
+	return uid, errors.Join(err, failed)
+}
+
 // trust checks that a process of our own user is at the other end.
 func trust(raw net.Conn) (*Conn, error) {
 	c, ok := raw.(*net.UnixConn)
