@@ -33,8 +33,9 @@ var arrows = map[string][]string{
 	"audit":               {"mcpproxy/wire", "policy", "store"},
 	"audit/stats":         {"policy"},
 
-	"mcpproxy/ingress":          {"mcpproxy/wire", "policy"},
-	"mcpproxy/upstream":         {"mcpproxy/upstream/sandbox", "mcpproxy/wire"},
+	"mcpproxy/ws":               {}, // what is the same on both sides, which do not know each other
+	"mcpproxy/ingress":          {"mcpproxy/wire", "mcpproxy/ws", "policy"},
+	"mcpproxy/upstream":         {"mcpproxy/upstream/sandbox", "mcpproxy/wire", "mcpproxy/ws"},
 	"mcpproxy/upstream/oauth":   {"store"}, // tokens are state
 	"mcpproxy/upstream/sandbox": {},
 	"mcpproxy/bridge":           {"mcpproxy/upstream", "mcpproxy/wire"},

@@ -8,20 +8,15 @@ import (
 	"io"
 	"net/http"
 	"strings"
-	"time"
 
 	"github.com/coder/websocket"
 
+	"github.com/hopgate/hopgate/mcpproxy/ws"
 	"github.com/hopgate/hopgate/policy"
 )
 
-// MCP over WebSocket is no transport of the specification, which lets peers agree on one of their own: the subprotocol mcp,
-// one message per text frame. What is said of standard streams there holds here.
-
-const (
-	subprotocol  = "mcp"
-	bearerPrefix = "bearer." // of a subprotocol that is a credential, for clients that can set no header
-)
+// bearerPrefix is that of a subprotocol which is a credential, for clients that can set no header.
+const bearerPrefix = "bearer."
 
 // serveWS turns one request for /ws/{upstream} into a conversation.
 func (h *HTTP) serveWS(w http.ResponseWriter, r *http.Request, upstream string) {
@@ -55,7 +50,7 @@ func (h *HTTP) serveWS(w http.ResponseWriter, r *http.Request, upstream string) 
 	// Host and Origin are checked, by the same rules as for all others. Compression would let who can mix text of his own
 	// with secrets of others guess those by the size.
 	c, err := websocket.Accept(w, r, &websocket.AcceptOptions{
-		Subprotocols: []string{subprotocol}, InsecureSkipVerify: true, CompressionMode: websocket.CompressionDisabled,
+		Subprotocols: []string{ws.Subprotocol}, InsecureSkipVerify: true, CompressionMode: websocket.CompressionDisabled,
 	})
 	if err != nil {
 		guest.End(ctx, nil)
@@ -83,7 +78,7 @@ func handshake(r *http.Request, p *Peer) *policy.Reason {
 				}
 				p.Credential = Credential(key)
 			}
-			offered = offered || part == subprotocol
+			offered = offered || part == ws.Subprotocol
 		}
 	}
 	if !offered {
@@ -97,7 +92,7 @@ func (h *HTTP) converse(ctx context.Context, end context.CancelFunc, c *websocke
 	defer func() { _ = c.CloseNow() }() // it is closed already, where there was time to say why
 	c.SetReadLimit(-1)                  // the connection's limit holds, which is asked for with each message
 	w := &webSocket{c, ctx, end}
-	go w.keep()
+	go ws.Keep(ctx, c, end)
 	d := newConversation(h.Handler, p, g, w, w)
 	d.leaving = h.Lasting.leaving
 	err := d.serve(ctx)
@@ -162,23 +157,3 @@ func (w *webSocket) send(frame []byte) error {
 }
 
 func (w *webSocket) give() { _ = w.c.CloseNow() } // whoever writes learns of it
-
-// keep asks the peer from time to time whether it is there.
-func (w *webSocket) keep() {
-	tick := time.NewTicker(quietTime)
-	defer tick.Stop()
-	for {
-		select {
-		case <-w.ctx.Done():
-			return
-		case <-tick.C:
-		}
-		ctx, cancel := context.WithTimeout(w.ctx, writeTime)
-		err := w.c.Ping(ctx)
-		cancel()
-		if err != nil {
-			w.end()
-			return
-		}
-	}
-}

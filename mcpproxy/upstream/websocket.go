@@ -11,12 +11,8 @@ import (
 	"time"
 
 	"github.com/coder/websocket"
-)
 
-const (
-	subprotocol = "mcp"
-	pingEvery   = 15 * time.Second // on a WebSocket
-	pongTime    = 30 * time.Second // for a server to answer that
+	"github.com/hopgate/hopgate/mcpproxy/ws"
 )
 
 const (
@@ -53,7 +49,7 @@ func (f *far) dialWS(ctx context.Context, token string) (line, error) {
 	}
 	client := &http.Client{Transport: way, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	c, resp, err := websocket.Dial(ctx, f.URL, &websocket.DialOptions{ //nolint:bodyclose // its documentation says never to
-		HTTPClient: client, HTTPHeader: header, Subprotocols: []string{subprotocol}, CompressionMode: websocket.CompressionDisabled,
+		HTTPClient: client, HTTPHeader: header, Subprotocols: []string{ws.Subprotocol}, CompressionMode: websocket.CompressionDisabled,
 	})
 	switch quoting, ok := errors.AsType[*url.Error](err); {
 	case ok:
@@ -68,7 +64,7 @@ func (f *far) dialWS(ctx context.Context, token string) (line, error) {
 	c.SetReadLimit(-1) // next counts, and tells whose fault it is
 	s := &socket{c: c, limit: f.limits.Frame, writes: f.Timeouts.Write}
 	s.ctx, s.end = context.WithCancel(context.WithoutCancel(ctx))
-	go s.keep()
+	go ws.Keep(s.ctx, c, s.cut)
 	return s, nil
 }
 
@@ -102,26 +98,6 @@ func (s *socket) next(dst []byte) ([]byte, error) {
 		return dst, errMessageSize
 	}
 	return append(dst, s.buf.Bytes()...), nil
-}
-
-// keep asks the server from time to time whether it is there.
-func (s *socket) keep() {
-	tick := time.NewTicker(pingEvery)
-	defer tick.Stop()
-	for {
-		select {
-		case <-s.ctx.Done():
-			return
-		case <-tick.C:
-		}
-		ctx, cancel := context.WithTimeout(s.ctx, pongTime)
-		err := s.c.Ping(ctx)
-		cancel()
-		if err != nil {
-			s.cut()
-			return
-		}
-	}
 }
 
 // cut says farewell without waiting for one. What next is waiting for fails.
