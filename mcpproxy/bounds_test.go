@@ -7,6 +7,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"strings"
 	"testing"
@@ -184,5 +185,30 @@ func TestAnOutputThatNobodyReadsHoldsUpNothing(t *testing.T) {
 		w.close()
 		read.Close()
 		write.Close()
+	})
+}
+
+// TestAServerThatCannotBeReachedKeepsNobodyFromAnother has a server that takes connections and says nothing, which a call
+// without a session waits for.
+func TestAServerThatCannotBeReachedKeepsNobodyFromAnother(t *testing.T) {
+	bubble(t, func(w *world) {
+		t := w.t
+		silent := func(ctx context.Context, _, _ string) (net.Conn, error) {
+			<-ctx.Done()
+			return nil, ctx.Err()
+		}
+		w.servers["other"] = w.upstream(upstream.Config{Name: "other", URL: "http://other.test/sse", SSE: true, Dial: silent})
+		w.proxy.SetPolicy(w.policy("r2", nil))
+		alice := w.agent("alice")
+		alice.upstream = "other"
+		waiting := alice.begin(modernTool("1", "echo", "{}"), modernHead("tools/call", "echo"))
+		synctest.Wait()
+		start := time.Now()
+		if status, got := w.agent("bob").call(modernTool("2", "echo", "{}"), modernHead("tools/call", "echo")); status != 200 || !strings.Contains(got, `"result"`) || time.Since(start) != 0 {
+			t.Errorf("after %s came %d %s", time.Since(start), status, got)
+		}
+		if r := <-waiting; !strings.Contains(r.last(), "UPSTREAM_UNAVAILABLE") {
+			t.Error("the server that says nothing was reached")
+		}
 	})
 }

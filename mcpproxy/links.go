@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/mark3labs/mcp-go/mcp"
@@ -149,6 +150,46 @@ type shared struct {
 	link   upstream.Link
 }
 
+// doors let one at a time make the link of a place. Whoever waits for a server that does not answer keeps nobody from
+// another one.
+type doors struct {
+	mu   sync.Mutex // guards what follows
+	open map[place]*door
+}
+
+// door is a place whose link is being made.
+type door struct {
+	key
+	users int // who hold the key or wait for it
+}
+
+// enter waits for the turn at a place. Whoever enters leaves.
+func (d *doors) enter(ctx context.Context, at place) (leave func(), err error) {
+	d.mu.Lock()
+	in := d.open[at]
+	if in == nil {
+		in = &door{key: newKey()}
+		d.open[at] = in
+	}
+	in.users++
+	d.mu.Unlock()
+	gone := func() {
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		if in.users--; in.users == 0 {
+			delete(d.open, at)
+		}
+	}
+	if err := in.take(ctx); err != nil {
+		gone()
+		return nil, err
+	}
+	return func() {
+		in.release()
+		gone()
+	}, nil
+}
+
 // shared returns the link for requests that need no session.
 func (p *Proxy) shared(ctx context.Context, pol *Policy, at place) (upstream.Link, error) {
 	server := pol.Upstreams[at.Upstream]
@@ -161,10 +202,11 @@ func (p *Proxy) shared(ctx context.Context, pol *Policy, at place) (upstream.Lin
 	if s != nil && s.server == server && !dead(s.link) {
 		return s.link, nil
 	}
-	if err := p.opening.take(ctx); err != nil { // one child for all who wait
+	leave, err := p.doors.enter(ctx, at) // one child for all who wait, and none waits for another place's
+	if err != nil {
 		return nil, err
 	}
-	defer p.opening.release()
+	defer leave()
 	p.mu.Lock()
 	s = p.stateless[at]
 	p.mu.Unlock()

@@ -119,7 +119,7 @@ type Proxy struct {
 	stop     context.CancelFunc
 	work     sync.WaitGroup
 
-	opening   key        // held while a stateless link is made; taken before mu
+	doors     doors      // to stateless links; passed before mu
 	mu        sync.Mutex // guards the maps
 	stateless map[place]*shared
 	staying   map[place]int // agents on stdio that work at a place of their own
@@ -143,7 +143,7 @@ func New(ctx context.Context, c Config) (*Proxy, error) {
 		}
 	}
 	p := &Proxy{
-		Config: c, stateless: map[place]*shared{}, staying: map[place]int{}, opening: newKey(), listeners: map[*listener]struct{}{},
+		Config: c, stateless: map[place]*shared{}, staying: map[place]int{}, doors: doors{open: map[place]*door{}}, listeners: map[*listener]struct{}{},
 		eras: map[*upstream.Server]era{}, told: make(chan struct{}, 1),
 		seals: seals, started: c.Clock(), grace: grace{strays: map[string]*stray{}},
 		owners:   owners{of: map[taskKey]string{}, oldest: map[string][]taskKey{}},
