@@ -101,6 +101,7 @@ type hopgate struct {
 	cmd  *exec.Cmd
 	log  *lockedBuffer
 	base string // URL without path
+	mal  string // key of a hostile agent, where there is one
 }
 
 // newHopgate writes a configuration. Names in env are KEY=VALUE.

@@ -14,12 +14,17 @@ import (
 
 // misdeed is what an upstream does with a call, and what becomes of the call.
 type misdeed struct {
-	on   string // the only way that can carry it; empty: both
+	on   string // the ways that can carry it; empty: all
 	tool func(a *asked)
 	post func(w http.ResponseWriter, a *asked) // over HTTP, instead
 	// beside is a shell command that a child runs before it turns into what it should be.
 	beside string
 
+	// command is a shell command that is the server. Nothing can be asked of it afterwards.
+	command string
+	dead    bool
+
+	args   string // of the call, where it is not without
 	modern bool   // the call is of 2026-07-28
 	want   string // in the answer
 	reason string // of the outcome on record; empty: the result passes
@@ -201,13 +206,12 @@ func TestAReaderThatDoesNotReadKeepsNobodyWaiting(t *testing.T) {
 	}
 }
 
-func misdeedYAML(upstream string) string {
-	return `version: 1
-agents: { here: local }
-upstreams: { up: ` + upstream + ` }
-connections:
-  all: { from: here, to: up, tools: [bad, run], sampling: allow, timeout: 1s }
-`
+// upstreamsOf are the ways that can carry a misdeed.
+func (d *misdeed) ways() []string {
+	if d.on == "" {
+		return []string{"http", "stdio", "sse", "ws"}
+	}
+	return strings.Fields(d.on)
 }
 
 func TestUpstreamsThatMisbehave(t *testing.T) {
@@ -220,80 +224,115 @@ func TestUpstreamsThatMisbehave(t *testing.T) {
 			t.Errorf("U90: somebody else was asked %d times", n)
 		}
 	})
+	var ups, conns strings.Builder
+	cases := map[string]func(*testing.T, *hopgate){}
+	deeds := map[string]*misdeed{} // by name of the upstream
 	for name, d := range misdeeds(elsewhere.URL) {
-		for _, up := range upstreams {
-			if d.on == "" || d.on == up {
-				t.Run(name+" over "+up, func(t *testing.T) {
-					t.Parallel()
-					d.check(t, up)
-				})
-			}
+		for _, way := range d.ways() {
+			up := fmt.Sprintf("u%d", len(deeds))
+			deeds[up] = &d
+			fmt.Fprintf(&ups, "  %s: %s\n", up, d.upstream(t, way))
+			fmt.Fprintf(&conns, "  %s: { from: mal, to: %s, tools: [bad, run], sampling: allow, elicitation: allow, timeout: 1s }\n", up, up)
+			cases[name+" over "+way] = func(t *testing.T, h *hopgate) { d.check(t, h, up) }
 		}
 	}
+	h := newHopgate(t, hostileYAML(t, `"127.0.0.1:0"`, ups.String(), conns.String()))
+	h.underFire(cases)
+	all := h.records()
+	for up, d := range deeds {
+		d.checkRecords(t, up, all)
+	}
+	h.verify()
 }
 
-func (d *misdeed) check(t *testing.T, up string) {
+// upstream starts the server that does it, and returns it as it stands in a configuration.
+func (d *misdeed) upstream(t *testing.T, way string) string {
 	t.Helper()
+	if d.command != "" {
+		return fmt.Sprintf("{ command: [sh, -c, %q] }", d.command)
+	}
 	rec := newRecorder(t)
-	if rec.tools["bad"] = d.tool; d.post != nil {
+	rec.tools["bad"] = d.tool
+	if post := d.post; post != nil {
 		rec.post = func(w http.ResponseWriter, _ *http.Request, raw []byte) bool {
 			if !strings.Contains(string(raw), `"bad"`) {
 				return false
 			}
-			d.post(w, &asked{id: "7"})
+			post(w, &asked{id: "7"})
 			return true
 		}
 	}
-	way := rec.upstream(up)
 	if d.beside != "" {
-		way = fmt.Sprintf("{ command: [sh, -c, %q, %q, %q] }", d.beside+` exec "$0" "$1"`, program(t, "pipe"), rec.addr)
+		return fmt.Sprintf("{ command: [sh, -c, %q, %q, %q] }", d.beside+` exec "$0" "$1"`, program(t, "pipe"), rec.addr)
 	}
-	h := newHopgate(t, misdeedYAML(way))
-	c := h.stdio("--to", "up")
-	c.greet("2025-11-25")
-	send := call(`"bad"`)
+	return rec.upstream(way)
+}
+
+// check makes the call, and sees that another one works afterwards.
+func (d *misdeed) check(t *testing.T, h *hopgate, up string) {
+	t.Helper()
+	a := h.agent(up, h.mal)
+	send, again := call(`"bad"`), goodCall
+	var edit func(*http.Request)
 	if d.modern {
-		send = strings.Replace(modernCall("{}"), `"run"`, `"bad"`, 1)
+		send, again = strings.Replace(modernCall("{}"), `"run"`, `"bad"`, 1), modernCall("{}")
+		edit = modernHead("tools/call", "bad")
+	} else {
+		a.greet("2025-11-25")
+		defer func() { a.open(http.MethodDelete, "", nil).status() }()
+	}
+	if d.args != "" {
+		send = strings.Replace(send, `"arguments":{}`, `"arguments":`+d.args, 1)
 	}
 	begun := time.Now()
-	c.send(send)
-	got := c.next()
-	for strings.Contains(got, `"method":"notifications/message"`) {
-		got = c.next()
-	}
+	x := a.post(send, edit)
+	got := x.last()
 	if !strings.Contains(got, d.want) || !strings.Contains(got, `"id":7`) || strings.Contains(got, "stray") || d.reason != "" != strings.Contains(got, `"isError":true`) {
 		t.Errorf("got %.300s, want %s", got, d.want)
 	}
-	if took := time.Since(begun); took > 8*time.Second {
+	if took := time.Since(begun); took > 10*time.Second {
 		t.Errorf("it took %v", took)
 	}
-	for deadline := time.Now().Add(10 * time.Second); ; {
-		got := c.ask(goodCall)
+	id := 7 // the protocol lets no client use an id twice in a session
+	for deadline := time.Now().Add(10 * time.Second); !d.dead; time.Sleep(50 * time.Millisecond) { // a child that died is not started again at once
+		if edit != nil {
+			edit = modernHead("tools/call", "run")
+		}
+		id++
+		got := a.post(strings.Replace(again, `"id":7`, fmt.Sprintf(`"id":%d`, id), 1), edit).last()
+		if strings.Contains(got, "stray") {
+			t.Fatalf("the next call gets what was not for it: %.300s", got)
+		}
 		if strings.Contains(got, "done") {
 			break
 		}
 		if time.Now().After(deadline) {
-			t.Fatalf("afterwards nothing works: %s", got)
+			t.Fatalf("afterwards nothing works: %.300s", got)
 		}
-		time.Sleep(50 * time.Millisecond) // a child that died at once is not started again at once
 	}
-	c.end()
-	d.checkRecords(t, h.records())
-	h.verify()
 }
 
-func (d *misdeed) checkRecords(t *testing.T, all []record) {
+// maxRefusals bounds what is on record of the messages of one server that were refused.
+const maxRefusals = 200
+
+func (d *misdeed) checkRecords(t *testing.T, up string, all []record) {
 	t.Helper()
-	ref, outcomes := "", []record{}
+	ref, refusals, outcomes := "", 0, []record{}
 	for _, r := range all {
 		switch {
+		case r.Upstream != up:
 		case r.Kind == "intent" && r.Target == "bad":
 			ref = r.Ref
 		case r.Kind == "outcome" && r.Ref == ref:
 			outcomes = append(outcomes, r)
+		case r.Kind == "refusal":
+			refusals++
 		}
 	}
 	if len(outcomes) != 1 || outcomes[0].Reason != d.reason || outcomes[0].Status != d.status {
-		t.Errorf("on record is %v, want one outcome %s with reason %q", raws(outcomes), d.status, d.reason)
+		t.Errorf("%s: on record is %v, want one outcome %s with reason %q", up, raws(outcomes), d.status, d.reason)
+	}
+	if refusals > maxRefusals {
+		t.Errorf("%s: %d refusals are on record", up, refusals)
 	}
 }
