@@ -115,6 +115,12 @@ func (c *compiler) limits(path string, l *limits, around wire.Limits, tighten bo
 	}
 	if l.Keys != nil {
 		set("keys", l.Keys.At, l.Keys.N, &out.Keys, 64, 1_000_000)
+		if !tighten {
+			out.UpstreamKeys = max(out.UpstreamKeys, out.Keys)
+		}
+	}
+	if l.UpstreamKeys != nil {
+		set("upstream_keys", l.UpstreamKeys.At, l.UpstreamKeys.N, &out.UpstreamKeys, 64, 5_000_000)
 	}
 	if l.Name != nil {
 		set("name", l.Name.At, l.Name.N, &out.Name, 64, 1024)

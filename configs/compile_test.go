@@ -132,12 +132,17 @@ func TestSizesAndLimits(t *testing.T) {
 			t.Errorf("%s: got %d", text, f.Limits.Frame)
 		}
 	}
-	bounds := map[string][2]string{"frame": {"1023", "65MiB"}, "depth": {"15", "1001"}, "keys": {"63", "1000001"}, "name": {"63", "1025"}}
+	bounds := map[string][2]string{"frame": {"1023", "65MiB"}, "depth": {"15", "1001"}, "keys": {"63", "1000001"}, "upstream_keys": {"63", "5000001"}, "name": {"63", "1025"}}
 	for key, outside := range bounds {
 		for _, value := range outside {
 			if found := wrong(t, base+"limits: { "+key+": "+value+" }\n", world{}); found[0].Code != configs.CodeValue {
 				t.Errorf("%s: %s: %v", key, value, found)
 			}
+		}
+	}
+	for text, want := range map[string]int{"keys: 100": 200_000, "keys: 300000": 300_000, "keys: 300000, upstream_keys: 100": 100} {
+		if got := parse(t, base+"limits: { "+text+" }\n", world{}).Limits.UpstreamKeys; got != want {
+			t.Errorf("%s: upstreams may write %d keys, want %d", text, got, want)
 		}
 	}
 	same := parse(t, connect("limits: { depth: 256 }"), world{})

@@ -57,10 +57,11 @@ func (plain) SchemaEnum() []string { return []string{string(plainBehindProxy)} }
 
 // limits bound messages. A key that is absent leaves the limit as it is.
 type limits struct {
-	Frame *size  `yaml:"frame" doc:"Size of a message, 1KiB to 64MiB. Default 4MiB."`
-	Depth *count `yaml:"depth" doc:"Objects and arrays inside each other, 16 to 1000. Default 256."`
-	Keys  *count `yaml:"keys" doc:"Members of all objects of a message together, 64 to 1000000. Default 10000."`
-	Name  *count `yaml:"name" doc:"Bytes of the name of a method, tool or prompt, 64 to 1024. Default 128."`
+	Frame        *size  `yaml:"frame" doc:"Size of a message, 1KiB to 64MiB. Default 4MiB."`
+	Depth        *count `yaml:"depth" doc:"Objects and arrays inside each other, 16 to 1000. Default 256."`
+	Keys         *count `yaml:"keys" doc:"Members of all objects of an agent's message together, 64 to 1000000. Default 10000."`
+	UpstreamKeys *count `yaml:"upstream_keys" doc:"The same of a server's message, 64 to 5000000: lists of tools are long. Default 200000, or keys where that is more."`
+	Name         *count `yaml:"name" doc:"Bytes of the name of a method, tool or prompt, 64 to 1024. Default 128."`
 }
 
 // agent is one entry of agents.

@@ -135,8 +135,8 @@ func (x *exchange) finish(ctx context.Context, in *upstream.Incoming) {
 		x.withhold(policy.Denied("identity", reasonBroken, ""))
 	case agent == nil: // revoked while the call was under way
 		x.withhold(policy.Denied("identity", policy.ReasonNobody, cause))
-	case len(result.Raw) > x.call.Connection.Limits.Frame:
-		x.withhold(policy.Denied("protocol", reasonLargeResult, ""))
+	case tighter(result, &x.call.Connection.Limits) != "":
+		x.withhold(tooLarge(tighter(result, &x.call.Connection.Limits), "connection"))
 	default:
 		result = x.review(ctx, result)
 	}
@@ -212,7 +212,7 @@ func (x *exchange) givenUp() bool {
 
 // fail ends a call that has got no usable answer.
 func (x *exchange) fail(life, ctx context.Context, err error) {
-	status, reason := policy.StatusFailed, reasonFailed
+	status, reason, limit := policy.StatusFailed, reasonFailed, beyond(err)
 	var backoff *upstream.BackoffError
 	var wait time.Duration
 	var code *upstream.StatusError
@@ -221,6 +221,8 @@ func (x *exchange) fail(life, ctx context.Context, err error) {
 		status, reason = policy.StatusCancelled, reasonCancelled
 	case life.Err() != nil:
 		status, reason = policy.StatusCancelled, reasonSession
+	case limit != "":
+		reason = reasonLargeResult
 	case errors.Is(err, upstream.ErrSessionEnded):
 		reason = reasonFailed // the next call has another session, or another child
 	case errors.As(err, &backoff):
@@ -237,6 +239,9 @@ func (x *exchange) fail(life, ctx context.Context, err error) {
 	x.health = shown(reason, err)
 	x.g.p.Log.Info().Err(err).Stringer("ref", x.call.Ref).Str("upstream", x.call.Upstream).Msg("no answer from the upstream")
 	out := policy.Denied("upstream", reason, "")
+	if reason == reasonLargeResult {
+		out = tooLarge(limit, "file")
+	}
 	out.Wait = wait
 	x.withhold(out)
 	x.conclude(ctx, status, true)

@@ -71,9 +71,9 @@ var (
 		Code: "TOO_MANY_SESSIONS", Retry: policy.RetryAfter, Form: policy.FormError, RPC: 429, HTTP: 429,
 		Text: "This agent has too many open sessions or streams. Close some first.",
 	}
-	answerWithheld = &policy.Answer{
-		Code: "RESULT_WITHHELD", Retry: policy.RetryNever, Form: policy.FormResult, RPC: 403, HTTP: 200,
-		Text: "The action was carried out, but its result is withheld. Go on without the result; do not repeat the call.",
+	answerLarge = &policy.Answer{
+		Code: "RESULT_TOO_LARGE", Retry: policy.RetryNever, Form: policy.FormResult, RPC: 503, HTTP: 200,
+		Text: "The server has answered with more than may pass here, so the answer is withheld. The action may have happened: do not repeat the call as it is. Ask for less, or have the limit raised.",
 	}
 )
 
@@ -131,7 +131,8 @@ var (
 		Code: "CANCELLED", Answer: answerFailed, Hint: "the agent gave the call up; the action may have happened",
 	}
 	reasonLargeResult = &policy.Reason{
-		Code: "RESULT_TOO_LARGE", Answer: answerWithheld, Hint: "the result is larger than the connection's limits.frame",
+		Code: "RESULT_TOO_LARGE", Answer: answerLarge,
+		Hint: "the answer is beyond a limit on messages; the detail names it. Raise it in `limits`: of the file, or where the connection has its own of the connection",
 	}
 	reasonSessions = &policy.Reason{
 		Code: "TOO_MANY_SESSIONS", Answer: answerBusy, Severity: policy.Low, Hint: "the agent opens sessions and does not end them",

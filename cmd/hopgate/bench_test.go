@@ -242,3 +242,16 @@ func BenchmarkList100(b *testing.B) {
 		`{"jsonrpc":"2.0","id":7,"method":"tools/list"}`,
 		`{"jsonrpc":"2.0","id":7,"result":{"tools":[`+strings.Join(tools, ",")+`]}}`)
 }
+
+func BenchmarkList1000(b *testing.B) {
+	var tools []string
+	for i := range 1000 {
+		tools = append(tools, fmt.Sprintf(`{"name":"tool_%04d","description":"Filler tool number %d: looks up one record by its key and returns it as text.","inputSchema":{"type":"object","properties":{"key":{"type":"string","description":"The key of the record."},"limit":{"type":"integer","minimum":1,"maximum":100}},"required":["key"]}}`, i, i))
+	}
+	answer := `{"jsonrpc":"2.0","id":7,"result":{"tools":[` + strings.Join(tools, ",") + `]}}`
+	for name, connection := range map[string]string{"whole": `tools: ["tool_*"], guard: strict`, "half": `tools: ["tool_*"], deny: ["tool_*1", "tool_*3", "tool_*5", "tool_*7", "tool_*9"], guard: strict`} {
+		b.Run(name, func(b *testing.B) {
+			versus(b, connection, `{"jsonrpc":"2.0","id":7,"method":"tools/list"}`, answer)
+		})
+	}
+}

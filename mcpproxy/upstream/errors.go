@@ -25,6 +25,8 @@ var (
 	ErrUnknownOutcome = errors.New("upstream gave no answer")
 	// ErrProtocol says that something came back that is no answer. The message may have been acted upon.
 	ErrProtocol = errors.New("upstream broke the protocol")
+	// ErrTooLarge says of an ErrProtocol that a message was larger than Limits.Frame.
+	ErrTooLarge = errors.New("a message is larger than the limit")
 	// ErrNoListen says that the server has nothing to say but answers (HTTP status 405 to GET).
 	ErrNoListen = errors.New("upstream has no stream to listen to")
 )

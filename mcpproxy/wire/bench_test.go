@@ -53,3 +53,21 @@ func BenchmarkParse(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkParseKeys is about one object of many members, which is what the search for doubles could be slow on.
+func BenchmarkParseKeys(b *testing.B) {
+	for _, n := range []int{10_000, wire.DefaultLimits.UpstreamKeys - 4} {
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			raw := []byte(`{"jsonrpc":"2.0","id":1,"result":{` + strings.TrimSuffix(manyKeys(n), ",") + `}}`)
+			b.ReportAllocs()
+			b.SetBytes(int64(len(raw)))
+			var f wire.Frame
+			for b.Loop() {
+				if err := wire.Parse(&f, raw, wire.FromUpstream, &wire.DefaultLimits); err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(n), "ns/member")
+		})
+	}
+}

@@ -33,11 +33,18 @@ type nameMark struct {
 	object uint32
 }
 
+// maxIdle bounds the memory of a set that nobody uses, in names that were open at once: some 1 MB.
+const maxIdle = 1 << 14
+
 // linear is how many names an object may have before the table pays.
 const linear = 12
 
 // reset forgets the message, so that a pooled scanner keeps none of its bytes alive.
 func (n *nameSet) reset() {
+	if n.peak > maxIdle {
+		*n = nameSet{}
+		return
+	}
 	clear(n.stack[:n.peak])
 	n.stack, n.peak, n.decoded, n.serial = n.stack[:0], 0, n.decoded[:0], 0
 	n.newRound()

@@ -35,13 +35,17 @@ type scanner struct {
 	i       int
 	f       *Frame
 	lim     Limits
+	keys    int // members that there may be
 	members int // of all objects so far
 	names   nameSet
 }
 
 func (s *scanner) message(f *Frame, raw []byte, from Side, lim *Limits) *Problem {
 	*f = Frame{Raw: raw, From: from}
-	s.b, s.i, s.f, s.lim, s.members = raw, 0, f, *lim, 0
+	s.b, s.i, s.f, s.lim, s.keys, s.members = raw, 0, f, *lim, lim.Keys, 0
+	if from == FromUpstream && lim.UpstreamKeys > 0 {
+		s.keys = lim.UpstreamKeys
+	}
 	if len(raw) > lim.Frame || len(raw) > math.MaxInt32 {
 		return TooLarge
 	}
@@ -60,6 +64,7 @@ func (s *scanner) message(f *Frame, raw []byte, from Side, lim *Limits) *Problem
 	if s.i = space(raw, s.i); s.i != len(raw) {
 		return TrailingData
 	}
+	f.Keys = s.members
 	return s.envelope()
 }
 
@@ -174,7 +179,7 @@ func (s *scanner) name(o object, mark nameMark) (f field, p *Problem) {
 		s.i = end
 		return field{}, p
 	}
-	if s.members++; s.members > s.lim.Keys {
+	if s.members++; s.members > s.keys {
 		return field{}, TooManyKeys
 	}
 	text := s.b[start+1 : end-1]

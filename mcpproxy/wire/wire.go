@@ -20,10 +20,14 @@ type Limits struct {
 	Depth int // containers inside each other; the message itself is the first
 	Keys  int // members of all objects together
 	Name  int // bytes of a tool, prompt or method name
+
+	// UpstreamKeys takes the place of Keys in what a server writes, unless it is 0: a list of a thousand tools has more
+	// members than anything that an agent says.
+	UpstreamKeys int
 }
 
 // DefaultLimits are the limits of a configuration that names none.
-var DefaultLimits = Limits{Frame: 4 << 20, Depth: 256, Keys: 10_000, Name: 128}
+var DefaultLimits = Limits{Frame: 4 << 20, Depth: 256, Keys: 10_000, Name: 128, UpstreamKeys: 200_000}
 
 // maxNumber bounds the digits of one number. Nothing that a protocol peer computes with needs more, and some parsers
 // take quadratic time over such a number.
@@ -67,6 +71,7 @@ type Frame struct {
 	Raw   []byte
 	Kind  Kind
 	From  Side
+	Keys  int // members of all objects together
 	spans [memberCount]Span
 }
 

@@ -167,6 +167,41 @@ func TestParseAcceptsWhatIsUnusualButClear(t *testing.T) {
 	}
 }
 
+// TestServersMayWriteMoreMembers is about lists of tools.
+func TestServersMayWriteMoreMembers(t *testing.T) {
+	wide := func(n int) []byte {
+		return []byte(`{"jsonrpc":"2.0","id":1,"result":{` + strings.TrimSuffix(manyKeys(n-3), ",") + `}}`)
+	}
+	most := limits.UpstreamKeys
+	own := limits
+	own.UpstreamKeys = 0
+	cases := map[string]struct {
+		in   []byte
+		from wire.Side
+		lim  wire.Limits
+		want *wire.Problem
+	}{
+		"a server, as many as may be": {wide(most), wire.FromUpstream, limits, nil},
+		"a server, one more":          {wide(most + 1), wire.FromUpstream, limits, wire.TooManyKeys},
+		"a server, the last a double": {bytes.Replace(wide(most), []byte(`"k`+itoa(most-4)+`"`), []byte(`"k0"`), 1), wire.FromUpstream, limits, wire.DuplicateKey},
+		"an agent":                    {wide(limits.Keys + 1), wire.FromAgent, limits, wire.TooManyKeys},
+		"one limit for both":          {wide(limits.Keys + 1), wire.FromUpstream, own, wire.TooManyKeys},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			var f wire.Frame
+			err := wire.Parse(&f, c.in, c.from, &c.lim)
+			fault, _ := errors.AsType[*wire.Fault](err)
+			switch {
+			case c.want == nil && (err != nil || f.Keys != most):
+				t.Errorf("got %v, %d members", err, f.Keys)
+			case c.want != nil && (fault == nil || fault.Problem != c.want):
+				t.Errorf("got %v, want %s", err, c.want.Name)
+			}
+		})
+	}
+}
+
 func manyKeys(n int) string {
 	var b strings.Builder
 	for i := range n {
