@@ -62,7 +62,7 @@ type HeaderParam struct {
 	Path []string // of properties, from the root of the arguments
 }
 
-// Config is what a Proxy needs. All of it is required but Observers, Rounds and SealKey.
+// Config is what a Proxy needs. All of it is required but Observers, Rounds, Owners and SealKey.
 type Config struct {
 	Identity  Identity
 	Journal   Journal
@@ -72,6 +72,7 @@ type Config struct {
 	Random    io.Reader
 	Log       zerolog.Logger
 	Rounds    *Rounds // nil: those of this process alone
+	Owners    *Owners // likewise
 	SealKey   []byte  // of [SealKeySize] bytes, for what agents carry over a restart; nil: one is drawn, and nothing survives
 }
 
@@ -114,7 +115,6 @@ type Proxy struct {
 	seals    *sealer
 	started  time.Time
 	grace    grace
-	owners   owners          // of tasks
 	ctx      context.Context //nolint:containedctx // the proxy's own life, which sessions outlive a request by
 	stop     context.CancelFunc
 	work     sync.WaitGroup
@@ -142,11 +142,15 @@ func New(ctx context.Context, c Config) (*Proxy, error) {
 			return nil, err
 		}
 	}
+	if c.Owners == nil {
+		if c.Owners, err = OpenOwners(nil, false); err != nil {
+			return nil, err
+		}
+	}
 	p := &Proxy{
 		Config: c, stateless: map[place]*shared{}, staying: map[place]int{}, doors: doors{open: map[place]*door{}}, listeners: map[*listener]struct{}{},
 		eras: map[*upstream.Server]era{}, told: make(chan struct{}, 1),
 		seals: seals, started: c.Clock(), grace: grace{strays: map[string]*stray{}},
-		owners:   owners{of: map[taskKey]string{}, oldest: map[string][]taskKey{}},
 		sessions: sessions{live: map[*session]struct{}{}, byID: map[string]*session{}, perAgent: map[string]int{}, children: map[string]int{}, backlogs: map[string]*backlog{}},
 	}
 	p.ctx, p.stop = context.WithCancel(ctx)

@@ -156,11 +156,16 @@ func (in *inbound) illegal(c *policy.Call) *policy.Reason {
 		in.session.takeQuestion(f.Get(wire.ParamsRequestID)) // nobody waits for the answer
 		return nil
 	case c.Method == "notifications/tasks/status", c.Method == "notifications/tasks":
-		id, _ := f.Text(wire.ParamsTaskID)
-		if owner := in.p.owners.owner(newTaskKey(c.Upstream, id)); owner != "" && owner != c.Agent.Name {
-			return reasonUnsolicited
+		if in.p.policy.Load().startsChildren(c.Upstream) {
+			return nil // whatever it is called, it is the agent's
 		}
-		return nil
+		id, _ := f.Text(wire.ParamsTaskID)
+		switch in.p.Owners.claim(newTaskKey(c.Upstream, id), c.Agent.Name, c.Time) {
+		case claimForeign, claimStrayed:
+			return reasonUnsolicited
+		default: // of a task that is not known yet
+			return nil
+		}
 	case c.Method != "notifications/progress":
 		return nil
 	}

@@ -101,6 +101,7 @@ func (p *Proxy) sweep() {
 		case <-tick.C:
 			now := p.Clock()
 			p.Rounds.forget(now)
+			p.Owners.forget(now)
 			p.grace.forget(now)
 			p.sessions.each(func(s *session) {
 				if s.idle(now) {

@@ -1,58 +1,19 @@
 package mcpproxy
 
 import (
-	"crypto/sha256"
-	"sync"
+	"strconv"
+	"time"
 
 	"github.com/hopgate/hopgate/mcpproxy/wire"
 	"github.com/hopgate/hopgate/policy"
 )
 
 // A server tells tasks by ids that whoever knows them may use, and it sees all agents as one: as Hopgate. So the proxy
-// remembers which agent a task was given to (MCP 2025-11-25, basic/utilities/tasks; SEP-2663). What an earlier process has
-// given out is nobody's.
-
-// maxTasks bounds the tasks of one agent; the oldest are forgotten first, and nobody's from then on.
-const maxTasks = 1024
+// remembers which agent a task was given to (MCP 2025-11-25, basic/utilities/tasks; SEP-2663). The id stays the server's
+// own: it stands in notifications, in _meta of what belongs to the task, and in texts that only the server knows of.
 
 // byTask are the methods that name a task.
 var byTask = map[string]bool{"tasks/get": true, "tasks/result": true, "tasks/cancel": true, "tasks/update": true}
-
-// taskKey is a task of an upstream; long ids are as good as short ones.
-type taskKey [sha256.Size]byte
-
-func newTaskKey(upstream string, id []byte) taskKey {
-	return sha256.Sum256(purpose(upstream, string(id)))
-}
-
-// owners are the agents whom tasks were given to.
-type owners struct {
-	mu     sync.Mutex // guards what follows
-	of     map[taskKey]string
-	oldest map[string][]taskKey // of an agent
-}
-
-// give notes that a task is an agent's. One that is another's stays that.
-func (o *owners) give(k taskKey, agent string) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if o.of[k] != "" {
-		return
-	}
-	mine := append(o.oldest[agent], k)
-	if len(mine) > maxTasks {
-		delete(o.of, mine[0])
-		mine = mine[1:]
-	}
-	o.of[k], o.oldest[agent] = agent, mine
-}
-
-// owner returns whose a task is, or nothing.
-func (o *owners) owner(k taskKey) string {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.of[k]
-}
 
 // ownTask says why a request may not name its task.
 func (x *exchange) ownTask() *policy.Reason {
@@ -64,13 +25,13 @@ func (x *exchange) ownTask() *policy.Reason {
 }
 
 func (x *exchange) taskReason(id []byte) *policy.Reason {
-	switch x.g.p.owners.owner(newTaskKey(x.call.Upstream, id)) {
-	case x.call.Agent.Name:
+	switch x.g.p.Owners.claim(newTaskKey(x.call.Upstream, id), x.call.Agent.Name, x.call.Time) {
+	case claimRightful:
 		return nil
-	case "":
-		return reasonTask
-	default:
+	case claimForeign:
 		return reasonTaskForeign
+	default:
+		return reasonTask
 	}
 }
 
@@ -94,9 +55,30 @@ func (x *exchange) learnTask(result *wire.Frame) {
 		in = result.Get(wire.Result)
 	}
 	e, _ := wire.Lookup(in, "taskId")
-	if id, ok := wire.Unquote(e.Value); ok {
-		x.g.p.owners.give(newTaskKey(x.call.Upstream, id), x.call.Agent.Name)
+	id, ok := wire.Unquote(e.Value)
+	if !ok {
+		return
 	}
+	now := x.g.p.Clock()
+	x.g.p.Owners.give(newTaskKey(x.call.Upstream, id), x.call.Agent.Name, now.Add(lifeOf(in)), x.g.who.policy.startsChildren(x.call.Upstream))
+}
+
+// startsChildren reports whether an upstream is a program, of which each agent has children of its own.
+func (p *Policy) startsChildren(name string) bool {
+	server := p.Upstreams[name]
+	return server != nil && server.Child()
+}
+
+// lifeOf returns how long a task is remembered: somewhat longer than the server keeps it, which it says in milliseconds,
+// or with null for one without end.
+func lifeOf(task []byte) time.Duration {
+	for _, name := range []string{"ttl", "ttlMs"} { // of 2025-11-25, and of SEP-2663
+		e, ok := wire.Lookup(task, name)
+		if ms, err := strconv.ParseUint(string(e.Value), 10, 32); ok && err == nil { // beyond 32 bits are 49 days
+			return min(time.Duration(ms)*time.Millisecond+taskTime, maxTime)
+		}
+	}
+	return maxTime
 }
 
 // ownedTasks returns the edits that leave out of a list the tasks of others.

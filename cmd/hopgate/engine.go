@@ -37,6 +37,7 @@ type engine struct {
 	keys    *identity.Registry
 	memory  mcpproxy.Memory
 	rounds  *mcpproxy.Rounds
+	owners  *mcpproxy.Owners
 	sealKey []byte
 	tokens  *oauth.Book // nil where there is no state
 	health  *stats.Meter
@@ -118,11 +119,14 @@ func (e *engine) remember() (err error) {
 	if err = e.openRounds(old()); err != nil {
 		return err
 	}
+	if e.owners, err = mcpproxy.OpenOwners(e.journal.State(), old()); err != nil {
+		return err
+	}
 	e.memory.Pins.Doubt(old)
 	e.memory.Limits.Shut(old)
 	e.memory.Scores.Doubt(old)
 	e.memory.Vault.Doubt(old)
-	e.journal.Attach(e.memory.Scores, e.memory.Limits, e.memory.Vault, e.memory.Pins, e.memory.Said, e.rounds)
+	e.journal.Attach(e.memory.Scores, e.memory.Limits, e.memory.Vault, e.memory.Pins, e.memory.Said, e.rounds, e.owners)
 	e.journal.AttachMarks(e.marks)
 	return nil
 }
@@ -225,7 +229,7 @@ func (e *engine) serve(ctx context.Context, file *configs.File, problem error) e
 	e.proxy, err = mcpproxy.New(life, mcpproxy.Config{
 		Identity: e.keys, Journal: e.journal, Catalog: mcpproxy.Learning(e.memory),
 		Observers: []mcpproxy.Observer{e.memory.Limits, e.memory.Scores, e.health, e.watches}, Clock: time.Now, Random: rand.Reader, Log: e.log,
-		Rounds: e.rounds, SealKey: e.sealKey,
+		Rounds: e.rounds, Owners: e.owners, SealKey: e.sealKey,
 	})
 	if err != nil {
 		return err

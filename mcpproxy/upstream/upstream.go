@@ -208,6 +208,12 @@ func (s *Server) In(dir string) *Server {
 // connection; where it is false, a session is a connection or a child.
 func (s *Server) Remote() bool { return s.remote }
 
+// Child reports whether the server is a program: then a session is a child of its own, and no other can use what it has.
+func (s *Server) Child() bool {
+	_, ok := s.way.(*launcher)
+	return ok
+}
+
 // Close ends every child and breaks off every connection, and waits for both. Links opened from the Server fail from
 // then on.
 func (s *Server) Close() error {
