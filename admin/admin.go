@@ -61,6 +61,13 @@ type Process interface {
 	Reload(ctx context.Context) error
 }
 
+// State is what operators order of the state between runs.
+type State interface {
+	// AcceptRollback lets the spend go on that a rollback of the state has closed, from the counters that the anchor knows.
+	// The reason goes on record. Where there was no rollback, that is ErrInvalid.
+	AcceptRollback(ctx context.Context, reason string) error
+}
+
 // Agent is an agent and its credentials.
 type Agent struct {
 	Name        string       `json:"name"`

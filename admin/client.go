@@ -1,19 +1,15 @@
 package admin
 
 import (
-	"bufio"
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"iter"
 	"net"
 	"net/http"
 	"net/url"
-	"strconv"
-	"strings"
-	"time"
 )
 
 // ErrUnreachable says that nobody answers on the socket.
@@ -98,89 +94,19 @@ func read[T any](body io.ReadCloser) (v T, err error) {
 	return v, nil
 }
 
-// Status implements API.
-func (c *Client) Status(ctx context.Context) (Status, error) {
-	return ask[Status](ctx, c, http.MethodGet, "/v1/status", nil)
-}
-
-// Reload implements API.
-func (c *Client) Reload(ctx context.Context) error {
-	_, err := ask[struct{}](ctx, c, http.MethodPost, "/v1/reload", nil)
-	return err
-}
-
-// Agents implements API.
-func (c *Client) Agents(ctx context.Context) ([]Agent, error) {
-	return ask[[]Agent](ctx, c, http.MethodGet, "/v1/agents", nil)
-}
-
-// AddKey implements API.
-func (c *Client) AddKey(ctx context.Context, agent string, ttl time.Duration) (NewKey, error) {
-	return ask[NewKey](ctx, c, http.MethodPost, "/v1/agents/"+url.PathEscape(agent)+"/keys", url.Values{"ttl": {ttl.String()}})
-}
-
-// Rotate implements API.
-func (c *Client) Rotate(ctx context.Context, agent string, overlap time.Duration) (NewKey, error) {
-	return ask[NewKey](ctx, c, http.MethodPost, "/v1/agents/"+url.PathEscape(agent)+"/rotate", url.Values{"overlap": {overlap.String()}})
-}
-
-// Revoke implements API.
-func (c *Client) Revoke(ctx context.Context, agent, key string) (int, error) {
-	n, err := ask[count](ctx, c, http.MethodPost, "/v1/agents/"+url.PathEscape(agent)+"/revoke", url.Values{"key": {key}})
-	return n.Count, err
-}
-
-// Untaint implements API.
-func (c *Client) Untaint(ctx context.Context, agent string) error {
-	_, err := ask[struct{}](ctx, c, http.MethodPost, "/v1/agents/"+url.PathEscape(agent)+"/untaint", nil)
-	return err
-}
-
-// Search implements API.
-func (c *Client) Search(ctx context.Context, q Query) ([]json.RawMessage, error) {
-	form := url.Values{"limit": {strconv.Itoa(q.Limit)}}
-	for name, v := range map[string]string{
-		"agent": q.Agent, "connection": q.Connection, "target": q.Target, "reason": q.Reason, "decision": q.Decision, "ref": q.Ref,
-	} {
-		if v != "" {
-			form.Set(name, v)
-		}
+// tell sends a JSON document and reads another.
+func tell[T any](ctx context.Context, c *Client, path string, document any) (v T, err error) {
+	body, err := json.Marshal(document)
+	if err != nil {
+		return v, fmt.Errorf("writing a request: %w", err)
 	}
-	for name, t := range map[string]time.Time{"since": q.Since, "until": q.Until} {
-		if !t.IsZero() {
-			form.Set(name, t.Format(time.RFC3339Nano))
-		}
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, origin+path, bytes.NewReader(body)) //nolint:gosec // it goes to our own socket, whatever the path
+	if err != nil {
+		return v, err
 	}
-	return ask[[]json.RawMessage](ctx, c, http.MethodGet, "/v1/audit", form)
-}
-
-// Show implements API.
-func (c *Client) Show(ctx context.Context, ref string) ([]json.RawMessage, error) {
-	return ask[[]json.RawMessage](ctx, c, http.MethodGet, "/v1/audit/calls/"+url.PathEscape(ref), nil)
-}
-
-// Tail implements API.
-func (c *Client) Tail(ctx context.Context, n int, follow bool) iter.Seq2[json.RawMessage, error] {
-	return func(yield func(json.RawMessage, error) bool) {
-		form := url.Values{"n": {strconv.Itoa(n)}, "follow": {strconv.FormatBool(follow)}}
-		body, err := c.do(ctx, http.MethodGet, "/v1/audit/tail", form)
-		if err != nil {
-			yield(nil, err)
-			return
-		}
-		defer body.Close()
-		lines := bufio.NewReader(body)
-		for {
-			line, err := lines.ReadString('\n')
-			switch {
-			case errors.Is(err, io.EOF) && line == "", err != nil && ctx.Err() != nil:
-				return
-			case err != nil:
-				yield(nil, fmt.Errorf("reading records: %w", err))
-				return
-			case !yield(json.RawMessage(strings.TrimSuffix(line, "\n")), nil):
-				return
-			}
-		}
+	answer, err := c.send(r)
+	if err != nil {
+		return v, err
 	}
+	return read[T](answer)
 }
