@@ -2,7 +2,6 @@ package guardrails
 
 import (
 	"bytes"
-	"encoding/json"
 	"reflect"
 
 	"github.com/hopgate/hopgate/mcpproxy/wire"
@@ -48,18 +47,12 @@ func contrast(c *policy.Call, result *wire.Frame) []policy.Finding {
 	return []policy.Finding{{Detail: "structured content: no text that is JSON says the same"}}
 }
 
-// document reads an object or an array. Numbers keep their text.
+// document reads an object or an array, unless it is too large to compare.
 func document(text []byte) (v any, ok bool) {
-	text = bytes.TrimSpace(text)
-	if len(text) == 0 || len(text) > maxCompared || text[0] != '{' && text[0] != '[' {
+	if text = bytes.TrimSpace(text); len(text) > maxCompared {
 		return nil, false
 	}
-	d := json.NewDecoder(bytes.NewReader(text))
-	d.UseNumber()
-	if d.Decode(&v) != nil || d.More() {
-		return nil, false
-	}
-	return v, true
+	return decode(text)
 }
 
 // says reports whether a text says what structured content does. Libraries put what is no object into a member result.

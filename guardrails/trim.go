@@ -316,6 +316,7 @@ func equal(text []byte, v any) bool {
 	return ok && reflect.DeepEqual(x, v)
 }
 
+// decode reads an object or an array. Numbers keep their text.
 func decode(text []byte) (v any, ok bool) {
 	if text = bytes.TrimSpace(text); len(text) == 0 || text[0] != '{' && text[0] != '[' {
 		return nil, false

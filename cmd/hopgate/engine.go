@@ -61,10 +61,8 @@ type engine struct {
 	onReady func(*configs.File) error
 }
 
-// Keys of state that belong to the process itself.
-const (
-	keyConfig = "m/config" // path of the configuration that the directory is bound to
-)
+// keyConfig is the key of state that has the path of the configuration which the directory is bound to.
+const keyConfig = "m/config"
 
 // openState claims a state directory and opens what it holds. Nobody is served yet.
 func (a *app) openState(ctx context.Context, at place, log zerolog.Logger, keep time.Duration) (*engine, error) {
@@ -244,8 +242,12 @@ func (e *engine) serve(ctx context.Context, file *configs.File, problem error) e
 	before := e.stop
 	e.stop = func() { stop(); before() }
 	e.work.Go(func() { e.expel(ctx) })
-	e.work.Go(func() { e.saveUse(ctx) })
-	e.work.Go(func() { e.sweep(ctx) })
+	e.work.Go(func() {
+		e.every(ctx, time.Hour, "when keys were last used is not on record", func() error { return e.keys.Save(ctx) })
+	})
+	e.work.Go(func() { // the next record takes what has expired out of the state
+		e.every(ctx, time.Minute, "what has expired was not removed", e.memory.Vault.Sweep)
+	})
 	e.work.Go(func() { relax(ctx) })
 	return nil
 }
@@ -272,33 +274,17 @@ func (e *engine) expel(ctx context.Context) {
 	}
 }
 
-// saveUse records now and then when keys were last used.
-func (e *engine) saveUse(ctx context.Context) {
-	tick := time.NewTicker(time.Hour)
+// every does something again and again until ctx ends, and tells what follows where it fails.
+func (e *engine) every(ctx context.Context, wait time.Duration, failed string, do func() error) {
+	tick := time.NewTicker(wait)
 	defer tick.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
-			if err := e.keys.Save(ctx); err != nil {
-				e.log.Warn().Err(err).Msg("when keys were last used is not on record")
-			}
-		}
-	}
-}
-
-// sweep lets go of what the vault has kept for long enough. The next record takes it out of the state.
-func (e *engine) sweep(ctx context.Context) {
-	tick := time.NewTicker(time.Minute)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-			if err := e.memory.Vault.Sweep(); err != nil {
-				e.log.Warn().Err(err).Msg("what has expired was not removed")
+			if err := do(); err != nil {
+				e.log.Warn().Err(err).Msg(failed)
 			}
 		}
 	}
