@@ -105,11 +105,16 @@ func (p *Proxy) Admit(ctx context.Context, peer *ingress.Peer) (ingress.Guest, *
 		return g, nil
 	}
 	if r := g.settleDown(); r != nil {
-		c := g.call(nil)
-		out := policy.Denied("session", r, "")
-		return nil, p.record(ctx, &c, &out)
+		return nil, g.deny(ctx, "session", r, "")
 	}
 	return g, nil
+}
+
+// deny refuses, on record, what never becomes a message.
+func (g *guest) deny(ctx context.Context, gate string, r *policy.Reason, detail string) *ingress.Refusal {
+	c := g.call(nil)
+	out := policy.Denied(gate, r, detail)
+	return g.p.record(ctx, &c, &out)
 }
 
 // settleDown begins the session of a connection, or finds it for a message that comes on another one. It says why there
@@ -134,6 +139,13 @@ func (g *guest) settleDown() *policy.Reason {
 		p.stay(g.place())
 		return nil
 	}
+	r := p.enroll(s)
+	peer.Session = s.id
+	return r
+}
+
+// enroll gives a session its id, or says why it gets none.
+func (p *Proxy) enroll(s *session) *policy.Reason {
 	switch ok, err := p.sessions.add(s, p.Random); {
 	case err != nil:
 		p.Log.Error().Err(err).Msg("no session could be made")
@@ -141,7 +153,6 @@ func (g *guest) settleDown() *policy.Reason {
 	case !ok:
 		return reasonSessions
 	}
-	peer.Session = s.id
 	return nil
 }
 
@@ -154,9 +165,7 @@ func (p *Proxy) Refuse(ctx context.Context, peer *ingress.Peer, r *policy.Reason
 	if peer.Agent != nil {
 		g.who.conn = g.who.policy.Connections[Way{peer.Agent.Name, peer.Upstream}]
 	}
-	c := g.call(nil)
-	out := policy.Denied("transport", r, detail)
-	return p.record(ctx, &c, &out)
+	return g.deny(ctx, "transport", r, detail)
 }
 
 // record puts a refusal on record and makes the answer of it. Where that fails the call is refused all the same.

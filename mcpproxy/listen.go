@@ -28,7 +28,7 @@ func (g *guest) Listen(ctx context.Context, h *ingress.Head, reply ingress.Reply
 		r = s.admits("ping", h)
 	}
 	if r != nil {
-		g.refuseStream(ctx, r, reply)
+		reply.Refuse(g.deny(ctx, "session", r, ""))
 		return
 	}
 	ctx, leave := s.carry(ctx, g.who.key)
@@ -49,18 +49,12 @@ func (g *guest) expired() bool {
 	return agent == nil || fault != nil
 }
 
-func (g *guest) refuseStream(ctx context.Context, r *policy.Reason, reply ingress.Reply) {
-	c := g.call(nil)
-	out := policy.Denied("session", r, "")
-	reply.Refuse(g.p.record(ctx, &c, &out))
-}
-
 // resume sends what a client has missed of a stream, and goes on with it.
 func (g *guest) resume(ctx context.Context, s *session, h *ingress.Head, reply ingress.Reply) {
 	o, gone, ok := s.streams.resume(h.LastEventID, g.who.policy.Revision, reply)
 	switch {
 	case !ok:
-		g.refuseStream(ctx, reasonEvent, reply)
+		reply.Refuse(g.deny(ctx, "session", reasonEvent, ""))
 	case o == nil: // the stream has ended meanwhile, and the client has all of it
 	case o == s.streams.general:
 		g.carryGeneral(ctx, s, reply, gone)

@@ -187,13 +187,8 @@ func (g *guest) initialize(ctx context.Context, x *exchange, h *ingress.Head) {
 			return
 		}
 		s = newSession(g.p, g)
-		switch ok, err := g.p.sessions.add(s, g.p.Random); {
-		case err != nil:
-			g.p.Log.Error().Err(err).Msg("no session could be made")
-			x.refuseProtocol(ctx, policy.ReasonFault)
-			return
-		case !ok:
-			x.refuseProtocol(ctx, reasonSessions)
+		if r := g.p.enroll(s); r != nil {
+			x.refuseProtocol(ctx, r)
 			return
 		}
 	}
@@ -220,9 +215,7 @@ func (g *guest) End(ctx context.Context, h *ingress.Head) *ingress.Refusal {
 		r = s.speaks(h)
 	}
 	if r != nil {
-		c := g.call(nil)
-		out := policy.Denied("session", r, "")
-		return g.p.record(ctx, &c, &out)
+		return g.deny(ctx, "session", r, "")
 	}
 	s.end()
 	return nil
