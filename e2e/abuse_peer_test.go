@@ -49,6 +49,7 @@ type asked struct {
 	gone                         <-chan struct{}
 	bytes                        func(string) // as they are, on what carries the answer
 	hangUp                       func()
+	conn                         net.Conn // of a WebSocket
 }
 
 // result sends the answer.
@@ -303,14 +304,14 @@ func (r *recorder) serveHTTP(w http.ResponseWriter, req *http.Request) {
 func (r *recorder) serveLines(c net.Conn) {
 	defer c.Close()
 	in := bufio.NewReader(c)
-	r.converse(func(s string) { io.WriteString(c, s) }, "\n", func() { c.Close() }, func() (string, error) {
+	r.converse(c, func(s string) { io.WriteString(c, s) }, "\n", func() { c.Close() }, func() (string, error) {
 		line, err := in.ReadString('\n')
 		return strings.TrimSuffix(line, "\n"), err
 	})
 }
 
 // converse serves one client over a connection that carries everything.
-func (r *recorder) converse(out func(string), end string, hangUp func(), read func() (string, error)) {
+func (r *recorder) converse(c net.Conn, out func(string), end string, hangUp func(), read func() (string, error)) {
 	var mu sync.Mutex
 	write := func(s string) {
 		mu.Lock()
@@ -332,7 +333,7 @@ func (r *recorder) converse(out func(string), end string, hangUp func(), read fu
 		if a.id == "" || a.method == "" {
 			continue
 		}
-		a.send, a.bytes, a.gone, a.hangUp = send, write, gone, hangUp
+		a.send, a.bytes, a.gone, a.hangUp, a.conn = send, write, gone, hangUp, c
 		work.Go(func() { r.answer(&a) })
 	}
 }
@@ -360,7 +361,7 @@ func (r *recorder) serveSSE(w http.ResponseWriter, req *http.Request) {
 	w.Header().Set("Content-Type", "text/event-stream")
 	fmt.Fprintf(w, "event: endpoint\ndata: ?id=%s\n\n", id)
 	ctl.Flush()
-	r.converse(func(s string) {
+	r.converse(nil, func(s string) {
 		if strings.HasSuffix(s, "\n\n") {
 			s = "data: " + s
 		}
@@ -383,7 +384,7 @@ func (r *recorder) serveWS(w http.ResponseWriter, req *http.Request) {
 		return
 	}
 	defer c.Close()
-	r.converse(func(s string) { c.WriteMessage(websocket.TextMessage, []byte(s)) }, "", func() { c.Close() }, func() (string, error) {
+	r.converse(c.NetConn(), func(s string) { c.WriteMessage(websocket.TextMessage, []byte(s)) }, "", func() { c.Close() }, func() (string, error) {
 		_, raw, err := c.ReadMessage()
 		return string(raw), err
 	})

@@ -17,6 +17,7 @@ type misdeed struct {
 	on   string // the ways that can carry it; empty: all
 	tool func(a *asked)
 	post func(w http.ResponseWriter, a *asked) // over HTTP, instead
+	raw  func(net.Conn)                        // over HTTP and WebSockets, on the connection itself
 	// beside is a shell command that a child runs before it turns into what it should be.
 	beside string
 
@@ -39,7 +40,7 @@ const (
 // misdeeds are named by their rows in the list of malformed inputs, and what the upstream does.
 func misdeeds(elsewhere string) map[string]misdeed {
 	m := map[string]misdeed{}
-	for _, part := range []map[string]misdeed{silences(), lies(), webMisdeeds(elsewhere), childMisdeeds()} {
+	for _, part := range []map[string]misdeed{silences(), lies(), webMisdeeds(elsewhere), childMisdeeds(), floods(), rawMisdeeds(), socketMisdeeds(), programs()} {
 		maps.Copy(m, part)
 	}
 	return m
@@ -262,6 +263,25 @@ func (d *misdeed) upstream(t *testing.T, way string) string {
 			return true
 		}
 	}
+	if raw := d.raw; raw != nil {
+		rec.tools["bad"] = func(a *asked) { // over a WebSocket
+			defer a.hangUp()
+			raw(a.conn)
+		}
+		rec.post = func(w http.ResponseWriter, _ *http.Request, body []byte) bool {
+			if !strings.Contains(string(body), `"bad"`) {
+				return false
+			}
+			c, _, err := http.NewResponseController(w).Hijack()
+			if err != nil {
+				t.Error(err)
+				return true
+			}
+			defer c.Close()
+			raw(c)
+			return true
+		}
+	}
 	if d.beside != "" {
 		return fmt.Sprintf("{ command: [sh, -c, %q, %q, %q] }", d.beside+` exec "$0" "$1"`, program(t, "pipe"), rec.addr)
 	}
@@ -293,7 +313,7 @@ func (d *misdeed) check(t *testing.T, h *hopgate, up string) {
 	if took := time.Since(begun); took > 10*time.Second {
 		t.Errorf("it took %v", took)
 	}
-	id := 7 // the protocol lets no client use an id twice in a session
+	id := 7                                                                                        // the protocol lets no client use an id twice in a session
 	for deadline := time.Now().Add(10 * time.Second); !d.dead; time.Sleep(50 * time.Millisecond) { // a child that died is not started again at once
 		if edit != nil {
 			edit = modernHead("tools/call", "run")

@@ -80,6 +80,7 @@ func (c *child) run() {
 	c.end(nil)
 	<-c.drained
 	c.proc.close()
+	c.slot <- struct{}{} // nobody writes any more, and nobody begins to
 	c.launcher.ended(c, wanted, c.answered)
 	level := zerolog.InfoLevel
 	if !wanted {
@@ -127,12 +128,17 @@ func appendLine(dst []byte, br *bufio.Reader, limit int) ([]byte, error) {
 }
 
 // write writes a message as one line; the request k under the names that the child knows it by. What is written in part
-// can neither be finished nor taken back, so that the context counts up to the first byte only.
+// cannot be taken back: where the context's time is over in the middle, the rest is written without the caller.
 func (c *child) write(ctx context.Context, f *wire.Frame, k *call) error {
 	if err := c.claim(ctx); err != nil {
 		return err
 	}
-	defer func() { <-c.slot }()
+	rest := false
+	defer func() {
+		if !rest {
+			<-c.slot
+		}
+	}()
 	c.names, c.own = k.names(c.names[:0], f, c.own)
 	line, err := c.names.Splice(c.line[:0], f.Raw)
 	if err != nil {
@@ -142,7 +148,8 @@ func (c *child) write(ctx context.Context, f *wire.Frame, k *call) error {
 	if c.line = line; cap(line) > maxKept {
 		c.line = nil
 	}
-	return c.put(line)
+	rest, err = c.put(ctx, line)
+	return err
 }
 
 // oneLine replaces the line breaks between tokens.
@@ -176,23 +183,54 @@ func (c *child) claim(ctx context.Context) error {
 }
 
 // put writes a line. A child that takes only a part of it in time is lost: whatever follows, it would read together with
-// the rest.
-func (c *child) put(line []byte) error {
-	in := c.proc.in
-	if err := in.SetWriteDeadline(c.launcher.Clock().Add(c.launcher.Timeouts.Write)); err != nil {
-		return fmt.Errorf("%w: %w", ErrSessionEnded, err)
+// the rest. That time is longer than the caller's may be; rest says then that another goroutine writes on, and has the slot.
+func (c *child) put(ctx context.Context, line []byte) (rest bool, err error) {
+	last := c.launcher.Clock().Add(c.launcher.Timeouts.Write)
+	until := last
+	if end, ok := ctx.Deadline(); ok && end.Before(last) {
+		until = end
 	}
-	n, err := in.Write(line)
-	if err == nil {
-		return nil
+	n, err := c.pour(line, until)
+	switch {
+	case err == nil:
+		return false, nil
+	case !errors.Is(err, errNotRead) || until.Equal(last):
+		return false, c.cutOff(len(line)-n, n, err)
 	}
+	<-ctx.Done() // at once, because its time is over
+	if n == 0 {
+		return false, because(ctx, ErrUnavailable, err)
+	}
+	go func() {
+		defer func() { <-c.slot }()
+		if more, err := c.pour(line[n:], last); err != nil {
+			_ = c.cutOff(len(line)-n-more, n+more, err) // the caller knows as much as can be known
+		}
+	}()
+	return true, because(ctx, ErrUnknownOutcome, err)
+}
+
+// pour writes bytes until a deadline, and returns how many the child has taken.
+func (c *child) pour(b []byte, until time.Time) (n int, err error) {
+	if err := c.proc.in.SetWriteDeadline(until); err != nil {
+		return 0, fmt.Errorf("%w: %w", ErrSessionEnded, err)
+	}
+	n, err = c.proc.in.Write(b)
 	if errors.Is(err, os.ErrDeadlineExceeded) {
 		err = errNotRead
 	}
-	if n > 0 {
+	return n, err
+}
+
+// cutOff says what it means that so many bytes of a line are left, and so many are written.
+func (c *child) cutOff(left, written int, err error) error {
+	switch {
+	case errors.Is(err, ErrSessionEnded) && written == 0:
+		return err
+	case written > 0:
 		c.proc.kill()
 	}
-	if n >= len(line)-1 { // all but the line break
+	if left <= 1 { // the line break
 		return fmt.Errorf("%w: %w", ErrUnknownOutcome, err)
 	}
 	return fmt.Errorf("%w: %w", ErrUnavailable, err)

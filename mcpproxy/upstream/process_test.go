@@ -277,6 +277,30 @@ func TestChildThatDoesNotRead(t *testing.T) {
 	gone(t, pid)
 }
 
+// TestChildThatDoesNotReadKeepsNoCallWaiting has a call whose time is over while half of it is written.
+func TestChildThatDoesNotReadKeepsNoCallWaiting(t *testing.T) {
+	c := childConfig("deaf")
+	l := open(t, newServer(t, c))
+	pid := pidFrom(t, l)
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	big := message(t, `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"arguments":"`+strings.Repeat("x", 1<<20)+`"}}`)
+	begun := time.Now()
+	if _, err := l.Send(ctx, big); !errors.Is(err, upstream.ErrUnknownOutcome) || !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("got %v, want ErrUnknownOutcome and the context's error", err)
+	}
+	ctx, cancel = context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	if _, err := l.Send(ctx, request(t, "2", "x")); !errors.Is(err, upstream.ErrUnavailable) { // it would follow the half
+		t.Errorf("got %v, want ErrUnavailable", err)
+	}
+	if took := time.Since(begun); took > patience/2 {
+		t.Errorf("the calls took %v", took)
+	}
+	_ = l.Close(ended(t))
+	gone(t, pid)
+}
+
 // ended is a context that has ended.
 func ended(t *testing.T) context.Context {
 	t.Helper()
