@@ -22,7 +22,12 @@ func floods() map[string]misdeed {
 		}
 	}
 	same := func(n int, message string) func(*asked) {
-		return many(n, strings.ReplaceAll(message, "%", "%%")+"%.0d")
+		return func(a *asked) {
+			for range n {
+				a.send(message)
+			}
+			a.text("done")
+		}
 	}
 	const ask = `{"jsonrpc":"2.0","id":%s,"method":%q,"params":%s}`
 	sample := `{"messages":[{"role":"user","content":{"type":"text","text":"x"}}],"maxTokens":1}`
@@ -101,7 +106,7 @@ func rawMisdeeds() map[string]misdeed {
 			write(json + "Content-Encoding: gzip\r\nConnection: close\r\n\r\n" + bomb.String())(c)
 		}),
 		"U84 a line without end":    web(repeat("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\ndata: ", strings.Repeat("x", 1<<16), ever, 0)),
-		"U84 events without a line": web(repeat("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n", "data\n", 1<<23, 0)),
+		"U84 events without a line": web(repeat("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n", strings.Repeat("data\n", 10000), ever, 0)),
 		"U84 ids without end":       web(repeat("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n", strings.Repeat("id: "+strings.Repeat("9", 999)+"\n\n", 50), ever, 0)),
 		"U85 two responses":         answers,
 		"U90 switching protocols":   web(write("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n")),
@@ -149,11 +154,16 @@ func socketMisdeeds() map[string]misdeed {
 
 // programs are children that are no servers.
 func programs() map[string]misdeed {
-	unavailable := func(command string) misdeed {
+	program := func(command string) misdeed {
 		return misdeed{on: "stdio", command: command, modern: true, dead: true, want: "UPSTREAM_", reason: failed, status: "failed"}
 	}
+	unavailable := func(command string) misdeed { // or it is in time to be asked
+		m := program(command)
+		m.reason += " UPSTREAM_UNAVAILABLE"
+		return m
+	}
 	timeout := func(command string) misdeed {
-		m := unavailable(command)
+		m := program(command)
 		m.reason, m.status = timedOut, "timeout"
 		return m
 	}
@@ -161,15 +171,15 @@ func programs() map[string]misdeed {
 	deaf.args = `{"x":"` + strings.Repeat("x", 1<<20) + `"}`
 	return map[string]misdeed{
 		"U93 ends at once":            unavailable("exit 1"),
-		"U93 reads and ends":          unavailable("read line"),
+		"U93 reads and ends":          program("read line"),
 		"U93 says half and stops":     timeout(`printf '{"jsonrpc":'; exec sleep 1000`),
 		"U93 says nothing":            timeout("exec sleep 1000"),
 		"U93 does not read":           deaf,
 		"U93 does not end when asked": timeout(`trap '' TERM INT HUP; while :; do sleep 1000; done`),
 		"U93 stderr for ever":         timeout("yes flood >&2"),
 		"U93 stderr without a line":   timeout(`tr '\0' x </dev/zero >&2`),
-		"U93 output without a line":   unavailable(`tr '\0' x </dev/zero`),
-		"U93 output of lines":         unavailable("yes flood"),
+		"U93 output without a line":   program(`tr '\0' x </dev/zero`),
+		"U93 output of lines":         program("yes flood"),
 		"U93 leaves children behind":  timeout(`trap '' TERM; sleep 1000 & sleep 1000 & exec sleep 1000`),
 	}
 }

@@ -27,10 +27,10 @@ const (
 
 // hostileYAML is a configuration with two good servers, near and far, and others. All of the others is for mal, and the
 // good ones for good.
-func hostileYAML(t *testing.T, listen, upstreams, connections string) string {
+func hostileYAML(t *testing.T, upstreams, connections string) string {
 	t.Helper()
 	return fmt.Sprintf(`version: 1
-listen: { mcp: %s }
+listen: { mcp: "127.0.0.1:0" }
 agents: { good: key, mal: key, here: local }
 upstreams:
   far: { url: %q }
@@ -38,7 +38,7 @@ upstreams:
 %sconnections:
   good-far: { from: good, to: far, tools: [run], timeout: 20s }
   good-near: { from: good, to: near, tools: [echo], timeout: 20s }
-%s`, listen, soakServer(t), program(t, "rawecho"), upstreams, connections)
+%s`, soakServer(t), program(t, "rawecho"), upstreams, connections)
 }
 
 // neighbour is a good agent, which calls both good servers all the time.
@@ -124,14 +124,14 @@ func (n *neighbour) leave(t *testing.T) {
 }
 
 // underFire starts the process, and lets a neighbour call while the cases run, several at a time.
-func (h *hopgate) underFire(cases map[string]func(t *testing.T, h *hopgate)) {
+// Afterwards calm takes out of the configuration whom they belonged to, and nothing of them may be left.
+func (h *hopgate) underFire(cases map[string]func(t *testing.T, h *hopgate), calm *strings.Replacer) {
 	t, _ := h.t.(*testing.T)
-	quiet := newHopgate(t, "version: 1\n")
 	config, err := os.ReadFile(h.config)
 	if err != nil {
 		t.Fatal(err)
 	}
-	quiet.write(string(config))
+	quiet := newHopgate(t, calm.Replace(string(config)))
 	keys := []string{quiet.key("good"), h.key("good")}
 	h.mal = h.key("mal")
 	quiet.serve()
@@ -171,7 +171,7 @@ func (h *hopgate) underFire(cases map[string]func(t *testing.T, h *hopgate)) {
 	if n := len(h.log.String()); n > hostileLog {
 		t.Errorf("the log has %d bytes, want at most %d", n, hostileLog)
 	}
-	rest.descriptors += len(cases) // a connection to each server that waits for the next call, for a minute
+	h.write(calm.Replace(string(config)))
 	h.comesBack(quiet, keys[0], rest)
 }
 

@@ -72,6 +72,7 @@ type transit struct {
 	out    policy.Outcome
 	settle policy.Settle
 
+	asked    bool // a request has its place among those that wait for the agent's answer
 	recorded bool // the decision is on record, or cannot be
 	begun    bool // a request is on record as allowed
 }
@@ -87,7 +88,12 @@ func (t *transit) judge(ctx context.Context, f *wire.Frame) {
 		t.out = faulty("identity", g.who.fault)
 	}
 	if t.out.Allowed {
-		if r := t.illegal(c); r != nil {
+		r := t.illegal(c)
+		if r == nil && f.Kind == wire.KindRequest {
+			r = t.session.ask(f.Get(wire.ID), questionOf(c))
+			t.asked = r == nil
+		}
+		if r != nil {
 			t.out.Allowed, t.out.Gate, t.out.Reason = false, "protocol", r
 		}
 	}
@@ -123,7 +129,7 @@ func (t *transit) pass(ctx context.Context) (sent bool) {
 		t.conclude(&t.call, &t.out, sent)
 	}
 	if t.call.Frame.Kind == wire.KindRequest && !sent {
-		t.reject(ctx, &t.call, &t.out)
+		t.reject(ctx)
 	}
 	return sent
 }
@@ -143,14 +149,11 @@ func (t *transit) survive(ctx context.Context, v any) {
 	t.pass(ctx)
 }
 
-// illegal says what the protocol has against a message of the upstream. A request is registered, so that its answer
-// finds its way.
+// illegal says what the protocol has against a message of the upstream.
 func (in *inbound) illegal(c *policy.Call) *policy.Reason {
 	f := c.Frame
 	switch {
 	case f.Kind == wire.KindRequest && (in.modern || in.session == nil):
-		return reasonUnsolicited
-	case f.Kind == wire.KindRequest && !in.session.ask(f.Get(wire.ID), questionOf(c)):
 		return reasonUnsolicited
 	case c.Method == "notifications/cancelled" && in.session != nil:
 		in.session.takeQuestion(f.Get(wire.ParamsRequestID)) // nobody waits for the answer
@@ -193,12 +196,18 @@ func (in *inbound) conclude(c *policy.Call, out *policy.Outcome, sent bool) {
 }
 
 // reject answers a server's request that does not reach the agent.
-func (in *inbound) reject(ctx context.Context, c *policy.Call, out *policy.Outcome) {
-	if in.modern || in.session == nil {
+func (t *transit) reject(ctx context.Context) {
+	if t.modern || t.session == nil {
 		return // the revision has no such requests, so it has no answers to them
 	}
-	in.session.takeQuestion(c.Frame.Get(wire.ID))
-	in.p.reject(ctx, in.link, c, out)
+	switch id := t.call.Frame.Get(wire.ID); {
+	case t.asked:
+		t.asked = false
+		t.session.takeQuestion(id)
+	case t.session.asks(id):
+		return // the server would take it for the answer to the request that has the id
+	}
+	t.p.reject(ctx, t.link, &t.call, &t.out)
 }
 
 // reject answers a server's request with a refusal: its own, or that of the agent's answer.

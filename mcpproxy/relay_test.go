@@ -291,6 +291,36 @@ func TestUnansweredQuestionsAreBounded(t *testing.T) {
 	})
 }
 
+// TestAQuestionUnderAnIDInUseIsDropped has a server ask again and again under the id of what it has asked. The agent hears
+// the first, and its answer is for that.
+func TestAQuestionUnderAnIDInUseIsDropped(t *testing.T) {
+	bubble(t, func(w *world) {
+		t := w.t
+		c := w.session("alice", "2025-11-25")
+		get := c.listen("")
+		synctest.Wait()
+		for i := range 50 {
+			w.server.sessions["up-1"] <- fmt.Sprintf(`{"jsonrpc":"2.0","id":"same","method":"roots/list","params":{"_meta":{"n":%d}}}`, i)
+		}
+		if got := get.must().data; !strings.Contains(got, `"n":0`) {
+			t.Errorf("the agent is asked %s", got)
+		}
+		synctest.Wait()
+		if e := w.last("roots/list"); e.code != "ID_IN_USE" {
+			t.Errorf("the last question is on record as %q", e.code)
+		}
+		if got := w.server.messages(`"error"`); len(got) != 0 {
+			t.Errorf("the server got %v, and would take it for the agent's answer", got)
+		}
+		status, _ := c.call(`{"jsonrpc":"2.0","id":"same","result":{"roots":[]}}`)
+		if got := w.server.messages(`"roots":[]`); status != 202 || len(got) != 1 {
+			t.Errorf("the agent's answer: %d, %v", status, got)
+		}
+		w.server.sessions["up-1"] <- `{"jsonrpc":"2.0","id":"same","method":"roots/list"}`
+		get.must()
+	})
+}
+
 // TestAnswerAfterTheSession answers a question whose session has ended meanwhile.
 func TestAnswerAfterTheSession(t *testing.T) {
 	bubble(t, func(w *world) {

@@ -319,15 +319,29 @@ func (s *session) owns(token []byte) bool {
 	return token != nil && s.tokens[newIDKey(token)]
 }
 
-// ask registers a server's request, so that the agent's answer finds its way; false where too many are open.
-func (s *session) ask(id []byte, q question) bool {
+// ask registers a server's request, so that the agent's answer finds its way. It says why it does not: too many are open,
+// or one with the same id is, whose answer nobody could tell from this one's.
+func (s *session) ask(id []byte, q question) *policy.Reason {
+	k := newIDKey(id)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if len(s.questions) >= maxQuestions {
-		return false
+	_, used := s.questions[k]
+	switch {
+	case used:
+		return reasonIDInUse
+	case len(s.questions) >= maxQuestions:
+		return reasonUnsolicited
 	}
-	s.questions[newIDKey(id)] = q
-	return true
+	s.questions[k] = q
+	return nil
+}
+
+// asks reports whether a server's request with an id waits for its answer.
+func (s *session) asks(id []byte) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	_, ok := s.questions[newIDKey(id)]
+	return ok
 }
 
 // takeQuestion returns the request that an answer is for. Each is answered once.
