@@ -274,7 +274,7 @@ func (o *opening) read(c *cursor) error {
 			if err != nil {
 				return c.damage(err.Error())
 			}
-			ref, known := parseRef(g.ref)
+			ref, known := policy.ParseRef(g.ref)
 			switch {
 			case known && string(g.kind) == string(KindIntent):
 				o.open[ref] = openCall{string(g.agent), string(g.connection), string(g.upstream)}

@@ -24,9 +24,6 @@ type Query struct {
 	Limit                     int       // of records; 0 for 100
 }
 
-// refDigits is the alphabet of policy.Ref.
-const refDigits = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
-
 const defaultLimit = 100
 
 // Search returns records, the newest first. It sees all that was recorded before it was called.
@@ -161,26 +158,11 @@ func (j *Journal) rounds(ref string) (found []Record, err error) {
 
 // normalRef returns the spelling of a reference that policy.Ref has.
 func normalRef(s string) (string, error) {
-	digits := strings.NewReplacer("-", "", "O", "0", "I", "1", "L", "1").Replace(strings.ToUpper(strings.TrimSpace(s)))
-	if len(digits) != 12 || strings.Trim(digits, refDigits) != "" {
+	r, ok := policy.ParseRef([]byte(strings.TrimSpace(s)))
+	if !ok {
 		return "", errors.New("this is no reference: it has twelve letters and digits, like 7F3K-Q2XM-9RTA")
 	}
-	return digits[:4] + "-" + digits[4:8] + "-" + digits[8:], nil
-}
-
-// parseRef reads a reference as policy.Ref writes it.
-func parseRef(text []byte) (r policy.Ref, ok bool) {
-	for _, c := range text {
-		if c == '-' {
-			continue
-		}
-		digit := strings.IndexByte(refDigits, c)
-		if digit < 0 {
-			return 0, false
-		}
-		r = r<<5 | policy.Ref(digit)
-	}
-	return r, len(text) == len("7F3K-Q2XM-9RTA")
+	return r.String(), nil
 }
 
 // block returns the records of a block that pass a glance. A block that was pruned meanwhile has none.

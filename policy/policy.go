@@ -8,6 +8,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/hopgate/hopgate/mcpproxy/wire"
@@ -192,6 +193,33 @@ func NewRef(random io.Reader) (Ref, error) {
 
 // refAlphabet is Crockford's: no letter is taken for another when read aloud.
 const refAlphabet = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+
+// ParseRef reads a Ref as String writes it and as people do: in either case, with or without dashes, with O for 0 and I or L
+// for 1.
+func ParseRef(text []byte) (r Ref, ok bool) {
+	digits := 0
+	for _, c := range text {
+		switch {
+		case c == '-':
+			continue
+		case c >= 'a' && c <= 'z':
+			c -= 'a' - 'A'
+		}
+		switch c {
+		case 'O':
+			c = '0'
+		case 'I', 'L':
+			c = '1'
+		}
+		digit := strings.IndexByte(refAlphabet, c)
+		if digit < 0 {
+			return 0, false
+		}
+		r = r<<5 | Ref(digit)
+		digits++
+	}
+	return r, digits == 12
+}
 
 // String writes a Ref as 7F3K-Q2XM-9RTA.
 func (r Ref) String() string {

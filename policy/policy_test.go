@@ -81,6 +81,20 @@ func TestTaskIsOfTheFirstMatch(t *testing.T) {
 	}
 }
 
+func TestRefIsReadAsPeopleWriteIt(t *testing.T) {
+	const want = "7F3K-01XM-9RTA"
+	for _, text := range []string{want, "7f3k-01xm-9rta", "7F3KO1XM9RTA", "7f3koixm9rta", "7F3K-OLXM-9RTA"} {
+		if r, ok := policy.ParseRef([]byte(text)); !ok || r.String() != want {
+			t.Errorf("%s: got %v, %v, want %s", text, r, ok, want)
+		}
+	}
+	for _, text := range []string{"", "7F3K-01XM-9RT", "7F3K-01XM-9RTAA", "7F3K-01XM-9RTU", "7F3K 01XM 9RTA"} {
+		if r, ok := policy.ParseRef([]byte(text)); ok {
+			t.Errorf("%q: got %v, want none", text, r)
+		}
+	}
+}
+
 func TestRefReadsAloud(t *testing.T) {
 	r, err := policy.NewRef(bytes.NewReader([]byte{0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff}))
 	if err != nil {

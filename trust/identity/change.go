@@ -15,10 +15,10 @@ import (
 
 // Names of the events on record.
 const (
-	EventAdded   = "key added"
-	EventRotated = "key rotated"
-	EventRevoked = "key revoked"
-	EventUsed    = "key use saved"
+	eventAdded   = "key added"
+	eventRotated = "key rotated"
+	eventRevoked = "key revoked"
+	eventUsed    = "key use saved"
 )
 
 // Add makes a key for an agent that expires after ttl, or never where ttl is 0. The key is in no place but the answer.
@@ -29,7 +29,7 @@ func (r *Registry) Add(ctx context.Context, agent string, ttl time.Duration) (ke
 	if err != nil {
 		return "", c, fmt.Errorf("adding a key: %w", err)
 	}
-	if err := r.record(ctx, EventAdded, h.fields(), h); err != nil {
+	if err := r.record(ctx, eventAdded, h.fields(), h); err != nil {
 		return "", c, fmt.Errorf("adding a key: %w", err)
 	}
 	r.publish(h)
@@ -64,7 +64,7 @@ func (r *Registry) Rotate(ctx context.Context, agent string, overlap time.Durati
 	fields := h.fields()
 	fields["replaces"], fields["until"] = strings.Join(ids, " "), end.Format(time.RFC3339)
 	changed := append(old, h)
-	if err := r.record(ctx, EventRotated, fields, changed...); err != nil {
+	if err := r.record(ctx, eventRotated, fields, changed...); err != nil {
 		return "", c, fmt.Errorf("rotating a key: %w", err)
 	}
 	r.publish(changed...)
@@ -118,7 +118,7 @@ func (r *Registry) revoke(ctx context.Context, agent string, changed []*holder) 
 	if len(ids) == 1 {
 		fields = map[string]string{"agent": agent, "key": ids[0]}
 	}
-	if err := r.record(ctx, EventRevoked, fields, due...); err != nil {
+	if err := r.record(ctx, eventRevoked, fields, due...); err != nil {
 		return fmt.Errorf("revoking: the keys are refused from now on, but not after a restart: %w", err)
 	}
 	for _, id := range ids {
@@ -139,7 +139,7 @@ func (r *Registry) Save(ctx context.Context) error {
 		}
 	}
 	for some := range slices.Chunk(changed, saveAtOnce) {
-		if err := r.record(ctx, EventUsed, map[string]string{"count": strconv.Itoa(len(some))}, some...); err != nil {
+		if err := r.record(ctx, eventUsed, map[string]string{"count": strconv.Itoa(len(some))}, some...); err != nil {
 			return fmt.Errorf("saving when keys were used: %w", err)
 		}
 	}
