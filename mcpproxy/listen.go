@@ -3,14 +3,12 @@ package mcpproxy
 import (
 	"bytes"
 	"context"
-	"errors"
 	"slices"
 	"sync/atomic"
 
 	"github.com/hopgate/hopgate/mcpproxy/ingress"
 	"github.com/hopgate/hopgate/mcpproxy/upstream"
 	"github.com/hopgate/hopgate/mcpproxy/wire"
-	"github.com/hopgate/hopgate/policy"
 )
 
 // Listen serves the stream that belongs to no request; see [ingress.Guest].
@@ -110,55 +108,6 @@ func (g *guest) listenOwn(ctx context.Context, reply ingress.Reply) {
 	case <-ctx.Done():
 	case <-s.ready:
 		g.pumpAll(ctx, s, s.streams.general)
-	}
-}
-
-// pumpAll pumps from one link of the session after another. A session has one pump at a time, because a link has one
-// listener.
-func (g *guest) pumpAll(ctx context.Context, s *session, to ingress.Reply) {
-	select {
-	case <-ctx.Done():
-		return
-	case s.pumping <- struct{}{}:
-	}
-	defer func() { <-s.pumping }()
-	for {
-		g.pump(ctx, s, to)
-		select {
-		case <-ctx.Done():
-			return
-		case <-s.renewed: // another child has taken over
-		}
-	}
-}
-
-// pump moves messages from the upstream's own stream to the agent until the stream or ctx ends.
-func (g *guest) pump(ctx context.Context, s *session, to ingress.Reply) {
-	link, err := s.open(ctx)
-	if err != nil {
-		return // the next call will meet the same error, and tell of it
-	}
-	stream, err := link.Listen(ctx)
-	if err != nil {
-		if !errors.Is(err, upstream.ErrNoListen) && ctx.Err() == nil {
-			g.p.Log.Info().Err(err).Str("upstream", s.upstream).Msg("the upstream's own messages cannot be heard")
-		}
-		return
-	}
-	defer stream.Close()
-	version, client := s.facts()
-	in := inbound{p: g.p, peer: g.peer, session: s, link: link, reply: to, calm: &s.calm, origin: policy.Origin{
-		Transport: g.peer.Transport, Remote: g.peer.Remote, Key: g.who.key, Protocol: version, Client: client, Session: s.digest,
-	}}
-	for {
-		m, err := stream.Next(ctx)
-		if err != nil {
-			return
-		}
-		in.speakFor(g.peer)
-		if !in.calmed(s.ctx, &m.Frame) {
-			in.take(ctx, &m.Frame)
-		}
 	}
 }
 
