@@ -132,10 +132,11 @@ func (a *applier) finish() {
 
 // add collects what a frame changes. Where it says that the frame is kept, that must not change before apply.
 func (a *applier) add(f *frame) (kept bool, err error) {
+	if err := a.blocks.add(f); err != nil { // copies
+		return false, fmt.Errorf("applying the journal: %w", err)
+	}
 	for kind, b := range f.entries() {
 		switch kind {
-		case entryRecord:
-			err = a.blocks.add(b) // copies
 		case entryPut:
 			kept, err = true, a.change(cutPut(b))
 		case entryDelete:
@@ -192,7 +193,6 @@ type pruner struct {
 // step removes one block from the store, or where there are none left one segment.
 func (a *applier) step() error {
 	p := &a.pruner
-	p.blocks.remove = true
 	for item, err := range a.engine.Scan(bodyPrefix, nil, false) {
 		if err != nil {
 			return fmt.Errorf("pruning the store: %w", err)
@@ -200,15 +200,9 @@ func (a *applier) step() error {
 		if firstOf(item.Key) >= p.until {
 			break
 		}
-		for rec, err := range split(item.Value) {
-			if err == nil {
-				err = p.blocks.add(rec)
-			}
-			if err != nil {
-				return fmt.Errorf("pruning the store: %w", err)
-			}
+		if err := p.blocks.remove(a.dir, item.Value); err != nil {
+			return fmt.Errorf("pruning the store: %w", err)
 		}
-		p.blocks.shut()
 		if err := a.engine.Apply(a.engine.Position(), p.blocks.puts); err != nil {
 			return fmt.Errorf("pruning the store: %w", err)
 		}

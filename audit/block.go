@@ -3,18 +3,17 @@ package audit
 import (
 	"crypto/sha256"
 	"encoding/binary"
-	"errors"
-	"iter"
 	"time"
 
 	"github.com/hopgate/hopgate/store"
 )
 
 // The store keeps records in blocks: those that were written close together. A key costs Badger more than the bytes
-// behind it, and the records of a busy second share most of what they are found by.
+// behind it, and the records of a busy second share most of what they are found by. What a block holds stays in the
+// journal alone, and the store says where: Badger writes each byte several times until it lies where it stays.
 const (
-	blockBytes = 64 << 10    // a block ends when it has this many
-	blockSpan  = time.Second // and no two of its records are further apart
+	blockBytes = 64 << 10    // a block ends with the frame that fills it
+	blockSpan  = time.Second // and no two of its frames are further apart
 )
 
 // Indexed fields.
@@ -43,38 +42,108 @@ func termOf[T []byte | string](field byte, value T) (t term) {
 	return t
 }
 
-// block collects records.
+// block collects frames that follow on one another.
 type block struct {
-	first    uint64
-	start    int // of the body in the arena
+	extent
 	from, to time.Time
 	terms    map[term]struct{}
 }
 
-// blocks turns records into changes of the store, or into their removal.
+// blocks turns the records of frames into changes of the store, or into their removal.
 type blocks struct {
-	puts   []store.Put
-	arena  []byte // keys and bodies
-	open   block
-	remove bool
+	puts  []store.Put
+	arena []byte // keys and extents
+	open  block
 }
 
-// add takes the record that follows on those before.
-func (b *blocks) add(rec []byte) error {
-	g, err := glanceAt(rec)
+// add takes the frame that follows on those before. It keeps nothing of it.
+func (b *blocks) add(f *frame) error {
+	o, begun := &b.open, false
+	for g, err := range f.glances() {
+		if err != nil {
+			return err
+		}
+		if !begun && o.full(f, g.time) { // the records of a frame have one time
+			b.shut()
+		}
+		begun = true
+		o.take(f, g)
+	}
+	if begun {
+		o.stretch(f)
+	}
+	return nil
+}
+
+// shut ends the block. Its rows bear its latest time.
+func (b *blocks) shut() {
+	if b.open.empty() {
+		return
+	}
+	start := len(b.arena)
+	b.arena = b.open.extent.append(b.arena)
+	b.rows(&b.open, b.arena[start:len(b.arena):len(b.arena)], []byte{})
+	clear(b.open.terms)
+}
+
+// rows adds the changes that a block means: a body, and an entry for each term.
+func (b *blocks) rows(o *block, body, empty []byte) {
+	start := len(b.arena)
+	b.arena = appendBodyKey(b.arena, o.first)
+	b.puts = append(b.puts, store.Put{Key: b.arena[start:], Value: body})
+	for t := range o.terms {
+		start := len(b.arena)
+		b.arena = append(append(b.arena, indexPrefix...), t[:]...)
+		b.arena = binary.BigEndian.AppendUint64(appendTime(b.arena, o.to), o.first)
+		b.puts = append(b.puts, store.Put{Key: b.arena[start:], Value: empty})
+	}
+}
+
+// remove adds the changes that take a block out again.
+func (b *blocks) remove(dir string, body []byte) error {
+	e, err := readExtent(body)
 	if err != nil {
 		return err
 	}
-	o := &b.open
-	if len(o.terms) > 0 && (len(b.arena)-o.start >= blockBytes ||
-		g.time.Sub(o.from) > blockSpan || o.to.Sub(g.time) > blockSpan) {
-		b.shut()
+	var o block
+	for f, err := range e.frames(dir) {
+		if err != nil {
+			return err
+		}
+		for g, err := range f.glances() {
+			if err != nil {
+				return err
+			}
+			o.take(f, g)
+		}
 	}
+	b.rows(&o, nil, nil)
+	return nil
+}
+
+// stretch makes the block reach to the end of a frame, over those before it that change state alone.
+func (o *block) stretch(f *frame) {
+	o.size = f.off + int64(len(f.bytes())) - o.off
+	o.records += uint64(f.records)
+	copy(o.after[:], f.buf[len(f.buf)-sha256.Size:])
+}
+
+func (o *block) empty() bool { return len(o.terms) == 0 }
+
+// full reports whether a frame with records of that time is one too many.
+func (o *block) full(f *frame, at time.Time) bool {
+	return !o.empty() && (o.size >= blockBytes || o.segment != f.segment || at.Sub(o.from) > blockSpan || o.to.Sub(at) > blockSpan)
+}
+
+// take takes what a record of a frame is found by.
+func (o *block) take(f *frame, g *glance) {
 	if o.terms == nil {
 		o.terms = map[term]struct{}{}
 	}
-	if len(o.terms) == 0 {
-		o.first, o.start, o.from, o.to = g.seq, len(b.arena), g.time, g.time
+	if o.empty() {
+		o.extent = extent{segment: f.segment, first: g.seq, off: f.off}
+		copy(o.before[:], f.buf)
+		o.from, o.to = g.time, g.time
 	}
 	if g.time.Before(o.from) {
 		o.from = g.time
@@ -82,43 +151,18 @@ func (b *blocks) add(rec []byte) error {
 	if g.time.After(o.to) {
 		o.to = g.time
 	}
-	b.arena = binary.BigEndian.AppendUint32(b.arena, uint32(len(rec))) // bounded by maxPayload
-	b.arena = append(b.arena, rec...)
 	o.terms[termOf(byTime, "")] = struct{}{}
-	for _, f := range [...]struct {
+	for _, t := range [...]struct {
 		field byte
 		value []byte
 	}{{byAgent, g.agent}, {byConnection, g.connection}, {byTarget, g.target}, {byRef, g.ref}, {byRef, g.first}} {
-		if len(f.value) > 0 {
-			o.terms[termOf(f.field, f.value)] = struct{}{}
+		if len(t.value) > 0 {
+			o.terms[termOf(t.field, t.value)] = struct{}{}
 		}
 	}
 	for code := range g.reasons {
 		o.terms[termOf(byReason, code)] = struct{}{}
 	}
-	return nil
-}
-
-// shut ends the block. Its rows bear its latest time.
-func (b *blocks) shut() {
-	o := &b.open
-	if len(o.terms) == 0 {
-		return
-	}
-	end := len(b.arena)
-	body, empty := b.arena[o.start:end:end], []byte{}
-	if b.remove {
-		body, empty = nil, nil
-	}
-	b.arena = appendBodyKey(b.arena, o.first)
-	b.puts = append(b.puts, store.Put{Key: b.arena[end:], Value: body})
-	for t := range o.terms {
-		start := len(b.arena)
-		b.arena = append(append(b.arena, indexPrefix...), t[:]...)
-		b.arena = binary.BigEndian.AppendUint64(appendTime(b.arena, o.to), o.first)
-		b.puts = append(b.puts, store.Put{Key: b.arena[start:], Value: empty})
-	}
-	clear(o.terms)
 }
 
 // clear forgets what was applied. No block is open.
@@ -142,21 +186,4 @@ func firstOf(key []byte) uint64 { return binary.BigEndian.Uint64(key[len(key)-8:
 // timeOf returns the time in a row's key.
 func timeOf(key []byte) time.Time {
 	return time.Unix(0, int64(binary.BigEndian.Uint64(key[len(key)-16:])^1<<63)).UTC()
-}
-
-// split yields the records of a block's body in order. A body that is not what shut has written yields an error.
-func split(body []byte) iter.Seq2[[]byte, error] {
-	return func(yield func([]byte, error) bool) {
-		for len(body) > 0 {
-			if len(body) < 4 || uint64(binary.BigEndian.Uint32(body)) > uint64(len(body)-4) {
-				yield(nil, errors.New("a block of records is malformed"))
-				return
-			}
-			end := 4 + int(binary.BigEndian.Uint32(body))
-			if !yield(body[4:end:end], nil) {
-				return
-			}
-			body = body[end:]
-		}
-	}
 }

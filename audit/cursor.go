@@ -148,7 +148,10 @@ func (c *cursor) read() (ok bool, err error) {
 	if err != nil {
 		return false, fmt.Errorf("reading a segment: %w", err)
 	}
-	c.frame = frame{buf: append(append(c.frame.buf[:0], c.chain[:]...), b...), first: first, records: records}
+	c.frame = frame{
+		buf: append(append(c.frame.buf[:0], c.chain[:]...), b...), first: first, records: records,
+		segment: c.segs[c.at].first, off: c.off,
+	}
 	hashed, after := c.frame.buf[:sha256.Size+len(b)-min(len(b), sha256.Size)], b[len(b)-min(len(b), sha256.Size):]
 	return len(b) == size && sha256.Sum256(hashed) == hash(after), nil
 }

@@ -38,6 +38,9 @@ type frame struct {
 	buf     []byte
 	first   uint64 // sequence number of the first record
 	records uint32
+
+	segment uint64 // first record of the segment that it is written to
+	off     int64  // where it begins there
 }
 
 // begin starts a frame over.
@@ -130,6 +133,21 @@ func (f *frame) leaves() iter.Seq[tlog.Hash] {
 				return
 			}
 			b = b[end:]
+		}
+	}
+}
+
+// glances yields what the journal needs to know of each record. It is valid until the next step.
+func (f *frame) glances() iter.Seq2[*glance, error] {
+	return func(yield func(*glance, error) bool) {
+		for kind, rec := range f.entries() {
+			if kind != entryRecord {
+				continue
+			}
+			g, err := glanceAt(rec)
+			if !yield(&g, err) || err != nil {
+				return
+			}
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package audit_test
 
 import (
+	"bytes"
 	"errors"
 	"maps"
 	"os"
@@ -126,10 +127,17 @@ func TestTheStoreIsBroughtUpToTheJournal(t *testing.T) {
 		}
 		return c.store
 	}
+	// A power failure undoes that blocks of a segment were taken out, and the segment is gone.
+	stale := p.copyOf(t).store
 	oldest, newest := "", ""
 	for item, err := range p.store.Scan([]byte("a/"), nil, false) {
 		if newest = string(item.Key); oldest == "" {
 			oldest = newest
+			body := bytes.Clone(item.Value)
+			copy(body, "\xff\xff\xff") // another segment
+			if err := stale.Apply(stale.Position(), []store.Put{{Key: item.Key, Value: body}}); err != nil {
+				t.Fatal(err)
+			}
 		}
 		if err != nil {
 			t.Fatal(err)
@@ -145,6 +153,7 @@ func TestTheStoreIsBroughtUpToTheJournal(t *testing.T) {
 		"the digest is gone":      {without("j/digest"), 1},
 		"the oldest records gone": {without(oldest), 1},
 		"recent records are gone": {without(newest), 1},
+		"a segment is gone":       {stale, 1},
 	} {
 		q := p.copyOf(t)
 		q.store = c.store

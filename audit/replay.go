@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/hopgate/hopgate/store"
 )
@@ -52,6 +53,9 @@ func (o *opening) agree() error {
 	if b, err := o.engine.Get(appendBodyKey(nil, stay[0].first)); err != nil || b == nil && pos > stay[0].first {
 		return fmt.Errorf("%w: record %d is missing", store.ErrDamaged, stay[0].first)
 	}
+	if err := o.stale(); err != nil {
+		return err
+	}
 	var after []byte
 	if next > 0 {
 		after = appendBodyKey(nil, next-1)
@@ -63,15 +67,30 @@ func (o *opening) agree() error {
 		if firstOf(item.Key) != next {
 			break
 		}
-		for _, err := range split(item.Value) {
-			if err != nil {
-				return fmt.Errorf("%w: %w", store.ErrDamaged, err)
-			}
-			next++
+		e, err := readExtent(item.Value)
+		if err != nil {
+			return err
 		}
+		next += e.records
 	}
 	if next != pos {
 		return fmt.Errorf("%w: record %d is missing", store.ErrDamaged, next)
+	}
+	return nil
+}
+
+// stale checks that the oldest records that the store knows of are in a segment that is there. A power failure may undo
+// what the store was told last, which may be that a segment goes.
+func (o *opening) stale() error {
+	for item, err := range o.engine.Scan(bodyPrefix, nil, false) {
+		if err != nil {
+			return err
+		}
+		e, err := readExtent(item.Value)
+		if err == nil && !slices.ContainsFunc(o.segs, func(s segment) bool { return s.first == e.segment }) {
+			err = fmt.Errorf("%w: record %d was pruned", store.ErrDamaged, e.first)
+		}
+		return err
 	}
 	return nil
 }

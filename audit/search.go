@@ -48,7 +48,7 @@ func (j *Journal) Search(ctx context.Context, q Query) ([]Record, error) {
 		}
 		records, err := j.block(firstOf(row.Key), q.glance)
 		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("searching the journal: %w", err)
 		}
 		for _, r := range slices.Backward(records) {
 			if q.match(&r) {
@@ -147,7 +147,7 @@ func (j *Journal) rounds(ref string) (found []Record, err error) {
 		}
 		records, err := j.block(firstOf(row.Key), q.glance)
 		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("searching the journal: %w", err)
 		}
 		found = append(found, records...)
 	}
@@ -163,37 +163,6 @@ func normalRef(s string) (string, error) {
 		return "", errors.New("this is no reference: it has twelve letters and digits, like 7F3K-Q2XM-9RTA")
 	}
 	return r.String(), nil
-}
-
-// block returns the records of a block that pass a glance. A block that was pruned meanwhile has none.
-func (j *Journal) block(first uint64, pass func(*glance) bool) (records []Record, err error) {
-	body, err := j.engine.Get(appendBodyKey(nil, first))
-	if err != nil {
-		return nil, fmt.Errorf("reading the journal: %w", err)
-	}
-	return pick(body, pass)
-}
-
-// pick returns the records of a body that pass a glance.
-func pick(body []byte, pass func(*glance) bool) (records []Record, err error) {
-	for b, err := range split(body) {
-		var g glance
-		if err == nil {
-			g, err = glanceAt(b)
-		}
-		if err == nil && !pass(&g) {
-			continue
-		}
-		var r Record
-		if err == nil {
-			r, err = readRecord(b)
-		}
-		if err != nil {
-			return records, fmt.Errorf("reading the journal: %w", err)
-		}
-		records = append(records, r)
-	}
-	return records, nil
 }
 
 // tailChunk is how many records Tail reads, about, before it hands them out: while it reads, the store cannot be closed.
@@ -260,7 +229,7 @@ func (j *Journal) from(seq uint64) (records []Record, err error) {
 		if err != nil {
 			return records, fmt.Errorf("reading the journal: %w", err)
 		}
-		some, err := pick(item.Value, func(g *glance) bool { return g.seq >= seq })
+		some, err := j.block(firstOf(item.Key), func(g *glance) bool { return g.seq >= seq })
 		if records = append(records, some...); err != nil || len(records) >= tailChunk {
 			return records, err
 		}

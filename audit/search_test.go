@@ -1,9 +1,11 @@
 package audit_test
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -166,4 +168,38 @@ func TestShowFindsAllRoundsOfACall(t *testing.T) {
 		}
 	}
 	mustClose(t, j)
+}
+
+// Records are read where they were written, and nothing else is taken for them.
+func TestWhatWasWrittenIsReadAndNothingElse(t *testing.T) {
+	for name, change := range map[string]func(name string) error{
+		"a record is changed": func(name string) error {
+			return os.WriteFile(name, bytes.ReplaceAll(read(t, name), []byte("to-find"), []byte("changed")), 0o600)
+		},
+		"the segment is cut":      func(name string) error { return os.Truncate(name, 1000) },
+		"the segment is gone":     os.Remove,
+		"another is in its place": func(name string) error { return os.WriteFile(name, make([]byte, 1<<20), 0o600) },
+	} {
+		p := newPlace(t)
+		j := p.open(t)
+		busy(t, j, 5)
+		c := aCall(t, 45)
+		c.Target = "to-find"
+		begin(t, j, c)
+		q := audit.Query{Target: c.Target}
+		if found, err := j.Search(t.Context(), q); err != nil || len(found) != 1 {
+			t.Fatalf("found %d records, error %v", len(found), err)
+		}
+		if err := change(p.segments(t)[0]); err != nil {
+			t.Fatal(err)
+		}
+		if found, err := j.Search(t.Context(), q); err == nil || len(found) > 0 {
+			t.Errorf("%s: found %d records, error %v", name, len(found), err)
+		}
+		for r, err := range j.Tail(t.Context(), 10, false) {
+			if err == nil && (r.Target == "to-find" || r.Target == "changed") {
+				t.Errorf("%s: the tail has %+v", name, r)
+			}
+		}
+	}
 }

@@ -195,6 +195,7 @@ func (w *writer) write() ([]*frame, error) {
 	for _, f := range w.out {
 		copy(f.buf, chain[:])
 		chain = f.seal()
+		f.segment, f.off = w.segs[len(w.segs)-1].first, w.snapshot+w.size
 		if _, err := w.file.Write(f.bytes()); err != nil {
 			return nil, fmt.Errorf("writing the journal: %w", err)
 		}
