@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// Bounds on what those can write whom nobody answers for: strangers, and agents that send what is malformed. Beyond
-// them refusals are on record by their number.
+// Bounds on what those can write whom nobody answers for: strangers, agents that send what is malformed, and servers that
+// flood agents with what may not pass. Beyond them refusals are on record by their number.
 const (
 	fullPerSecond  = 10   // full records of one source in one second
 	maxSources     = 1024 // sources that are told apart in one second
@@ -18,11 +18,12 @@ const (
 	strangerRecord = 400     // bytes that a counted record is reckoned at
 )
 
-// source is whom refusals are counted for: an agent, or a stranger's host, or where both are empty all the others.
-type source struct{ agent, host string }
+// source is whom refusals are counted for: an agent, or a server that speaks to an agent, or a stranger's host, or where
+// all are empty all the others.
+type source struct{ agent, server, host string }
 
 func (s source) compare(t source) int {
-	return cmp.Or(strings.Compare(s.agent, t.agent), strings.Compare(s.host, t.host))
+	return cmp.Or(strings.Compare(s.agent, t.agent), strings.Compare(s.server, t.server), strings.Compare(s.host, t.host))
 }
 
 // tally is what a source has done in a second.

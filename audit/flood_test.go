@@ -155,3 +155,36 @@ func TestMoreSourcesThanAreToldApartAreCountedTogether(t *testing.T) {
 		}
 	})
 }
+
+// TestAServerCannotFillTheJournal: no rate bounds what a server says to an agent, so all that is refused of it is bounded here.
+func TestAServerCannotFillTheJournal(t *testing.T) {
+	p := newPlace(t)
+	synctest.Test(t, func(t *testing.T) {
+		j := p.openBubble(t)
+		defer mustClose(t, j)
+		for range 100 {
+			c := aCall(t, 1)
+			c.Direction = policy.ToAgent
+			refuse(t, j, c, denied)
+			refuse(t, j, aCall(t, 1), garbage) // which the agent itself sends
+		}
+		time.Sleep(2 * time.Second)
+		full, counted := map[string]int{}, map[string]int64{}
+		for _, r := range all(t, j) {
+			switch r.Kind {
+			case audit.KindRefusal:
+				full[r.Reason]++
+			case audit.KindCounted:
+				counted[r.Agent+" "+r.Upstream+" "+r.Reason] += r.Count
+			}
+		}
+		c := aCall(t, 1)
+		if diff := cmp.Diff(map[string]int{denied.Code: 10, garbage.Code: 10}, full); diff != "" {
+			t.Errorf("in full (-want +got):\n%s", diff)
+		}
+		want := map[string]int64{c.Agent.Name + " " + c.Upstream + " " + denied.Code: 90, c.Agent.Name + "  " + garbage.Code: 90}
+		if diff := cmp.Diff(want, counted); diff != "" {
+			t.Errorf("by number (-want +got):\n%s", diff)
+		}
+	})
+}

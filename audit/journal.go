@@ -140,8 +140,9 @@ func (j *Journal) refuse(ctx context.Context, c *policy.Call, o *policy.Outcome)
 	r := j.decision(c, o)
 	r.Kind, r.Decision = KindRefusal, DecisionDeny
 	r.Target = visible(j.veil(c.Target), maxRefusedTarget)
-	limited := c.Agent == nil || o.Reason == nil || o.Reason.Severity == policy.Info
-	if (limited || o.Reason.Severity < policy.High) && j.space.check(now) {
+	mild := c.Agent == nil || o.Reason == nil || o.Reason.Severity == policy.Info
+	limited := mild || c.Direction == policy.ToAgent // a server may speak as often as it likes; no rate bounds it
+	if (mild || o.Reason.Severity < policy.High) && j.space.check(now) {
 		j.flood.count(r.Reason) // what puts an agent into quarantine is still worth the room
 		return j.Err()
 	}
@@ -153,7 +154,7 @@ func (j *Journal) refuse(ctx context.Context, c *policy.Call, o *policy.Outcome)
 	if c.Agent == nil {
 		j.flood.charge(e.size())
 	}
-	if !limited {
+	if !mild {
 		return j.wait(ctx, e) // what it costs the agent in trust must not be lost
 	}
 	return j.send(ctx, request{entry: e})
@@ -161,6 +162,9 @@ func (j *Journal) refuse(ctx context.Context, c *policy.Call, o *policy.Outcome)
 
 // sourceOf returns whom a refusal is counted for. A stranger's port is not part of it.
 func sourceOf(c *policy.Call) source {
+	if c.Agent != nil && c.Direction == policy.ToAgent {
+		return source{agent: c.Agent.Name, server: c.Upstream}
+	}
 	if c.Agent != nil {
 		return source{agent: c.Agent.Name}
 	}

@@ -279,7 +279,7 @@ func (w *writer) tick(all bool) {
 	for _, c := range w.flood.take(now, all) {
 		e := newEntry(w.entries)
 		e.encode(&Record{
-			Kind: KindCounted, Decision: DecisionDeny, Agent: c.agent, Remote: c.host, Count: c.over, Reason: c.reason,
+			Kind: KindCounted, Decision: DecisionDeny, Agent: c.agent, Upstream: c.server, Remote: c.host, Count: c.over, Reason: c.reason,
 		})
 		w.add(e)
 	}
