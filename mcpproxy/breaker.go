@@ -18,7 +18,7 @@ func (x *exchange) admit() (out policy.Outcome, ok bool) {
 	turn, wait := x.g.who.policy.Upstreams[x.call.Upstream].Admit(x.call.Agent.Name)
 	if wait > 0 {
 		out := policy.Denied("upstream", reasonPaused, "")
-		out.Wait = wait
+		out.Wait, out.Paused = wait, true
 		return out, false
 	}
 	x.turn = turn

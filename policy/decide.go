@@ -94,6 +94,7 @@ type Outcome struct {
 	Durable  bool   // the message goes on when its record is durable, and not before
 	Cut      Cut    // what was cut out and speaks against whoever has sent it
 	Lapsed   bool   // refused is what was granted until a short while ago: that says nothing about the agent
+	Paused   bool   // nothing is sent, because the server fails: that says nothing about the agent either
 	Fault    error  // for the log; neither the agent nor the record sees it
 }
 

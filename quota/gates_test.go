@@ -329,6 +329,7 @@ func TestRefusalsThatAreNotTheAgentsDoingDoNotCount(t *testing.T) {
 	b.Observe(c, &policy.Outcome{Allowed: true}, answered(t, "{}"))
 	b.Observe(c, &policy.Outcome{Reason: policy.ReasonFault, Fault: errors.New("x")}, nil)
 	b.Observe(c, &policy.Outcome{Reason: policy.ReasonFault}, answered(t, "{}"))
+	b.Observe(c, &policy.Outcome{Reason: policy.ReasonNobody, Paused: true}, nil) // one server that is down keeps nobody from the others
 	b.Observe(&policy.Call{Time: noon}, &policy.Outcome{Reason: policy.ReasonNobody}, nil)
 	if got := l.try(t, "x", noon); got != "" {
 		t.Errorf("got %q", got)

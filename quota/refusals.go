@@ -83,10 +83,10 @@ func (g *refusals) Check(_ context.Context, c *policy.Call) (policy.Verdict, err
 }
 
 // Observe learns what became of a call. Each refusal before the call was sent counts against the agent, save those that
-// are not its doing: faults, and those of this gate itself, which otherwise would never end. It keeps none of its
-// arguments.
+// are not its doing: faults, those for which a server that fails is the reason, and those of this gate itself, which
+// otherwise would never end. It keeps none of its arguments.
 func (b *Book) Observe(c *policy.Call, o *policy.Outcome, r *policy.Report) {
-	if c.Agent == nil || c.Direction != policy.ToUpstream || o.Allowed || r != nil || o.Fault != nil || o.Reason == reasonHammering {
+	if c.Agent == nil || c.Direction != policy.ToUpstream || o.Allowed || r != nil || o.Fault != nil || o.Paused || o.Reason == reasonHammering {
 		return
 	}
 	now, err := instant(c)
