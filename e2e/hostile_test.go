@@ -31,6 +31,7 @@ func hostileYAML(t *testing.T, upstreams, connections string) string {
 	t.Helper()
 	return fmt.Sprintf(`version: 1
 listen: { mcp: "127.0.0.1:0" }
+refusals: 100000/min burst 100000
 agents: { good: key, mal: key, here: local }
 upstreams:
   far: { url: %q }

@@ -35,6 +35,7 @@ type misdeed struct {
 
 const (
 	failed   = "UPSTREAM_FAILED"
+	tooLarge = "RESULT_TOO_LARGE"
 	timedOut = "UPSTREAM_TIMEOUT"
 )
 
@@ -45,6 +46,12 @@ func misdeeds(elsewhere string) map[string]misdeed {
 		maps.Copy(m, part)
 	}
 	return m
+}
+
+// beyond makes a misdeed one whose answer is larger than the limit.
+func (d misdeed) beyond() misdeed {
+	d.want, d.reason = tooLarge, tooLarge
+	return d
 }
 
 // silences are answers that never end.
@@ -105,8 +112,8 @@ func lies() map[string]misdeed {
 		"U84 an event without end": {on: "http", tool: func(a *asked) {
 			a.bytes("data: ")
 			drip(a, strings.Repeat("x", 1<<20), 0)
-		}, want: failed, reason: failed, status: "failed"},
-		"U84 result above the limit": fails(func(a *asked) { a.text(strings.Repeat("x", 5<<20)) }),
+		}, want: tooLarge, reason: tooLarge, status: "failed"},
+		"U84 result above the limit": fails(func(a *asked) { a.text(strings.Repeat("x", 5<<20)) }).beyond(),
 	}
 }
 
@@ -151,8 +158,8 @@ func childMisdeeds() map[string]misdeed {
 	}
 	return map[string]misdeed{
 		"U93 exit in the middle":     child(func(a *asked) { a.hangUp() }),
-		"U93 line without end":       child(func(a *asked) { a.bytes(strings.Repeat("x", 5<<20)); <-a.gone }),
-		"U93 a line of 50 MB":        child(func(a *asked) { a.bytes(strings.Repeat("x", 50<<20) + "\n"); <-a.gone }),
+		"U93 line without end":       child(func(a *asked) { a.bytes(strings.Repeat("x", 5<<20)); <-a.gone }).beyond(),
+		"U93 a line of 50 MB":        child(func(a *asked) { a.bytes(strings.Repeat("x", 50<<20) + "\n"); <-a.gone }).beyond(),
 		"U93 too many lines of text": child(func(a *asked) { a.bytes(strings.Repeat("x\n", 1000)); <-a.gone }),
 		"U93 a fork holds the pipe": {
 			on: "stdio", beside: "sleep 1000 &", tool: func(a *asked) { a.hangUp() }, want: failed, reason: failed, status: "failed",
@@ -234,7 +241,7 @@ func TestUpstreamsThatMisbehave(t *testing.T) {
 			up := fmt.Sprintf("u%d", len(deeds))
 			deeds[up] = &d
 			fmt.Fprintf(&ups, "  %s: %s\n", up, d.upstream(t, way))
-			fmt.Fprintf(&conns, "  %s: { from: mal, to: %s, tools: [bad, run], sampling: allow, elicitation: allow, guard: strict, timeout: 1s }\n", up, up)
+			fmt.Fprintf(&conns, "  %s: { from: mal, to: %s, tools: [bad, run], sampling: allow, elicitation: allow, guard: strict, timeout: 2s }\n", up, up)
 			cases[name+" over "+way] = func(t *testing.T, h *hopgate) { d.check(t, h, up) }
 		}
 	}
@@ -311,7 +318,7 @@ func (d *misdeed) check(t *testing.T, h *hopgate, up string) {
 	if !strings.Contains(got, d.want) || !strings.Contains(got, `"id":7`) || strings.Contains(got, "stray") || d.reason != "" != strings.Contains(got, `"isError":true`) {
 		t.Errorf("got %.300s, want %s", got, d.want)
 	}
-	if took := time.Since(begun); took > 10*time.Second {
+	if took := time.Since(begun); took > 15*time.Second {
 		t.Errorf("it took %v", took)
 	}
 	id := 7                                                                                        // the protocol lets no client use an id twice in a session
