@@ -185,6 +185,9 @@ func (x *exchange) review(ctx context.Context, result *wire.Frame) *wire.Frame {
 	}
 	if lasts[x.call.Method] && x.session != nil && result.Kind == wire.KindResult {
 		x.session.mu.Lock()
+		if x.session.standing == nil {
+			x.session.standing = lasting{}
+		}
 		x.session.standing.note(x.sent.Frame)
 		x.session.mu.Unlock()
 	}

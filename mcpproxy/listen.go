@@ -12,12 +12,26 @@ import (
 )
 
 // Listen serves the stream that belongs to no request; see [ingress.Guest].
-func (g *guest) Listen(ctx context.Context, h *ingress.Head, reply ingress.Reply) {
+func (g *guest) Listen(ctx context.Context, h *ingress.Head, reply ingress.Reply, over func()) {
+	var hears *hearing
+	defer func() {
+		if hears == nil {
+			over()
+			return
+		}
+		hears.over = over
+		hears.start()
+	}()
 	defer g.p.catch()
 	if g.own != nil {
-		g.listenOwn(ctx, reply)
-		return
+		hears = g.listenOwn(ctx, reply)
+	} else {
+		hears = g.listen(ctx, h, reply)
 	}
+}
+
+// listen finds the stream that a client of streamable HTTP listens to. It returns nil where nothing more comes.
+func (g *guest) listen(ctx context.Context, h *ingress.Head, reply ingress.Reply) (hears *hearing) {
 	s, r := g.session(h)
 	if r == reasonNoSession {
 		r = reasonNoStream
@@ -27,18 +41,25 @@ func (g *guest) Listen(ctx context.Context, h *ingress.Head, reply ingress.Reply
 	}
 	if r != nil {
 		reply.Refuse(g.deny(ctx, "session", r, ""))
-		return
+		return nil
 	}
-	ctx, leave := s.carry(ctx, g.who.key)
-	defer leave()
+	c := s.carry(ctx, g.who.key)
+	defer func() {
+		if hears == nil {
+			c.leave()
+		}
+	}()
 	if g.expired() {
-		return
+		return nil
 	}
 	if h.LastEventID != "" {
-		g.resume(ctx, s, h, reply)
-		return
+		return g.resume(c, h, reply)
 	}
-	g.listenGeneral(ctx, s, reply)
+	version, _ := s.facts()
+	if s.streams.general.attach(reply, version >= revisionResume, c.stop) != nil {
+		return nil
+	}
+	return &hearing{g: g, s: s, by: c, reply: reply}
 }
 
 // expired reports whether the key did not count any more before it could be noted that it carries a stream.
@@ -48,66 +69,49 @@ func (g *guest) expired() bool {
 }
 
 // resume sends what a client has missed of a stream, and goes on with it.
-func (g *guest) resume(ctx context.Context, s *session, h *ingress.Head, reply ingress.Reply) {
-	o, gone, ok := s.streams.resume(h.LastEventID, g.who.policy.Revision, reply)
+func (g *guest) resume(c *carrier, h *ingress.Head, reply ingress.Reply) *hearing {
+	s := c.s
+	o, ok := s.streams.resume(h.LastEventID, g.who.policy.Revision, reply, c.stop)
 	switch {
 	case !ok:
-		reply.Refuse(g.deny(ctx, "session", reasonEvent, ""))
+		reply.Refuse(g.deny(c.ctx, "session", reasonEvent, ""))
 	case o == nil: // the stream has ended meanwhile, and the client has all of it
 	case o == s.streams.general:
-		g.carryGeneral(ctx, s, reply, gone)
+		return &hearing{g: g, s: s, by: c, reply: reply}
 	default:
 		defer o.leave(reply)
-		select {
-		case <-ctx.Done():
-		case <-gone.Done():
-		case <-o.done:
-		}
+		<-c.ctx.Done() // or the stream ends
 	}
-}
-
-// listenGeneral carries stream 0 of a session as long as the client listens.
-func (g *guest) listenGeneral(ctx context.Context, s *session, reply ingress.Reply) {
-	version, _ := s.facts()
-	gone, err := s.streams.general.attach(reply, version >= revisionResume)
-	if err != nil {
-		return
-	}
-	g.carryGeneral(ctx, s, reply, gone)
-}
-
-func (g *guest) carryGeneral(ctx context.Context, s *session, reply ingress.Reply, gone context.Context) { //nolint:revive // the stream has two lives: its request's and its place's
-	o := s.streams.general
-	defer o.leave(reply)
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	defer context.AfterFunc(gone, cancel)()
-	g.pumpAll(ctx, s, o)
+	return nil
 }
 
 // listenOwn carries what belongs to no request to a connection that lasts, from the moment its client is initialized. It
 // ends with the session, and ends the session with the connection.
-func (g *guest) listenOwn(ctx context.Context, reply ingress.Reply) {
+func (g *guest) listenOwn(ctx context.Context, reply ingress.Reply) (hears *hearing) {
 	s := g.own
-	if s.over == ingress.OverStdio {
-		defer g.p.leave(g.place())
-	}
-	defer s.end()
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	defer context.AfterFunc(s.ctx, cancel)()
-	ctx, leave := s.carry(ctx, g.who.key)
-	defer leave()
-	if g.expired() {
-		return
-	}
-	if _, err := s.streams.general.attach(reply, false); err != nil {
-		return
+	c := s.carry(ctx, g.who.key)
+	defer func() {
+		if hears == nil {
+			c.leave()
+			g.leaveOwn()
+		}
+	}()
+	if g.expired() || s.streams.general.attach(reply, false, c.stop) != nil {
+		return nil
 	}
 	select {
 	case <-ctx.Done():
+	case <-c.ctx.Done():
 	case <-s.ready:
-		g.pumpAll(ctx, s, s.streams.general)
+	}
+	return &hearing{g: g, s: s, by: c, reply: reply}
+}
+
+// leaveOwn ends the session of a connection.
+func (g *guest) leaveOwn() {
+	g.own.end()
+	if g.own.over == ingress.OverStdio {
+		g.p.leave(g.place())
 	}
 }
 

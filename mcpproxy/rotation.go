@@ -2,6 +2,7 @@ package mcpproxy
 
 import (
 	"context"
+	"slices"
 
 	"github.com/hopgate/hopgate/mcpproxy/ingress"
 )
@@ -12,9 +13,11 @@ import (
 // it takes with it whatever hangs on it. One that expires, as it does where it was rotated, does not end the stream that is
 // a whole session: its agent has shown there a newer one.
 
-// carrier is an HTTP request that carries a stream of a session for as long as the client listens.
+// carrier is an HTTP request that carries a stream of a session for as long as the client listens, or a connection.
 type carrier struct {
-	key  string
+	s    *session
+	key  string          // that it hangs on; empty: none
+	ctx  context.Context //nolint:containedctx // the carrier's life, which ends with the request, the key, or the session
 	stop context.CancelFunc
 }
 
@@ -39,30 +42,42 @@ func (in *inbound) speakFor(opener *ingress.Peer) {
 	in.origin.Key = in.peer.Key
 }
 
-// carry notes that a stream of the session hangs on a key. What it returns ends with the key; leave forgets it.
-func (s *session) carry(ctx context.Context, key string) (life context.Context, leave func()) {
-	life, stop := context.WithCancel(ctx)
-	c := &carrier{key, stop}
+// carry notes that a stream of the session hangs on a key. The carrier is to be left.
+func (s *session) carry(ctx context.Context, key string) *carrier {
+	c := &carrier{s: s, key: key}
+	c.ctx, c.stop = context.WithCancel(ctx)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.carriers[c] = struct{}{}
-	return life, func() {
-		stop()
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		delete(s.carriers, c)
+	if s.ended {
+		c.stop()
+	}
+	s.carriers = append(s.carriers, c)
+	return c
+}
+
+// leave ends the carrier.
+func (c *carrier) leave() {
+	c.stop()
+	s := c.s
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if i := slices.Index(s.carriers, c); i >= 0 {
+		s.carriers = slices.Delete(s.carriers, i, i+1)
 	}
 }
 
 // expel ends the session, where the key does not count any more that it was last used with, and else the streams of keys
 // that do not: the client that has a newer one opens them again. One that is the whole session cannot be opened again, and
-// ends with a key that is revoked.
+// ends with a key that is revoked. This is asked every second, and allocates nothing for a session whose streams hang on
+// its own key.
 func (s *session) expel(void, revoked func(key string) bool) {
 	s.mu.Lock()
 	key := s.key
-	open := make([]*carrier, 0, len(s.carriers))
-	for c := range s.carriers {
-		open = append(open, c)
+	var open []*carrier
+	for _, c := range s.carriers {
+		if c.key != key {
+			open = append(open, c)
+		}
 	}
 	s.mu.Unlock()
 	if key != "" && void(key) {

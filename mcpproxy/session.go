@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"errors"
+	"slices"
 	"sync"
 	"time"
 
@@ -47,7 +48,7 @@ type session struct {
 	mu        sync.Mutex    // guards what follows
 	key       string        // that it was last used with
 	speaker   *ingress.Peer // who last posted a message to a tied one; nil: its connection alone carries messages
-	carriers  map[*carrier]struct{}
+	carriers  []*carrier
 	state     state
 	version   string   // negotiated
 	client    string   // name that the client gave itself
@@ -56,7 +57,7 @@ type session struct {
 	offers    []string // notifications of changed lists that the client may expect
 	link      upstream.Link
 	bridged   bool    // the upstream is of the later era
-	standing  lasting // requests that count for the rest of the session
+	standing  lasting // nil, as the maps that follow, until it is needed; requests that count for the rest of the session
 	calls     map[idKey]*exchange
 	questions map[idKey]question
 	tokens    map[idKey]bool
@@ -65,7 +66,7 @@ type session struct {
 	ended     bool
 
 	opening key           // held while a link is made; taken before mu
-	ready   chan struct{} // closed when the client is initialized
+	ready   chan struct{} // of a tied one; closed when the client is initialized
 	renewed chan struct{} // has a value when there is a new link
 	pumping chan struct{} // has a value while somebody listens to the link
 	streams streams
@@ -95,9 +96,10 @@ var errEnded = errors.New("the session has ended")
 func newSession(p *Proxy, g *guest) *session {
 	s := &session{
 		p: p, tied: g.peer.Lasting(), over: g.peer.Transport, agent: g.who.agent.Name, key: g.who.key, upstream: g.peer.Upstream, dir: g.peer.Dir, server: g.who.policy.Upstreams[g.peer.Upstream],
-		born: p.Clock(), used: p.Clock(), ready: make(chan struct{}), renewed: make(chan struct{}, 1),
-		pumping: make(chan struct{}, 1), calls: map[idKey]*exchange{}, questions: map[idKey]question{}, tokens: map[idKey]bool{},
-		reports: map[idKey]bool{}, opening: newKey(), standing: lasting{}, carriers: map[*carrier]struct{}{},
+		born: p.Clock(), used: p.Clock(), renewed: make(chan struct{}, 1), pumping: make(chan struct{}, 1), opening: newKey(),
+	}
+	if s.tied {
+		s.ready = make(chan struct{})
 	}
 	s.ctx, s.stop = context.WithCancelCause(p.ctx)
 	s.streams.init(s)
@@ -227,7 +229,9 @@ func (s *session) settle(f *wire.Frame) {
 	defer s.mu.Unlock()
 	if s.state == negotiated {
 		s.state, s.greeted = settled, bytes.Clone(f.Raw)
-		close(s.ready)
+		if s.ready != nil {
+			close(s.ready)
+		}
 	}
 }
 
@@ -242,9 +246,9 @@ func (s *session) claim(x *exchange) *policy.Reason {
 		s.unstart(x)
 		return reasonIDInUse
 	}
-	s.calls[x.id] = x
+	put(&s.calls, x.id, x)
 	if t := x.frame.Get(wire.MetaProgressToken); t != nil && len(s.tokens) < maxTokens {
-		s.tokens[newIDKey(t)] = true
+		put(&s.tokens, newIDKey(t), true)
 	}
 	return nil
 }
@@ -308,7 +312,7 @@ func (s *session) keepToken(q question) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if q.task && q.token != nil && len(s.reports) < maxTokens {
-		s.reports[newIDKey(q.token)] = true
+		put(&s.reports, newIDKey(q.token), true)
 	}
 }
 
@@ -332,7 +336,7 @@ func (s *session) ask(id []byte, q question) *policy.Reason {
 	case len(s.questions) >= maxQuestions:
 		return reasonUnsolicited
 	}
-	s.questions[k] = q
+	put(&s.questions, k, q)
 	return nil
 }
 
@@ -362,11 +366,14 @@ func (s *session) end() {
 		return
 	}
 	s.ended = true
-	link := s.link
+	link, carriers := s.link, slices.Clone(s.carriers)
 	s.link = nil
 	s.mu.Unlock()
 	s.p.sessions.drop(s)
 	s.stop(errEnded)
+	for _, c := range carriers {
+		c.stop()
+	}
 	s.streams.forget()
 	if link != nil {
 		s.p.spawn(func() { closeLink(s.ctx, link) })
@@ -388,6 +395,32 @@ func (s *session) idle(now time.Time) bool {
 	}
 	unused, all := s.p.policy.Load().lifetimes()
 	return len(s.calls) == 0 && s.streams.listening.Load() == 0 && now.Sub(s.used) > unused || now.Sub(s.born) > all
+}
+
+// rest lets go of what only a session needs that does something.
+func (s *session) rest() {
+	s.streams.rest()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	drop(&s.calls)
+	drop(&s.tokens)
+	drop(&s.questions)
+	drop(&s.reports)
+}
+
+// put puts a value into a map that may not be there yet.
+func put[K comparable, V any](m *map[K]V, k K, v V) {
+	if *m == nil {
+		*m = map[K]V{}
+	}
+	(*m)[k] = v
+}
+
+// drop lets go of a map that has nothing in it.
+func drop[K comparable, V any](m *map[K]V) {
+	if len(*m) == 0 {
+		*m = nil
+	}
 }
 
 // idKey is the value of a JSON-RPC id or a progress token, whatever its spelling. Long ones are hashed.

@@ -74,10 +74,15 @@ func (t *sessions) drop(s *session) {
 	}
 }
 
+// rolls are memory for the sessions that each goes through. It does so every second, and what it allocated would look
+// like work to whoever gives memory back at rest.
+var rolls = sync.Pool{New: func() any { return new([]*session) }}
+
 // each calls f for each session, without the lock.
 func (t *sessions) each(f func(*session)) {
+	roll, _ := rolls.Get().(*[]*session)
+	all := (*roll)[:0]
 	t.mu.RLock()
-	all := make([]*session, 0, len(t.live))
 	for s := range t.live {
 		all = append(all, s)
 	}
@@ -85,6 +90,9 @@ func (t *sessions) each(f func(*session)) {
 	for _, s := range all {
 		f(s)
 	}
+	clear(all)
+	*roll = all
+	rolls.Put(roll)
 }
 
 // sweep ends sessions that nobody uses.
@@ -106,6 +114,8 @@ func (p *Proxy) sweep() {
 			p.sessions.each(func(s *session) {
 				if s.idle(now) {
 					s.end()
+				} else {
+					s.rest()
 				}
 			})
 		}

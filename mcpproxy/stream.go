@@ -46,9 +46,9 @@ type streams struct {
 	general   *outlet
 	listening atomic.Int32 // replies that outlets have
 
-	*backlog // its mutex guards what follows; it is taken after the mutex of an outlet
-	open     map[int]*outlet
-	last     int // number of the newest stream
+	*backlog                 // its mutex guards what follows; it is taken after the mutex of an outlet
+	open     map[int]*outlet // those that answer requests
+	last     int             // number of the newest stream
 	events   []*event
 	size     int // bytes of events
 }
@@ -66,21 +66,19 @@ type event struct {
 // wait for it to come back. It implements [ingress.Reply].
 type outlet struct {
 	*streams
-	no   int
-	done chan struct{} // closed at the end of the stream
+	no int
 
 	mu    sync.Mutex // guards what follows and the order of events; a peer that does not read holds up this stream alone
 	seq   int
 	begun bool               // a reply that is gone has begun the stream
 	reply ingress.Reply      // nil while nobody listens
-	away  context.CancelFunc // is called when reply is taken away
+	away  context.CancelFunc // is called when reply, which has been attached, is taken away
 	ended bool
 }
 
 func (t *streams) init(s *session) {
-	t.s, t.open, t.backlog = s, map[int]*outlet{}, s.p.sessions.backlog(s.agent)
-	t.general = &outlet{streams: t, done: make(chan struct{})}
-	t.open[0] = t.general
+	t.s, t.backlog = s, s.p.sessions.backlog(s.agent)
+	t.general = &outlet{streams: t}
 }
 
 // answer opens the stream that answers one request.
@@ -88,8 +86,11 @@ func (t *streams) answer(reply ingress.Reply, resume bool) *outlet {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.last++
-	o := &outlet{streams: t, no: t.last, reply: reply, done: make(chan struct{})}
+	o := &outlet{streams: t, no: t.last, reply: reply}
 	t.listening.Add(1)
+	if t.open == nil {
+		t.open = map[int]*outlet{}
+	}
 	t.open[o.no] = o
 	if resume {
 		reply.Resumable(o.eventID())
@@ -103,6 +104,16 @@ func (t *streams) forget() {
 	defer t.mu.Unlock()
 	for len(t.events) > 0 {
 		t.drop()
+	}
+}
+
+// rest lets go of what is empty.
+func (t *streams) rest() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	drop(&t.open)
+	if len(t.events) == 0 {
+		t.events = nil
 	}
 }
 
@@ -130,16 +141,19 @@ func (t *streams) missed(stream, seq int, revision string) (frames [][]byte, ope
 		}
 		frames = append(frames, e.frame)
 	}
+	if stream == 0 {
+		return frames, t.general, true
+	}
 	return frames, t.open[stream], true
 }
 
 // resume sends on a reply what a client has missed of the stream that an event id belongs to, and attaches the reply to
 // the stream where that goes on; o is nil where it does not. It reports false where the stream cannot be resumed, and has
-// sent nothing then.
-func (t *streams) resume(id, revision string, reply ingress.Reply) (o *outlet, gone context.Context, ok bool) {
+// sent nothing then. It calls away when the reply is taken away.
+func (t *streams) resume(id, revision string, reply ingress.Reply, away func()) (o *outlet, ok bool) {
 	no, seq, ok := parseEventID(id)
 	if !ok {
-		return nil, nil, false
+		return nil, false
 	}
 	if _, o, _ = t.missed(no, seq, revision); o != nil {
 		o.mu.Lock() // nothing is sent between what was missed and what follows
@@ -150,43 +164,43 @@ func (t *streams) resume(id, revision string, reply ingress.Reply) (o *outlet, g
 		o = nil
 	}
 	if !ok || o == nil && frames == nil || o != nil && o.seq != seq+len(frames) {
-		return nil, nil, false
+		return nil, false
 	}
 	if reply.Open() != nil {
-		return nil, nil, true
+		return nil, true
 	}
 	for i, frame := range frames {
 		if reply.Send(eventID(no, seq+1+i), frame) != nil {
-			return nil, nil, true
+			return nil, true
 		}
 	}
 	if o == nil {
 		reply.End()
-		return nil, nil, true
+		return nil, true
 	}
-	return o, o.take(reply), true
+	o.take(reply, away)
+	return o, true
 }
 
-// attach begins a stream anew with a reply, and takes the old one away. gone ends when this one is taken away in turn,
-// and with the session. It returns an error where the peer is gone.
-func (o *outlet) attach(reply ingress.Reply, resume bool) (gone context.Context, err error) {
+// attach begins a stream anew with a reply, and takes the old one away. It calls away when this one is taken away in turn.
+// It returns an error where the peer is gone.
+func (o *outlet) attach(reply ingress.Reply, resume bool, away func()) error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if resume {
 		reply.Resumable(o.eventID())
 	}
 	if err := reply.Open(); err != nil {
-		return nil, err
+		return err
 	}
-	return o.take(reply), nil
+	o.take(reply, away)
+	return nil
 }
 
-func (o *outlet) take(reply ingress.Reply) (gone context.Context) {
+func (o *outlet) take(reply ingress.Reply, away func()) {
 	o.detach()
 	o.listening.Add(1)
-	o.reply = reply
-	gone, o.away = context.WithCancel(o.s.ctx)
-	return gone
+	o.reply, o.away = reply, away
 }
 
 // leave is called by the goroutine that has attached a reply, before the reply becomes invalid.
@@ -359,7 +373,6 @@ func (o *outlet) shut() {
 		return
 	}
 	o.ended = true
-	close(o.done)
 	o.streams.mu.Lock()
 	delete(o.open, o.no)
 	o.streams.mu.Unlock()

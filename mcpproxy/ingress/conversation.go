@@ -76,9 +76,10 @@ func (d *conversation) serve(ctx context.Context) error {
 	defer stop(nil)
 	done := make(chan struct{})
 	var general sync.WaitGroup
-	general.Go(func() {
-		d.guest.Listen(listening, &Head{}, plainReply{d.out})
+	general.Add(1)
+	go d.guest.Listen(listening, &Head{}, plainReply{d.out}, func() {
 		stop(errOver)
+		general.Done()
 	})
 	d.work.Go(func() { d.sequence(posting) })
 	err := d.receive(posting)

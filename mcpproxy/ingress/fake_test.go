@@ -62,7 +62,8 @@ func (g guest) MaxFrame() int {
 
 func (g guest) Post(ctx context.Context, m *ingress.Message, r ingress.Reply) { g.post(ctx, m, r) }
 
-func (g guest) Listen(ctx context.Context, h *ingress.Head, r ingress.Reply) {
+func (g guest) Listen(ctx context.Context, h *ingress.Head, r ingress.Reply, over func()) {
+	defer over()
 	if g.listen == nil {
 		<-ctx.Done()
 		return

@@ -323,7 +323,7 @@ func (h *HTTP) get(w http.ResponseWriter, r *http.Request, p *Peer, g Guest, hea
 		h.refuse(w, r, p, ReasonAccept)
 		return
 	}
-	ctx, cancel := context.WithCancel(context.WithoutCancel(r.Context())) // the stream outlives the handler where it is parked
+	ctx, cancel := context.WithCancel(context.Background()) //nolint:contextcheck // the stream outlives the request where it is parked, and holds nothing of it
 	exit, ok := h.Lasting.enter(OverHTTP, cancel)
 	if !ok {
 		cancel()
@@ -331,21 +331,18 @@ func (h *HTTP) get(w http.ResponseWriter, r *http.Request, p *Peer, g Guest, hea
 		return
 	}
 	reply := newReply(w, h.Clock)
-	reply.park = &park{lasting: h.Lasting, gone: cancel, taken: make(chan struct{})}
-	taken, done := reply.park.taken, make(chan struct{})
-	go func() {
-		defer exit()
-		defer close(done)
-		defer cancel()
-		defer reply.close()
-		g.Listen(ctx, head, reply)
-	}()
+	free := make(chan struct{})
+	reply.park = &park{lasting: h.Lasting, gone: cancel, free: free}
+	go g.Listen(ctx, head, reply, func() {
+		cancel()
+		reply.close()
+		exit()
+	})
 	select {
-	case <-done:
-	case <-taken: // nothing of the request is needed any more
+	case <-free: // nothing of the request is needed any more
 	case <-r.Context().Done():
 		cancel()
-		<-done
+		<-free
 	}
 }
 

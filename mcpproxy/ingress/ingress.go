@@ -30,9 +30,10 @@ type Guest interface {
 	// and keeps neither m nor its bytes. ctx ends when the peer can say nothing more; on a connection that lasts it may
 	// still read, so that there what has an answer gets it, and only what would go on for ever ends.
 	Post(ctx context.Context, m *Message, reply Reply)
-	// Listen streams what belongs to no request, or what a broken stream has missed, until ctx ends or the stream does. For
-	// a connection that lasts it returns when the session has ended, or ends the session with ctx.
-	Listen(ctx context.Context, h *Head, reply Reply)
+	// Listen streams what belongs to no request, or what a broken stream has missed, until ctx ends or the stream does. Then
+	// it calls over, once; it may return before. For a connection that lasts that is when the session has ended, or it ends
+	// the session with ctx.
+	Listen(ctx context.Context, h *Head, reply Reply, over func())
 	// End ends a session; nil means that it is gone.
 	End(ctx context.Context, h *Head) *Refusal
 }

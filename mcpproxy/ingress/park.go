@@ -13,7 +13,7 @@ import (
 type park struct {
 	lasting *Lasting
 	gone    context.CancelFunc // is called when the peer has gone
-	taken   chan struct{}      // closed when the handler may return
+	free    chan struct{}      // closed when the handler may return
 }
 
 // open begins an event stream. If it is one to park, and the server gives the connection away, it returns the head that is to
@@ -35,11 +35,23 @@ func (r *httpReply) open(h http.Header) (head []byte, err error) {
 	b.WriteString("HTTP/1.1 200 OK\r\nConnection: close\r\nDate: " + r.clock().UTC().Format(http.TimeFormat) + "\r\n")
 	_ = h.Write(&b) // a buffer takes everything
 	b.WriteString("\r\n")
+	lasting, gone := r.park.lasting, r.park.gone
+	lasting.work.Add(1) // whoever sends this holds the counter above zero
+	go func() {
+		defer lasting.work.Done()
+		watch(conn, gone)
+	}()
 	r.conn, r.w, r.ctl = conn, nil, nil
-	park := r.park
-	park.lasting.work.Go(func() { watch(conn, park.gone) }) // whoever sends this holds the counter above zero
-	close(park.taken)
+	r.letGo()
 	return b.Bytes(), nil
+}
+
+// letGo lets the handler return.
+func (r *httpReply) letGo() {
+	if r.park != nil {
+		close(r.park.free)
+		r.park = nil
+	}
 }
 
 // watch waits until the peer goes, or the connection is closed. A client has nothing more to say on a stream.

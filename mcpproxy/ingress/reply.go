@@ -24,9 +24,9 @@ type httpReply struct {
 	w     http.ResponseWriter
 	ctl   *http.ResponseController
 	clock func() time.Time
-	park  *park // nil: the stream is no one to park
 
 	mu      sync.Mutex // guards what follows and every write: the timer writes too
+	park    *park      // nil: the stream is no one to park, or the handler is not needed any more
 	session string
 	first   string // id of the event with which a stream begins, or empty
 	opening string // what a stream begins with, or empty
@@ -54,6 +54,7 @@ func (r *httpReply) close() {
 	if r.conn != nil {
 		_ = r.conn.Close() // what was written has gone, or the peer is
 	}
+	r.letGo()
 }
 
 // comment keeps a quiet stream alive. It also turns an answer that takes long into a stream, so that nobody between
@@ -212,7 +213,16 @@ func (r *httpReply) begin() error {
 	if len(r.buf) == 0 {
 		return nil
 	}
-	return r.write(r.buf)
+	err = r.write(r.buf)
+	r.slim()
+	return err
+}
+
+// slim lets go of the buffer of a parked stream, on which nothing may be said for long.
+func (r *httpReply) slim() {
+	if r.conn != nil {
+		r.buf = nil
+	}
 }
 
 // event writes one event and sees it off.
@@ -224,7 +234,9 @@ func (r *httpReply) event(id string, frame []byte) error {
 	b = append(b, "event: message\ndata: "...)
 	b = appendLine(b, frame)
 	r.buf = append(b, '\n', '\n')
-	return r.write(r.buf)
+	err := r.write(r.buf)
+	r.slim()
+	return err
 }
 
 func (r *httpReply) write(b []byte) error {

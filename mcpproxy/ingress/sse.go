@@ -124,14 +124,19 @@ func (h *HTTP) openStream(w http.ResponseWriter, r *http.Request, p *Peer, g Gue
 	h.Lasting.add(p.Session, s)
 	defer h.Lasting.remove(p.Session)
 	var general sync.WaitGroup
-	general.Go(func() {
-		if s.reply.Open() == nil {
-			g.Listen(ctx, &Head{}, plainReply{s})
-		} else {
-			g.End(ctx, nil)
-		}
+	general.Add(1)
+	over := func() {
 		cancel()
-	})
+		general.Done()
+	}
+	go func() {
+		if s.reply.Open() == nil {
+			g.Listen(ctx, &Head{}, plainReply{s}, over)
+			return
+		}
+		g.End(ctx, nil)
+		over()
+	}()
 	select {
 	case <-ctx.Done():
 	case <-h.Lasting.leaving:

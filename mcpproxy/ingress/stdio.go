@@ -87,7 +87,10 @@ func (t turnedAway) Post(_ context.Context, m *Message, reply Reply) {
 }
 
 // Listen has nothing to tell.
-func (turnedAway) Listen(ctx context.Context, _ *Head, _ Reply) { <-ctx.Done() }
+func (turnedAway) Listen(ctx context.Context, _ *Head, _ Reply, over func()) {
+	defer over()
+	<-ctx.Done()
+}
 
 // End has nothing to end.
 func (t turnedAway) End(context.Context, *Head) *Refusal { return t.refusal }

@@ -2,6 +2,7 @@ package upstream
 
 import (
 	"bytes"
+	"errors"
 	"io"
 	"slices"
 	"sync"
@@ -12,6 +13,8 @@ const (
 	maxEventID = 1 << 10          // a longer id cannot be continued from
 	maxRetry   = 30 * time.Second // a server can ask us to stay away
 	maxName    = 16               // bytes of a line besides the value
+
+	maxIdleData = 1 << 10 // bytes of memory for data that a stream keeps while nothing is said on it
 )
 
 const (
@@ -34,22 +37,23 @@ type eventReader struct {
 	seen  int           // events that were complete and told an id or data
 	idle  int           // bytes without a message since the owner set this to 0
 
-	rest   func() error // waits where nothing is buffered, while the buffer serves others; nil: do not
+	rest   func() error // waits where nothing is buffered, while the buffer serves others, or fails with errQuiet; nil: do not
 	buf    []byte
 	lo, hi int  // what of buf is not read yet
 	cr     bool // the last line ended in CR; an LF now belongs to that
 	begun  bool // a line has been read; a byte order mark can no longer come
+	paused bool // next has not come to an end, and goes on where it was
 
 	hasData, hasID, foreign bool // of the event that is being read
 	nextID                  []byte
 }
 
-var eventReaders = sync.Pool{New: func() any { return &eventReader{buf: make([]byte, 4<<10)} }}
+var eventReaders = sync.Pool{New: func() any { return new(eventReader) }}
 
 // reset begins another stream. What the last one said of its id and of coming back still holds.
 func (e *eventReader) reset(src io.Reader, limit int, c *counts) {
 	e.src, e.limit, e.counts, e.rest = src, limit, c, nil
-	e.lo, e.hi, e.cr, e.begun = 0, 0, false, false
+	e.lo, e.hi, e.cr, e.begun, e.paused = 0, 0, false, false, false
 	e.nextID = append(e.nextID[:0], e.id...)
 	e.clear()
 }
@@ -68,9 +72,12 @@ func (e *eventReader) clear() {
 }
 
 // next reads to the end of the next event that carries a message. Its text is data then, until next is called again. The
-// end of the stream is that of its source; an event that it cuts off is none.
+// end of the stream is that of its source; an event that it cuts off is none. After errQuiet it is called again.
 func (e *eventReader) next() error {
-	e.clear()
+	if !e.paused {
+		e.clear()
+	}
+	e.paused = false
 	for {
 		line, err := e.line()
 		if err != nil {
@@ -140,6 +147,10 @@ func (e *eventReader) more() error {
 			return err
 		}
 	}
+	if e.buf == nil {
+		next, _ := pages.Get().(*[]byte)
+		e.buf = *next
+	}
 	if e.lo > 0 {
 		e.hi = copy(e.buf, e.buf[e.lo:e.hi])
 		e.lo = 0
@@ -166,14 +177,15 @@ var pages = sync.Pool{New: func() any { b := make([]byte, 4<<10); return &b }}
 
 // idleness waits for something to read, without a buffer for it.
 func (e *eventReader) idleness() error {
-	b := e.buf
-	e.buf, e.lo, e.hi = nil, 0, 0
-	if cap(b) <= maxKept {
+	if b := e.buf; b != nil && cap(b) <= maxKept {
 		pages.Put(&b)
 	}
+	e.buf, e.lo, e.hi = nil, 0, 0
+	if len(e.data) == 0 && cap(e.data) > maxIdleData {
+		e.data = nil
+	}
 	err := e.rest()
-	next, _ := pages.Get().(*[]byte)
-	e.buf = *next
+	e.paused = errors.Is(err, errQuiet)
 	return err
 }
 

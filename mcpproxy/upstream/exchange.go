@@ -19,6 +19,7 @@ type exchange struct {
 	pool *pool
 	head head
 	body body
+	lazy bool // rest does not wait
 
 	mu   sync.Mutex // guards what follows against cut, which other goroutines may call
 	conn *conn      // nil: none yet, or given back; only the driving goroutine changes it
@@ -68,22 +69,35 @@ func (x *exchange) receive(ctx context.Context) error {
 // readers serve connections on which something is said.
 var readers = sync.Pool{New: func() any { return bufio.NewReaderSize(nil, lineSize) }}
 
+// errQuiet says that there is nothing to read yet, and that whoever reads does not want to wait.
+var errQuiet = errors.New("nothing has been said yet")
+
 // rest waits until there is something to read, or the connection is broken off. Most streams that belong to no request say
-// nothing for hours, and would hold a buffer each. TLS has buffers of its own, so that there it does not wait.
+// nothing for hours, and would hold a buffer each. A lazy exchange does not wait: it returns errQuiet, and is without a
+// buffer until wakeUp.
 func (x *exchange) rest() error {
 	c := x.conn
 	x.body.settle()
-	if c.Conn != c.socket || c.br.Buffered() > 0 {
-		return nil
+	if c.br.Buffered() > 0 || !c.probe.waits() || !c.unread() {
+		return nil // the read itself waits
 	}
 	c.br.Reset(nil)
 	readers.Put(c.br)
 	c.br, x.body.br = nil, nil
+	if x.lazy {
+		return errQuiet
+	}
 	err := c.probe.await()
+	x.wakeUp()
+	return err
+}
+
+// wakeUp ends what rest has begun.
+func (x *exchange) wakeUp() {
+	c := x.conn
 	c.br, _ = readers.Get().(*bufio.Reader)
 	c.br.Reset(c.Conn)
 	x.body.br = c.br
-	return err
 }
 
 // violation is something that a server must not do. It holds nothing of what the server wrote.

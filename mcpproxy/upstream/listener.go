@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/hopgate/hopgate/mcpproxy/wire"
@@ -20,8 +21,8 @@ type listener struct {
 	link  *httpLink
 	x     exchange
 	ev    *eventReader
-	tries int // to come back without anything new
-	in    Incoming
+	tries int       // to come back without anything new
+	in    *Incoming // nil while nothing is said
 	err   error
 }
 
@@ -43,7 +44,6 @@ func (l *httpLink) Listen(ctx context.Context) (Stream, error) {
 		s.Close()
 		return nil, err
 	}
-	s.in.Status = s.x.head.status
 	return s, nil
 }
 
@@ -110,13 +110,38 @@ func comeBack(retry time.Duration, tries int) time.Duration {
 }
 
 func (s *listener) Next(ctx context.Context) (*Incoming, error) {
+	s.x.lazy = false
+	return s.next(ctx)
+}
+
+// Try is Next where that need not wait; see [Patient].
+func (s *listener) Try(ctx context.Context, wake func()) (*Incoming, error) {
+	s.x.lazy = true
+	in, err := s.next(ctx)
+	if !errors.Is(err, errQuiet) {
+		return in, err
+	}
+	s.free()
+	stop := s.x.arm(ctx)
+	go func() { // it is shallow, and so is its stack
+		_ = s.x.conn.probe.await() // what is wrong shows when it is read
+		s.x.disarm(stop)
+		s.x.wakeUp()
+		wake()
+	}()
+	return nil, nil
+}
+
+func (s *listener) next(ctx context.Context) (*Incoming, error) {
 	for s.err == nil {
 		err := s.pull(ctx)
 		switch {
 		case err == nil:
 			if s.take() {
-				return &s.in, nil
+				return s.in, nil
 			}
+		case errors.Is(err, errQuiet):
+			return nil, err
 		case ctx.Err() != nil || errors.Is(err, ErrNoListen) || errors.Is(err, ErrSessionEnded):
 			s.err = err
 		default:
@@ -135,6 +160,9 @@ func (s *listener) pull(ctx context.Context) error {
 	if s.ev.seen != seen {
 		s.tries = 0
 	}
+	if errors.Is(err, errQuiet) {
+		return err
+	}
 	if err != nil {
 		s.x.drop()
 		return because(ctx, meaning(err), err)
@@ -142,8 +170,24 @@ func (s *listener) pull(ctx context.Context) error {
 	return nil
 }
 
+// incomings are what listeners that hear something have it in.
+var incomings = sync.Pool{New: func() any { return new(Incoming) }}
+
+// free gives back what the last message was in. Nothing may refer to it any more.
+func (s *listener) free() {
+	if s.in != nil {
+		*s.in = Incoming{}
+		incomings.Put(s.in)
+		s.in = nil
+	}
+}
+
 // take reports whether the event holds a message that may come without being asked for.
 func (s *listener) take() bool {
+	if s.in == nil {
+		s.in, _ = incomings.Get().(*Incoming)
+	}
+	s.in.Status = s.x.head.status
 	err := wire.Parse(&s.in.Frame, s.ev.data, wire.FromUpstream, &s.link.limits)
 	switch {
 	case err != nil:
@@ -185,7 +229,8 @@ func (s *listener) Close() {
 	s.link.listening, s.link.heard = false, string(s.ev.id)
 	s.x.drop()
 	s.ev.recycle()
-	s.ev, s.in = nil, Incoming{}
+	s.ev = nil
+	s.free()
 	if s.err == nil {
 		s.err = errClosed
 	}

@@ -7,8 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -44,10 +46,11 @@ type conn struct {
 	net.Conn          // what is written to and read from: TLS where that is spoken
 	socket   net.Conn // what lies below
 	br       *bufio.Reader
-	breakOff func() // fails what the connection does and will do; for any goroutine
 	probe    probe
-	broken   bool      // breakOff may have been called
-	until    time.Time // it may be idle
+	breakOff func()      // fails what the connection does and will do; for any goroutine
+	off      atomic.Bool // breakOff was called
+	broken   bool        // breakOff may have been called
+	until    time.Time   // it may be idle
 }
 
 // get returns an idle connection that still stands, or a new one. Where fresh is set it is a new one.
@@ -89,7 +92,10 @@ func (p *pool) connect(ctx context.Context) (*conn, error) {
 		return nil, err
 	}
 	c := &conn{Conn: nc, socket: nc}
-	c.breakOff = func() { _ = nc.SetDeadline(past) } // fails only where the connection is closed already
+	c.breakOff = func() {
+		c.off.Store(true)
+		_ = nc.SetDeadline(past) // fails only where the connection is closed already
+	}
 	c.probe.watch(nc)
 	if p.tls != nil {
 		secure := tls.Client(nc, p.tls)
@@ -175,6 +181,25 @@ func (p *pool) close() {
 	p.idle = nil
 }
 
+// unread reports whether all that is still to be read is on the socket. TLS may have read ahead: what it has is looked for
+// with a deadline that has passed, so that nothing more comes to it.
+func (c *conn) unread() bool {
+	if c.Conn == c.socket {
+		return true
+	}
+	if c.SetReadDeadline(past) != nil {
+		return false
+	}
+	_, err := c.br.Peek(1)
+	if c.SetReadDeadline(time.Time{}) != nil {
+		return false
+	}
+	if c.off.Load() {
+		c.breakOff() // its deadline may be the one that was lifted
+	}
+	return errors.Is(err, os.ErrDeadlineExceeded)
+}
+
 // probe looks whether a server has closed, or written on, a connection that nobody reads, without waiting. It costs one
 // system call, and without it a call on such a connection would be sent and never answered.
 type probe struct {
@@ -208,6 +233,9 @@ func (p *probe) quiet() bool {
 	err := p.raw.Read(p.look)
 	return err == nil && p.still
 }
+
+// waits reports whether await waits.
+func (p *probe) waits() bool { return waits && p.raw != nil }
 
 // await waits until there is something to read, or the end. It returns at once where there is no socket to look at.
 func (p *probe) await() error {

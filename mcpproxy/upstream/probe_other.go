@@ -5,5 +5,8 @@ package upstream
 // silent cannot tell here. A call on a connection that the server has closed has an unknown outcome then.
 func silent(uintptr) bool { return true }
 
+// waits says that [readable] cannot tell here.
+const waits = false
+
 // readable cannot tell here, so that the read itself waits.
 func readable(uintptr) bool { return true }

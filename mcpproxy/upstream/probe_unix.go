@@ -16,6 +16,9 @@ func silent(fd uintptr) bool {
 	return errors.Is(err, unix.EAGAIN)
 }
 
+// waits says that [readable] can tell.
+const waits = true
+
 // readable reports whether a read of a socket that does not block would return, and takes nothing off it.
 func readable(fd uintptr) bool {
 	var b [1]byte

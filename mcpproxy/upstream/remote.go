@@ -247,6 +247,7 @@ func (f *far) openFeed(ctx context.Context, token string) (line, error) {
 		return nil, because(ctx, meaning(err), err)
 	}
 	l.ev.also, l.ev.idle = "", 0 // another address, later on, is none
+	l.ev.rest = l.x.rest
 	return l, nil
 }
 

@@ -157,6 +157,31 @@ func (t *tap) Next(ctx context.Context) (*Incoming, error) {
 	return t.inbox.Next(ctx)
 }
 
+// Try is Next where that need not wait; see [Patient].
+func (t *tap) Try(ctx context.Context, wake func()) (*Incoming, error) {
+	if t.closed {
+		return nil, errClosed
+	}
+	t.release()
+	switch m, err := t.take(); {
+	case m != nil:
+		t.current = m
+		return &m.Incoming, nil
+	case err != nil:
+		return nil, err
+	case ctx.Err() != nil:
+		return nil, because(ctx, ErrUnknownOutcome, ctx.Err())
+	}
+	go func() { // it is shallow, and so is its stack
+		select {
+		case <-t.wake:
+		case <-ctx.Done():
+		}
+		wake()
+	}()
+	return nil, nil
+}
+
 // Cancel does nothing: there is no request to cancel.
 func (t *tap) Cancel(context.Context, string) error { return nil }
 

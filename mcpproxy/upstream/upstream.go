@@ -120,6 +120,17 @@ type Stream interface {
 	Close()
 }
 
+// Patient is a [Stream] that can be waited for without a goroutine that waits in Next. One that has been deep in the calls
+// of a message keeps the stack that it needed there for as long as it waits.
+type Patient interface {
+	Stream
+
+	// Try is Next, but does not wait for a message to begin. It returns nil without an error where there is none, and calls
+	// wake then, once, on a goroutine of its own, when it should be asked again: something has come, or ctx has ended.
+	// Neither Next nor Try may be called before, nor Close, and Try only with the same ctx.
+	Try(ctx context.Context, wake func()) (*Incoming, error)
+}
+
 // Outgoing is one message to a server and what HTTP needs to know of it. Over standard streams only Frame counts.
 type Outgoing struct {
 	Frame    *wire.Frame
