@@ -13,6 +13,7 @@ type Book struct {
 	streams streams
 	tools   offers
 	taints  taints
+	quiet   quiet
 	seed    maphash.Seed
 	plain   [256]atomic.Pointer[plain] // by hash: calls name the same tools again and again
 }

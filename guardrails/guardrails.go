@@ -160,11 +160,18 @@ func (g *gate) Screen(_ context.Context, c *policy.Call, result *wire.Frame) (po
 
 // inspect looks at a message and says what becomes of it. spared are values that tokens were put back as.
 func (g *gate) inspect(c *policy.Call, f *wire.Frame, way policy.Direction, why *causes, spared [][]byte) (policy.Verdict, error) {
+	as, known := g.looked(f, way)
+	if known && g.book.quiet.has(as) {
+		return g.nothing(c), nil
+	}
 	s := newScan(g.vault)
 	s.spared, s.released = spared, g.vault.handing(c.Ref)
 	defer s.free()
 	g.hear(s, c, way)
 	s.look(g.engine, f.Raw)
+	if known && len(s.found) == 0 && !s.vouched {
+		g.book.quiet.add(as)
+	}
 	part, streams := g.chunk(c, s)
 	if streams {
 		s.join(g.engine, &part)
@@ -183,13 +190,18 @@ func (g *gate) hear(s *scan, c *policy.Call, way policy.Direction) {
 	}
 }
 
+// nothing passes a message in which nothing was found.
+func (g *gate) nothing(c *policy.Call) policy.Verdict {
+	if c.Trace != nil {
+		c.Passed("content", g.guards[0].profile.at, g.guards[0].profile.name+": nothing found")
+	}
+	return policy.Pass
+}
+
 // judge says what becomes of a message that has been looked at.
 func (g *gate) judge(s *scan, c *policy.Call, f *wire.Frame, way policy.Direction, why *causes) (policy.Verdict, error) {
 	if len(s.found) == 0 {
-		if c.Trace != nil {
-			c.Passed("content", g.guards[0].profile.at, g.guards[0].profile.name+": nothing found")
-		}
-		return policy.Pass, nil
+		return g.nothing(c), nil
 	}
 	s.decide(g, c, way)
 	if c.Trace == nil {

@@ -18,8 +18,9 @@ const (
 // offers remembers the names of the tools of all upstreams, as they were listed since the process began. A name stays when
 // its tool is gone. The zero value is ready.
 type offers struct {
-	mu    sync.Mutex          // guards names
-	names map[string][]string // by upstream
+	mu    sync.Mutex            // guards names
+	names map[string][]string   // by upstream
+	last  map[string]*wire.Mark // of the lists that were learned last, by upstream
 	all   atomic.Pointer[detect.Tools]
 }
 
@@ -27,6 +28,13 @@ type offers struct {
 func (o *offers) learn(upstream string, result *wire.Frame) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	if result.Mark != nil && o.last[upstream] == result.Mark {
+		return
+	}
+	if o.names == nil {
+		o.names, o.last = map[string][]string{}, map[string]*wire.Mark{}
+	}
+	o.last[upstream] = result.Mark
 	known := len(o.names[upstream])
 	have := make(map[string]bool, known)
 	for _, n := range o.names[upstream] {
@@ -42,9 +50,6 @@ func (o *offers) learn(upstream string, result *wire.Frame) {
 	}
 	if len(all) == known {
 		return
-	}
-	if o.names == nil {
-		o.names = map[string][]string{}
 	}
 	o.names[upstream] = all
 	o.all.Store(detect.NewTools(o.names))

@@ -16,6 +16,7 @@ type scan struct {
 	found    []sighting
 	own      int                              // of found: those in single leaves, in order of leaf
 	emit     func(leaf int, f detect.Finding) // take, bound once
+	vouched  bool                             // something is no finding only because the vault wrote it
 	released bool                             // a person has released the message
 	spared   [][]byte                         // values that no token is to be made of
 	vault    *Vault                           // whose placeholders are no findings; nil for none
@@ -63,7 +64,7 @@ func (s *scan) free() {
 
 // look finds what there is in a message that has been accepted as JSON.
 func (s *scan) look(e *detect.Engine, raw []byte) {
-	s.found, s.own, s.head = s.found[:0], 0, false
+	s.found, s.own, s.head, s.vouched = s.found[:0], 0, false, false
 	s.read(raw, e, s.scratch)
 	e.Scan(s.scratch, s.leaves, s.emit)
 	for i := range s.places {
@@ -95,6 +96,7 @@ func (s *scan) take(leaf int, f detect.Finding) {
 		return // it says itself that there is nothing
 	}
 	if s.vault.wrote(s.leaves[leaf].Text, f.Start, f.End) {
+		s.vouched = true
 		return
 	}
 	s.found = append(s.found, sighting{Finding: f, leaf: leaf})

@@ -20,6 +20,7 @@ const maxSchemas = 16 << 20
 type schemas struct {
 	mu    sync.Mutex                    // guards what follows, not what is in the schemas
 	tools map[string]map[string]*schema // by upstream and tool
+	last  map[string]*wire.Mark         // of the lists that were learned last, by upstream
 	bytes int
 }
 
@@ -31,12 +32,18 @@ type schema struct {
 	err  error
 }
 
-func newSchemas() *schemas { return &schemas{tools: map[string]map[string]*schema{}} }
+func newSchemas() *schemas {
+	return &schemas{tools: map[string]map[string]*schema{}, last: map[string]*wire.Mark{}}
+}
 
 // learn takes over the output schemas of a page of a tools/list result. It keeps nothing of its arguments.
 func (s *schemas) learn(upstream string, result *wire.Frame) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if result.Mark != nil && s.last[upstream] == result.Mark {
+		return
+	}
+	s.last[upstream] = result.Mark
 	for _, tool := range wire.Elements(result.Get(wire.ResultTools)) {
 		name, _ := wire.Lookup(tool, "name")
 		text, ok := wire.Unquote(name.Value)
@@ -62,6 +69,7 @@ func (s *schemas) set(upstream, tool string, raw []byte) {
 	size := len(tool) + len(raw)
 	if s.bytes+size > maxSchemas {
 		clear(s.tools)
+		clear(s.last)
 		s.bytes = 0
 	}
 	if s.tools[upstream] == nil {

@@ -162,6 +162,9 @@ func (x *exchange) finish(ctx context.Context, in *upstream.Incoming) {
 // review lets the gates screen an answer, and the proxy learn from a result.
 func (x *exchange) review(ctx context.Context, result *wire.Frame) *wire.Frame {
 	if result.Kind == wire.KindResult {
+		if x.call.Method == "tools/list" {
+			x.g.p.repeats.mark(x.call.Upstream, result)
+		}
 		if err := x.g.p.Catalog.Learn(&x.call, result); err != nil {
 			out := policy.Denied("audit", reasonRecord, "")
 			out.Fault = err

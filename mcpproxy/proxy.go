@@ -115,6 +115,7 @@ type Proxy struct {
 	seals    *sealer
 	started  time.Time
 	grace    grace
+	repeats  repeats         // of lists
 	ctx      context.Context //nolint:containedctx // the proxy's own life, which sessions outlive a request by
 	stop     context.CancelFunc
 	work     sync.WaitGroup

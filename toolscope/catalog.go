@@ -39,6 +39,7 @@ func NewCatalog() *Catalog {
 type shelf struct {
 	mu    sync.Mutex // one writer at a time
 	tools atomic.Pointer[map[string]*definition]
+	said  answers[struct{}] // lists that say nothing new
 	looks map[string]string // the first name of each look; guarded by mu
 	bytes int               // of all names, looks and schemas; guarded by mu
 }

@@ -34,6 +34,15 @@ func (s *scope) list(method string, r *wire.Frame) policy.Verdict {
 	case array[0] != '[':
 		return policy.Refuse(reasonResult, s.at, "")
 	}
+	v := policy.Pass
+	by, keeps := basisOf(r, s.seen, s.pinned.book, s.pinned.mode)
+	keeps = keeps && method == "tools/list"
+	if keeps {
+		if known, ok := s.lists.of(&by); ok {
+			v.Findings, v.Rewrite = known.findings, known.edits(r.Span(member).Lo)
+			return v
+		}
+	}
 	p := newPage(array, key, longest, method == "tools/list")
 	defer p.free()
 	var held withholding
@@ -41,9 +50,16 @@ func (s *scope) list(method string, r *wire.Frame) policy.Verdict {
 		it := &p.items[i]
 		it.keep = it.legal && !it.twice && !it.alike && s.shows(method, p.key(it), &held)
 	}
-	v := policy.Pass
 	v.Findings = held.findings()
-	v.Rewrite = p.cut().Shift(r.Span(member).Lo)
+	v.Rewrite = p.cut()
+	if keeps && len(v.Rewrite) <= maxCut {
+		out := cuts{findings: slices.Clip(v.Findings)}
+		for i := range v.Rewrite {
+			out.parts = append(out.parts, v.Rewrite[i].At)
+		}
+		s.lists.keep(by, out)
+	}
+	v.Rewrite.Shift(r.Span(member).Lo)
 	return v
 }
 

@@ -79,6 +79,11 @@ func Shown(c *policy.Call, came, went *wire.Frame) {
 	if s == nil || came == went && len(*s.omitted.all.Load()) == 0 {
 		return
 	}
+	if by, ok := basisOf(came, s.seen, s.pinned.book, s.pinned.mode); ok && kind == pin.Tool && len(*s.omitted.all.Load()) == 0 {
+		if known, ok := s.lists.of(&by); ok && known.leaves(came.Get(member), went.Get(member)) {
+			return // no other gate has left anything out, nor had before
+		}
+	}
 	s.omitted.set(s.compare(c.Method, kind, came.Get(member), went.Get(member)))
 }
 

@@ -64,37 +64,62 @@ func OpenPins(state store.Reader, clock func() time.Time, tell func(pin.News) er
 // Learn takes in what an upstream answers, as it was sent: into the catalog what tools there are, and into the book what
 // is pinned. It keeps nothing of its arguments. After an error nothing of the answer may reach the agent.
 func Learn(cat *Catalog, pins *pin.Book, c *policy.Call, result *wire.Frame) error {
-	if c.Method == "tools/list" {
-		cat.Learn(c.Upstream, result)
-		if again := cat.listings.page(c, result); again != nil {
-			cat.shelf(c.Upstream).blur(again)
-		}
-	}
 	p := pin.Page{Upstream: c.Upstream, Agent: c.Agent.Name, First: !c.Frame.Has(wire.ParamsCursor), Last: !result.Has(wire.ResultNextCursor)}
 	mode := PinsOf(c.Connection.Upstream)
+	member, key := wire.ResultTools, "name"
 	switch c.Method {
 	case "tools/list":
-		p.Kind = pin.Tool
-		p.Items = slices.Collect(definitions(result.Get(wire.ResultTools), "name"))
+		return learnTools(cat, pins, c, result, &p, mode)
 	case "prompts/list":
-		p.Kind = pin.Prompt
-		p.Items = slices.Collect(definitions(result.Get(wire.ResultPrompts), "name"))
+		p.Kind, member = pin.Prompt, wire.ResultPrompts
 	case "resources/templates/list":
-		p.Kind = pin.Template
-		p.Items = slices.Collect(definitions(result.Get(wire.ResultTemplates), "uriTemplate"))
+		p.Kind, member, key = pin.Template, wire.ResultTemplates, "uriTemplate"
 	case "initialize", "server/discover":
 		p.Kind, p.First, p.Last = pin.Instructions, true, true
 		if raw := result.Get(wire.ResultInstructions); raw != nil {
 			p.Items = []pin.Definition{{Raw: raw}}
 		}
+		if !mode.pins(p.Kind) {
+			return nil
+		}
+		return pins.See(&p)
 	default:
 		return nil
 	}
-	if mode.pins(p.Kind) {
-		return pins.See(&p)
+	if !mode.pins(p.Kind) {
+		return nil
 	}
-	if p.Kind == pin.Tool {
-		pins.Notice(&p)
+	p.Items = slices.Collect(definitions(result.Get(member), key))
+	return pins.See(&p)
+}
+
+// learnTools takes in a list of tools, which is known of upstreams that are not pinned as well. One that says nothing new,
+// and is the same as before, is not read.
+func learnTools(cat *Catalog, pins *pin.Book, c *policy.Call, result *wire.Frame, p *pin.Page, mode PinMode) error {
+	s := cat.shelf(c.Upstream)
+	by, keeps := basisOf(result, s, pins, mode)
+	keeps = keeps && p.First && p.Last
+	if keeps {
+		if _, known := s.said.of(&by); known {
+			return nil
+		}
+	}
+	cat.Learn(c.Upstream, result)
+	if again := cat.listings.page(c, result); again != nil {
+		s.blur(again)
+	}
+	p.Kind = pin.Tool
+	p.Items = slices.Collect(definitions(result.Get(wire.ResultTools), "name"))
+	if mode.pins(pin.Tool) {
+		if err := pins.See(p); err != nil {
+			return err
+		}
+		keeps = keeps && pins.Settled(p)
+	} else {
+		pins.Notice(p)
+	}
+	if now, _ := basisOf(result, s, pins, mode); keeps && now == by {
+		s.said.keep(by, struct{}{})
 	}
 	return nil
 }

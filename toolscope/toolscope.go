@@ -159,6 +159,8 @@ type scope struct {
 
 	// What the connection leaves anything of, known when it is built.
 	anyTool, anyPrompt, anyResource bool
+
+	lists answers[cuts] // of tools, besides which a gate is immutable
 }
 
 // rule is one entry of the key tools.

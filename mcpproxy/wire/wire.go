@@ -71,9 +71,14 @@ type Frame struct {
 	Raw   []byte
 	Kind  Kind
 	From  Side
-	Keys  int // members of all objects together
+	Keys  int   // members of all objects together
+	Mark  *Mark // of whoever knows the message again; nil where it is not known, and after Parse
 	spans [memberCount]Span
 }
+
+// Mark stands for the bytes of a message but for its id: frames that have the same mark say the same, to the byte. What was
+// found out about one of them holds for the others, as far as it is about bytes.
+type Mark struct{ _ byte } // of some size, so that no two have one address
 
 // Response reports whether the frame answers a request.
 func (f *Frame) Response() bool { return f.Kind == KindResult || f.Kind == KindError }

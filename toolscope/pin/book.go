@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/hopgate/hopgate/store"
@@ -19,6 +20,8 @@ type Book struct {
 	tell    func(News) error // nil for nobody
 	old     func() bool      // whether the records may be older than what was done; nil for never
 	assumed bool             // all is taken for pinned, and nothing is kept
+
+	changes atomic.Uint64 // of all that decides about a page or an item
 
 	mu       sync.RWMutex // guards all below
 	shelves  map[string]*shelf
@@ -74,6 +77,9 @@ func Assume() *Book {
 	return &Book{assumed: true}
 }
 
+// Generation counts what has changed in the Book: as long as it is the same, so are the answers of Find and Settled.
+func (b *Book) Generation() uint64 { return b.changes.Load() }
+
 // Assumes reports whether the Book was made by Assume.
 func (b *Book) Assumes() bool { return b.assumed }
 
@@ -90,6 +96,7 @@ func (b *Book) Reach(near func(upstream string) []string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.near = near
+	b.changes.Add(1)
 }
 
 // load takes one key of the state in. The order of keys does not matter.
@@ -133,11 +140,13 @@ func (b *Book) index(s *shelf) {
 
 func (b *Book) lookOf(name string) string { return string(b.look(nil, []byte(name))) }
 
-// show remembers the first tool of a look.
-func (s *shelf) show(look, name string) {
-	if _, known := s.looks[look]; !known {
-		s.looks[look] = name
+// show remembers the first tool of a look, and reports whether this is one.
+func (s *shelf) show(look, name string) bool {
+	if _, known := s.looks[look]; known {
+		return false
 	}
+	s.looks[look] = name
+	return true
 }
 
 // shelf returns the shelf of an upstream, a new one where there is none. The mutex is held.
@@ -204,6 +213,7 @@ func (b *Book) put(upstream string, s *shelf, it *Item) {
 }
 
 func (b *Book) touch(key string, e entry) {
+	b.changes.Add(1)
 	if _, waits := b.pending[key]; !waits {
 		b.touched = append(b.touched, key)
 	}

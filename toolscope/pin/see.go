@@ -60,7 +60,10 @@ type arrival struct {
 	asked bool
 }
 
-// settled reports whether a page says nothing new, without a lock that keeps others from reading.
+// Settled reports whether a page says nothing new.
+func (b *Book) Settled(p *Page) bool { return b.assumed || b.settled(p) }
+
+// settled does it without a lock that keeps others from reading.
 func (b *Book) settled(p *Page) bool {
 	b.mu.RLock()
 	defer b.mu.RUnlock()
@@ -115,7 +118,10 @@ func (a *arrival) take(d *Definition) {
 	id := ID{a.p.Kind, string(d.Name)}
 	at := slotOf(id)
 	was := a.s.items[at]
-	delete(a.s.gone, at)
+	if a.s.gone[at] {
+		delete(a.s.gone, at)
+		a.changes.Add(1)
+	}
 	switch {
 	case len(d.Raw) > MaxBytes || len(d.Name) > maxName:
 		a.news.Beyond++
@@ -212,6 +218,7 @@ func (a *arrival) leave() {
 	for at, it := range a.s.items {
 		if at.kind == a.p.Kind && !there[at] && !a.s.gone[at] && !it.damaged {
 			a.s.gone[at] = true
+			a.changes.Add(1)
 			a.news.Gone = append(a.news.Gone, it.ID.Name)
 		}
 	}
@@ -231,7 +238,9 @@ func (b *Book) Notice(p *Page) {
 	s := b.shelf(p.Upstream)
 	for i := range p.Items {
 		if name := p.Items[i].Name; len(s.looks) < maxItems && len(name) <= maxName {
-			s.show(b.lookOf(string(name)), string(name))
+			if s.show(b.lookOf(string(name)), string(name)) {
+				b.changes.Add(1)
+			}
 		}
 	}
 }
