@@ -249,7 +249,7 @@ func (o *Outcome) become(refusal Outcome) {
 
 // rewrite splices edits into a call's message and reads the new bytes as strictly as the old ones were read.
 func rewrite(c *Call, e wire.Edits) (*Call, error) {
-	raw, err := e.Splice(make([]byte, 0, len(c.Frame.Raw)+64), c.Frame.Raw)
+	raw, err := e.Splice(nil, c.Frame.Raw)
 	if err != nil {
 		return c, err
 	}

@@ -15,12 +15,15 @@ type Edit struct {
 type Edits []Edit
 
 // Splice appends src to dst with the edits in place. It returns an error, and dst as it was, where edits overlap or lie
-// outside src; nothing may be sent then. All bytes outside the edits stay as they are.
+// outside src; nothing may be sent then. All bytes outside the edits stay as they are. A nil dst is made as long as needed.
 func (e Edits) Splice(dst, src []byte) ([]byte, error) {
 	if !slices.IsSortedFunc(e, byPlace) {
 		e = slices.SortedFunc(slices.Values(e), byPlace)
 	}
 	out, at := dst, int32(0)
+	if dst == nil {
+		out = make([]byte, 0, e.length(src))
+	}
 	for _, x := range e {
 		if x.At.Lo < at || x.At.Hi < x.At.Lo || int(x.At.Hi) > len(src) {
 			return dst, fmt.Errorf("splicing at byte %d: edits overlap or leave the message", x.At.Lo)
@@ -30,6 +33,15 @@ func (e Edits) Splice(dst, src []byte) ([]byte, error) {
 		at = x.At.Hi
 	}
 	return append(out, src[at:]...), nil
+}
+
+// length is that of src with the edits in place; 0 where they cannot be made.
+func (e Edits) length(src []byte) int {
+	n := len(src)
+	for _, x := range e {
+		n += len(x.New) - int(x.At.Hi-x.At.Lo)
+	}
+	return max(0, n)
 }
 
 func byPlace(a, b Edit) int { return int(a.At.Lo) - int(b.At.Lo) }
