@@ -39,7 +39,7 @@ func (e Edits) Splice(dst, src []byte) ([]byte, error) {
 func (e Edits) length(src []byte) int {
 	n := len(src)
 	for _, x := range e {
-		n += len(x.New) - int(x.At.Hi-x.At.Lo)
+		n += len(x.New) - max(0, int(x.At.Hi)-int(x.At.Lo))
 	}
 	return max(0, n)
 }
