@@ -66,7 +66,8 @@ func OpenPins(state store.Reader, clock func() time.Time, tell func(pin.News) er
 func Learn(cat *Catalog, pins *pin.Book, c *policy.Call, result *wire.Frame) error {
 	p := pin.Page{Upstream: c.Upstream, Agent: c.Agent.Name, First: !c.Frame.Has(wire.ParamsCursor), Last: !result.Has(wire.ResultNextCursor)}
 	mode := PinsOf(c.Connection.Upstream)
-	member, key := wire.ResultTools, "name"
+	var member wire.Member
+	key := "name"
 	switch c.Method {
 	case "tools/list":
 		return learnTools(cat, pins, c, result, &p, mode)

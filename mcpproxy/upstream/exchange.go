@@ -107,11 +107,7 @@ func (v violation) Error() string { return string(v) }
 
 // Is makes a message that is too large known as ErrTooLarge, however it came.
 func (v violation) Is(target error) bool {
-	switch v {
-	case errContent, errLine, errEventSize, errMessageSize:
-		return target == ErrTooLarge //nolint:errorlint // this is what errors.Is asks
-	}
-	return false
+	return target == ErrTooLarge && (v == errContent || v == errLine || v == errEventSize || v == errMessageSize)
 }
 
 // blames reports whether an error is the server's doing. Elsewhere something has not come.
