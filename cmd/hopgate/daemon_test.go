@@ -131,6 +131,23 @@ func (x *ide) greet() bool {
 	return strings.Contains(answer, `"result"`)
 }
 
+// told returns what it has written to stderr, as soon as that fits. What a process writes there can be read later than what
+// it writes to stdout after it.
+func (x *ide) told(want *regexp.Regexp) string {
+	x.t.Helper()
+	for deadline := time.After(patience); ; {
+		words, more := x.words.look()
+		if want.MatchString(words) {
+			return words
+		}
+		select {
+		case <-more:
+		case <-deadline:
+			x.t.Fatalf("it has not said %s:\n%s", want, words)
+		}
+	}
+}
+
 const plainYAML = `version: 1
 agents: { me: local }
 upstreams:
@@ -155,10 +172,9 @@ func TestTwentyFrontEndsStartOneOwner(t *testing.T) {
 		})
 	}
 	work.Wait()
-	owners := map[string]int{}
+	owners, found := map[string]int{}, regexp.MustCompile(`"pid":(\d+)`)
 	for _, x := range all {
-		words, _ := x.words.look()
-		for _, m := range regexp.MustCompile(`"pid":(\d+)`).FindAllStringSubmatch(words, -1) {
+		for _, m := range found.FindAllStringSubmatch(x.told(found), -1) {
 			owners[m[1]]++
 		}
 	}
