@@ -3,6 +3,7 @@ package audit_test
 import (
 	"bytes"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -118,25 +119,56 @@ func (p *place) wantSound(tb testing.TB) audit.Verification {
 	return v
 }
 
-// copyOf returns a place with the same journal and the same state.
+// copyOf returns a place with the same journal and the same state, as they are between two writes: what has been
+// acknowledged may have made a new segment necessary, which is written while nobody waits.
 func (p *place) copyOf(tb testing.TB) *place {
 	tb.Helper()
-	c := newPlace(tb)
-	if err := os.CopyFS(filepath.Join(c.dir, "journal"), os.DirFS(filepath.Join(p.dir, "journal"))); err != nil {
-		tb.Fatal(err)
-	}
-	var puts []store.Put
 	p.store.Reopen()
-	for item, err := range p.store.Scan(nil, nil, false) {
+	for {
+		c, before := newPlace(tb), p.listing(tb)
+		err := os.CopyFS(filepath.Join(c.dir, "journal"), os.DirFS(filepath.Join(p.dir, "journal")))
+		if err != nil && !errors.Is(err, os.ErrNotExist) {
+			tb.Fatal(err)
+		}
+		var puts []store.Put
+		for item, err := range p.store.Scan(nil, nil, false) {
+			if err != nil {
+				tb.Fatal(err)
+			}
+			puts = append(puts, store.Put(item))
+		}
+		if p.listing(tb) != before || strings.Contains(before, ".tmp ") {
+			continue
+		}
 		if err != nil {
 			tb.Fatal(err)
 		}
-		puts = append(puts, store.Put(item))
+		if err := c.store.Apply(p.store.Position(), puts); err != nil {
+			tb.Fatal(err)
+		}
+		return c
 	}
-	if err := c.store.Apply(p.store.Position(), puts); err != nil {
+}
+
+// listing says what there is: files with their sizes and times, and how far the store has come.
+func (p *place) listing(tb testing.TB) string {
+	tb.Helper()
+	files, err := os.ReadDir(filepath.Join(p.dir, "journal"))
+	if err != nil {
 		tb.Fatal(err)
 	}
-	return c
+	text := fmt.Sprintln("store", p.store.Position())
+	for _, f := range files {
+		info, err := f.Info()
+		if errors.Is(err, os.ErrNotExist) {
+			return p.listing(tb)
+		}
+		if err != nil {
+			tb.Fatal(err)
+		}
+		text += fmt.Sprintln(f.Name(), info.Size(), info.ModTime())
+	}
+	return text
 }
 
 // state returns the live state, without the journal's own keys.
