@@ -224,9 +224,10 @@ func (x *run) pass(ctx context.Context, text []byte) error {
 	if whole := text[len(text)-1] == '\n'; whole && !x.book.sent(text) {
 		return nil
 	}
-	stop := context.AfterFunc(ctx, func() { _ = x.link.conn.Close() }) // an owner that does not read must not hold us
+	conn := x.link.conn                                         // x.link may be another, or none, when the function runs
+	stop := context.AfterFunc(ctx, func() { _ = conn.Close() }) // an owner that does not read must not hold us
 	defer stop()
-	_, _ = x.link.conn.Write(text) // where it is lost, so is the link, and that is noticed on the other way
+	_, _ = conn.Write(text) // where it is lost, so is the link, and that is noticed on the other way
 	return nil
 }
 

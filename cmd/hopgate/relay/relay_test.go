@@ -445,6 +445,21 @@ func TestTheEndOfTheContextEndsTheRelay(t *testing.T) {
 	}
 }
 
+// TestTheEndOfTheContextMeetsThatOfTheInput ends both while the last words are on their way.
+func TestTheEndOfTheContextMeetsThatOfTheInput(t *testing.T) {
+	for range 300 {
+		x := newWorld(t)
+		o := x.owner()
+		go func() { _, _ = io.Copy(io.Discard, x.out) }()
+		x.say(`{"cut`)
+		go x.stop()
+		x.in.Close()
+		_, _ = io.ReadAll(o.conn.Reader) // whether the words come is a matter of luck
+		o.conn.Close()
+		x.ends(nil)
+	}
+}
+
 func TestLinesThatAreTooLongStayTooLong(t *testing.T) {
 	x := newWorld(t)
 	o := x.owner()
