@@ -78,7 +78,9 @@ func (d *conversation) serve(ctx context.Context) error {
 	var general sync.WaitGroup
 	general.Add(1)
 	go d.guest.Listen(listening, &Head{}, plainReply{d.out}, func() {
-		stop(errOver)
+		if ctx.Err() == nil { // else that is why, and posting may not have heard of it yet
+			stop(errOver)
+		}
 		general.Done()
 	})
 	d.work.Go(func() { d.sequence(posting) })
