@@ -89,15 +89,25 @@ func TestCrashesLoseNothing(t *testing.T) {
 		t.Run("to "+up, func(t *testing.T) {
 			t.Parallel()
 			rec := newRecorder(t)
+			var hang atomic.Bool
 			rec.methods["tools/call"] = func(a *asked) {
+				if hang.Load() {
+					<-a.gone
+					return
+				}
 				time.Sleep(time.Millisecond) // so that some calls are under way at any moment
 				a.text("done")
 			}
 			h := newHopgate(t, crashYAML(rec.upstream(up)))
 			key := h.key("tester")
 			var number atomic.Int64
-			for range runs / len(upstreams) {
-				crash(t, h, key, &number)
+			for run := range runs / len(upstreams) {
+				hang.Store(run == 0) // however slow the machine is, one crash comes in the middle of calls
+				crash(t, h, key, &number, func() {
+					if run == 0 {
+						rec.await("a call", func(a asked) bool { return a.method == "tools/call" })
+					}
+				})
 			}
 			begin(t, h)
 			h.verify()
@@ -118,8 +128,8 @@ func begin(t *testing.T, h *hopgate) {
 	}
 }
 
-// crash lets customers come for a while and kills the process among them.
-func crash(t *testing.T, h *hopgate, key string, number *atomic.Int64) {
+// crash lets customers come for a while, and kills the process among them when it may.
+func crash(t *testing.T, h *hopgate, key string, number *atomic.Int64, may func()) {
 	t.Helper()
 	begin(t, h)
 	h.verify()
@@ -128,6 +138,7 @@ func crash(t *testing.T, h *hopgate, key string, number *atomic.Int64) {
 		c := customer{h.agent("up", key), i%2 == 0, number}
 		work.Go(c.run)
 	}
+	may()
 	time.Sleep(time.Duration(rand.Int64N(int64(150 * time.Millisecond)))) // a crash comes at any time
 	if err := h.cmd.Process.Kill(); err != nil {
 		t.Fatal(err)

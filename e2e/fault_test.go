@@ -32,15 +32,16 @@ type faults struct {
 }
 
 // newFaults sizes a series. HOPGATE_FAULT_ROUNDS says how many kills there are (3); the full form has 200, and 64
-// callers. What a kill leaves reserved and unused is less than a hundredth of the cap. In the full form records are
-// kept for a second: what a round must rebuild then does not grow with the rounds before, and pruning is killed too.
+// callers. What can stay unused is less than a hundredth of the cap: what each caller has reserved at each kill, and at
+// the end what is less than the next call reserves. In the full form records are kept for a second: what a round must
+// rebuild then does not grow with the rounds before, and pruning is killed too.
 func newFaults(t *testing.T, dir string) *faults {
 	t.Helper()
 	f := &faults{dir: filepath.Join(dir, "state"), ledger: filepath.Join(t.TempDir(), "ledger"), callers: 8, rounds: 3}
 	if n, err := strconv.Atoi(os.Getenv("HOPGATE_FAULT_ROUNDS")); err == nil && n > 0 {
 		f.callers, f.rounds, f.keep = 64, n, time.Second
 	}
-	f.limit = int64(f.rounds) * int64(f.callers) * 100 * mostCost
+	f.limit = (int64(f.rounds)*int64(f.callers) + 1) * 100 * mostCost
 	return f
 }
 

@@ -100,8 +100,9 @@ type hopgate struct {
 
 	cmd  *exec.Cmd
 	log  *lockedBuffer
-	base string // URL without path
-	mal  string // key of a hostile agent, where there is one
+	read chan struct{} // closed when the log is complete
+	base string        // URL without path
+	mal  string        // key of a hostile agent, where there is one
 }
 
 // newHopgate writes a configuration. Names in env are KEY=VALUE.
@@ -161,8 +162,10 @@ func (h *hopgate) serve() {
 		h.t.Fatal(err)
 	}
 	start(h.t, h.cmd)
-	found := make(chan string, 1)
+	found, read := make(chan string, 1), make(chan struct{})
+	h.read = read
 	go func() {
+		defer close(read)
 		defer close(found)
 		lines := bufio.NewScanner(words)
 		lines.Buffer(nil, 1<<20)
@@ -194,6 +197,7 @@ func (h *hopgate) serve() {
 func (h *hopgate) stop() {
 	h.t.Helper()
 	h.cmd.Process.Signal(os.Interrupt)
+	<-h.read // Wait closes what is read from
 	if err := h.cmd.Wait(); err != nil {
 		h.t.Errorf("hopgate ended with %v:\n%s", err, h.log)
 	}

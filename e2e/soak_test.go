@@ -62,14 +62,13 @@ func (h *hopgate) held() (u usage) {
 func (h *hopgate) goroutines() int {
 	h.t.Helper()
 	h.cmd.Process.Signal(syscall.SIGQUIT)
+	<-h.read // Wait closes what is read from
 	h.cmd.Wait()
-	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
-		if n := strings.Count(h.log.String(), "\ngoroutine "); n > 0 {
-			return n
-		}
+	n := strings.Count(h.log.String(), "\ngoroutine ")
+	if n == 0 {
+		h.t.Fatal("there is no dump of stacks")
 	}
-	h.t.Fatal("there is no dump of stacks")
-	return 0
+	return n
 }
 
 // soakServer serves sessions and keeps nothing of them but open streams.
