@@ -20,6 +20,7 @@ type exchange struct {
 	head head
 	body body
 	lazy bool // rest does not wait
+	come bool // something can be read that rest was waited out for
 
 	mu   sync.Mutex // guards what follows against cut, which other goroutines may call
 	conn *conn      // nil: none yet, or given back; only the driving goroutine changes it
@@ -77,6 +78,10 @@ var errQuiet = errors.New("nothing has been said yet")
 // buffer until wakeUp.
 func (x *exchange) rest() error {
 	c := x.conn
+	if x.come {
+		x.come = false
+		return nil
+	}
 	x.body.settle()
 	if c.br.Buffered() > 0 || !c.probe.waits() || !c.unread() {
 		return nil // the read itself waits

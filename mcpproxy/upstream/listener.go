@@ -127,6 +127,7 @@ func (s *listener) Try(ctx context.Context, wake func()) (*Incoming, error) {
 		_ = s.x.conn.probe.await() // what is wrong shows when it is read
 		s.x.disarm(stop)
 		s.x.wakeUp()
+		s.x.come = true
 		wake()
 	}()
 	return nil, nil
