@@ -161,12 +161,11 @@ func (a *app) agentsShow() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				for i := range all {
-					if all[i].Name == given[0] {
-						return a.showAgent(&all[i], format)
-					}
+				i, err := find(all, "agent", given[0], func(x admin.Agent) string { return x.Name })
+				if err != nil {
+					return err
 				}
-				return fmt.Errorf("there is no agent %q", given[0])
+				return a.showAgent(&all[i], format)
 			})
 		},
 	}

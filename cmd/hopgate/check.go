@@ -21,7 +21,7 @@ func (a *app) check() *cobra.Command {
 	return &cobra.Command{
 		Use:   "check [FILE]",
 		Short: "Check the configuration and run its tests",
-		Args:  cobra.MaximumNArgs(1),
+		Args:  someArgs(0, 1, "one file at most"),
 		RunE: func(c *cobra.Command, given []string) error {
 			if len(given) == 1 {
 				a.config = given[0]

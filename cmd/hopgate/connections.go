@@ -22,7 +22,7 @@ func (a *app) connections() *cobra.Command {
 		Long: "Show how connections do: calls, errors, refusals and how long calls take in the last hour; trust against the score\n" +
 			"that is needed, and spend against the cap that is nearest. With a name, all of it about that connection. Where no\n" +
 			"process runs nothing has been counted; trust and limits are then those of the state.",
-		Args: cobra.MaximumNArgs(1),
+		Args: someArgs(0, 1, "one connection at most"),
 		RunE: func(c *cobra.Command, given []string) error {
 			return a.withJudge(c.Context(), func(ctx context.Context, api admin.API) error {
 				all, err := api.Connections(ctx)
@@ -30,10 +30,11 @@ func (a *app) connections() *cobra.Command {
 					return err
 				}
 				if len(given) == 1 {
-					all = slices.DeleteFunc(all, func(c admin.Connection) bool { return c.Name != given[0] })
-					if len(all) == 0 {
-						return fmt.Errorf("there is no connection %q", given[0])
+					i, err := find(all, "connection", given[0], func(c admin.Connection) string { return c.Name })
+					if err != nil {
+						return err
 					}
+					all = all[i : i+1]
 				}
 				return a.showConnections(all, len(given) == 1, format)
 			})

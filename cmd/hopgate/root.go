@@ -80,9 +80,12 @@ func noArgs(c *cobra.Command, got []string) error {
 }
 
 // args checks the number of arguments, and says what is wanted.
-func args(n int, what string) cobra.PositionalArgs {
+func args(n int, what string) cobra.PositionalArgs { return someArgs(n, n, what) }
+
+// someArgs is args for a number that is not fixed.
+func someArgs(least, most int, what string) cobra.PositionalArgs {
 	return func(c *cobra.Command, got []string) error {
-		if len(got) != n {
+		if len(got) < least || len(got) > most {
 			return usage("see: "+c.CommandPath()+" --help", "%s wants %s", c.CommandPath(), what)
 		}
 		return nil
@@ -234,6 +237,23 @@ func (a *app) platformState() (string, error) {
 		return filepath.Join(home, "Library", "Application Support", "hopgate"), nil
 	}
 	return filepath.Join(home, ".local", "state", "hopgate"), nil
+}
+
+// find returns the index of the one that somebody has named, or an error that says what there is.
+func find[T any](all []T, what, name string, nameOf func(T) string) (int, error) {
+	known := make([]string, len(all))
+	for i, x := range all {
+		if known[i] = nameOf(x); known[i] == name {
+			return i, nil
+		}
+	}
+	hint := "there is none"
+	if near := policy.Nearest(name, known); near != "" {
+		hint = "did you mean " + near + "?"
+	} else if len(known) > 0 {
+		hint = "there are: " + strings.Join(known, ", ")
+	}
+	return -1, &coded{exitOther, fmt.Errorf("there is no %s %q", what, name), hint}
 }
 
 // count is a number of things, in words.

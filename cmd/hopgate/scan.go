@@ -31,7 +31,7 @@ func (a *app) scan() *cobra.Command {
 		Long: "Show what the guardrails find in a text, and what a profile would do about it. JSON is taken apart like a message; other\n" +
 			"text is one piece. Values are masked. The exit code is 5 where the profile would block.\n\n" +
 			"With --ndjson the input is lines of {\"id\", \"text\"} and the output lines of {\"id\", \"findings\"} with byte offsets.",
-		Args: cobra.MaximumNArgs(1),
+		Args: someArgs(0, 1, "one file at most"),
 		RunE: func(c *cobra.Command, given []string) error {
 			all, err := a.profiles(c.Flags().Changed("config"))
 			if err != nil {

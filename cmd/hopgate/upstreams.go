@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -80,9 +81,9 @@ func (a *app) upstreamsShow() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				i := slices.IndexFunc(all, func(u admin.Upstream) bool { return u.Name == given[0] })
-				if i < 0 {
-					return fmt.Errorf("there is no upstream %q", given[0])
+				i, err := find(all, "upstream", given[0], func(u admin.Upstream) string { return u.Name })
+				if err != nil {
+					return err
 				}
 				if format == formatJSON {
 					return json.NewEncoder(a.out).Encode(all[i])
@@ -205,7 +206,7 @@ func (a *app) upstreamsDiff() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "diff [NAME]",
 		Short: "Show the definitions that are withheld, and what has changed in them",
-		Args:  cobra.MaximumNArgs(1),
+		Args:  someArgs(0, 1, "one upstream at most"),
 		RunE: func(c *cobra.Command, given []string) error {
 			return a.withJudge(c.Context(), func(ctx context.Context, api admin.API) error {
 				found, err := waiting(ctx, api, given)
@@ -305,7 +306,7 @@ func (a *app) upstreamsAccept() *cobra.Command {
 			"nothing else is accepted: where an upstream changes a definition meanwhile, it stays withheld. An ITEM is a tool, or\n" +
 			"prompt:NAME, template:URI, instructions: or tool:NAME, and may have @DIGEST behind it, as diff shows it: then nothing\n" +
 			"but that definition is accepted. With the digest of the pinned definition, that one is kept.",
-		Args: cobra.MinimumNArgs(1),
+		Args: someArgs(1, math.MaxInt, "an upstream"),
 		RunE: func(c *cobra.Command, given []string) error {
 			return a.withOrders(c.Context(), func(ctx context.Context, api admin.API) error {
 				all, err := api.Definitions(ctx, given[0])
