@@ -135,8 +135,8 @@ func (d *desk) FinishLogin(_ context.Context, upstream string, answer url.Values
 	return d.note("finish %s %s for %s", upstream, answer.Encode(), by)
 }
 
-func (d *desk) Logout(_ context.Context, upstream string, o admin.Order) error {
-	return d.note("logout %s for %s: %s", upstream, o.By, o.Reason)
+func (d *desk) Logout(_ context.Context, upstream string, o admin.Order) (admin.Logout, error) {
+	return admin.Logout{Why: "w"}, d.note("logout %s for %s: %s", upstream, o.By, o.Reason)
 }
 
 func (d *desk) Definitions(_ context.Context, upstream string) ([]admin.Definition, error) {
@@ -237,7 +237,7 @@ func TestClientIsTheAPIOnTheOtherSide(t *testing.T) {
 				return nil, c.FinishLogin(ctx, "u", url.Values{"code": {"&"}, "state": {"s"}}, "me")
 			}, nil, "finish u code=%26&state=s for me",
 		},
-		"logout": {func(c *admin.Client) (any, error) { return nil, c.Logout(ctx, "u", order) }, nil, "logout u for me: because"},
+		"logout": {func(c *admin.Client) (any, error) { return c.Logout(ctx, "u", order) }, admin.Logout{Why: "w"}, "logout u for me: because"},
 		"tools": {
 			func(c *admin.Client) (any, error) { return c.Tools(ctx, "u/ v") }, []admin.Tool{{Name: "t", Denied: map[string]string{"a": "X"}}}, "tools u/ v",
 		},

@@ -177,9 +177,8 @@ func (c *Client) FinishLogin(ctx context.Context, upstream string, answer url.Va
 }
 
 // Logout implements API.
-func (c *Client) Logout(ctx context.Context, upstream string, o Order) error {
-	_, err := tell[struct{}](ctx, c, "/v1/upstreams/"+url.PathEscape(upstream)+"/logout", o)
-	return err
+func (c *Client) Logout(ctx context.Context, upstream string, o Order) (Logout, error) {
+	return tell[Logout](ctx, c, "/v1/upstreams/"+url.PathEscape(upstream)+"/logout", o)
 }
 
 // HeldResults implements API.

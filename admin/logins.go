@@ -13,8 +13,15 @@ type Logins interface {
 	BeginLogin(ctx context.Context, upstream, redirect string) (Login, error)
 	// FinishLogin ends it with what the browser has brought back, on record.
 	FinishLogin(ctx context.Context, upstream string, answer url.Values, by string) error
-	// Logout forgets the token of an upstream, on record. Where there is none it is ErrNotFound.
-	Logout(ctx context.Context, upstream string, o Order) error
+	// Logout forgets the token of an upstream, on record, and has the one who gave it revoke it. Where there is none it is
+	// ErrNotFound.
+	Logout(ctx context.Context, upstream string, o Order) (Logout, error)
+}
+
+// Logout is what became of a token that was forgotten.
+type Logout struct {
+	Revoked bool   `json:"revoked"`       // by the authorization server
+	Why     string `json:"why,omitempty"` // not
 }
 
 // Login is one that a person has to do.

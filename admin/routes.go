@@ -90,7 +90,7 @@ func orders(api API) map[string]route {
 			return done(api.FinishLogin(r.Context(), r.PathValue("name"), o.Answer, o.By))
 		}),
 		"/v1/upstreams/{name}/logout": told(func(r *http.Request, o Order) (any, error) {
-			return done(api.Logout(r.Context(), r.PathValue("name"), o))
+			return api.Logout(r.Context(), r.PathValue("name"), o)
 		}),
 		"/v1/results/{ref}/read": told(func(r *http.Request, o Order) (any, error) { return api.ReadResult(r.Context(), r.PathValue("ref"), o) }),
 		"/v1/results/{ref}/release": told(func(r *http.Request, o Order) (any, error) {

@@ -33,6 +33,8 @@ type authServer struct {
 	mu   sync.Mutex
 	good map[string]bool
 	n    int
+
+	revoked []string
 }
 
 func (s *authServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -46,7 +48,7 @@ func (s *authServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case "/.well-known/oauth-authorization-server":
 		u := s.web.URL
 		fmt.Fprintf(w, `{"issuer":%q,"authorization_endpoint":"%s/authorize","token_endpoint":"%s/token","registration_endpoint":"%s/register",`+
-			`"response_types_supported":["code"],"code_challenge_methods_supported":["S256"]}`, u, u, u, u)
+			`"revocation_endpoint":"%s/revoke","response_types_supported":["code"],"code_challenge_methods_supported":["S256"]}`, u, u, u, u, u)
 	case "/register":
 		w.WriteHeader(http.StatusCreated)
 		fmt.Fprint(w, `{"client_id":"registered"}`)
@@ -57,6 +59,10 @@ func (s *authServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		access := fmt.Sprintf("access-token-%d", s.n)
 		s.good[access] = true
 		fmt.Fprintf(w, `{"access_token":%q,"token_type":"Bearer","expires_in":3600,"refresh_token":"r"}`, access)
+	case "/revoke":
+		s.revoked = append(s.revoked, r.PostFormValue("token"))
+	case "/revoked":
+		fmt.Fprintln(w, s.revoked)
 	case "/void":
 		clear(s.good)
 	default:

@@ -108,13 +108,19 @@ func (a *app) upstreamsLogout() *cobra.Command {
 	var reason string
 	c := &cobra.Command{
 		Use:   "logout NAME --reason TEXT",
-		Short: "Forget the token of an upstream",
-		Args:  args(1, "an upstream"),
+		Short: "Forget the token of an upstream, and have it revoked",
+		Long: "Forget the token of an upstream. The authorization server is then asked to revoke it (RFC 7009), where it says that it does\n" +
+			"that; where it does not, or fails, the token is forgotten here all the same.",
+		Args: args(1, "an upstream"),
 		RunE: func(c *cobra.Command, given []string) error {
 			return a.withOrders(c.Context(), func(ctx context.Context, api admin.API) error {
-				err := api.Logout(ctx, given[0], admin.Order{By: username(), Reason: reason})
-				if err == nil {
-					fmt.Fprintf(a.words, "upstream %s: its token is forgotten here; the authorization server may still know it\n", given[0])
+				done, err := api.Logout(ctx, given[0], admin.Order{By: username(), Reason: reason})
+				switch {
+				case err != nil:
+				case done.Revoked:
+					fmt.Fprintf(a.words, "upstream %s: its token is forgotten here and revoked at the authorization server\n", given[0])
+				default:
+					fmt.Fprintf(a.words, "upstream %s: its token is forgotten here, but not revoked: %s\n", given[0], visible(done.Why))
 				}
 				return err
 			})

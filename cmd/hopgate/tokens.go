@@ -93,19 +93,24 @@ func (d desk) FinishLogin(ctx context.Context, name string, answer url.Values, b
 }
 
 // Logout implements admin.API.
-func (d desk) Logout(ctx context.Context, name string, o admin.Order) error {
+func (d desk) Logout(ctx context.Context, name string, o admin.Order) (admin.Logout, error) {
 	if err := sensible(o); err != nil {
-		return err
+		return admin.Logout{}, err
 	}
 	c, err := d.loginOf(name)
 	if err != nil {
-		return err
+		return admin.Logout{}, err
 	}
-	had, err := c.Forget(ctx, map[string]string{"by": o.By, "detail": o.Reason})
-	if err == nil && !had {
-		err = &because{fmt.Sprintf("there is no token for upstream %s", name), admin.ErrNotFound}
+	token, err := c.Forget(ctx, map[string]string{"by": o.By, "detail": o.Reason})
+	switch {
+	case err != nil:
+		return admin.Logout{}, err
+	case !token.Had:
+		return admin.Logout{}, &because{fmt.Sprintf("there is no token for upstream %s", name), admin.ErrNotFound}
+	case token.Err != nil:
+		return admin.Logout{Why: token.Err.Error()}, nil
 	}
-	return err
+	return admin.Logout{Revoked: true}, nil
 }
 
 // invalid passes on what a login has come to: its words hold nothing of what others have written.

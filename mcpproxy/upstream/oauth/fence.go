@@ -96,10 +96,11 @@ func answer(r *http.Request, status int, body []byte) *http.Response {
 	}
 }
 
-// codes are the errors of RFC 6749, 7591 and 8707. Others are not repeated: they are text of somebody else's.
+// codes are the errors of RFC 6749, 7009, 7591 and 8707. Others are not repeated: they are text of somebody else's.
 var codes = []string{
 	"invalid_request", "invalid_client", "invalid_grant", "unauthorized_client", "unsupported_grant_type", "invalid_scope", "access_denied",
 	"unsupported_response_type", "server_error", "temporarily_unavailable", "invalid_redirect_uri", "invalid_client_metadata", "invalid_target",
+	unsupportedType,
 }
 
 // codeOf keeps of an error what is known.
@@ -150,6 +151,8 @@ func mean(err error) error {
 	switch {
 	case err == nil:
 		return nil
+	case errors.Is(err, ErrRefused):
+		return err // it has said so itself
 	case errors.As(err, &p):
 		return fmt.Errorf("%w: %w", ErrServer, p)
 	case errors.As(err, &e) && slices.Contains(codes, e.ErrorCode):

@@ -130,16 +130,7 @@ func (c *Client) credentials(ctx context.Context, web *http.Client, m *transport
 		form.Set("client_id", c.ID)
 		form.Set("client_secret", c.Secret)
 	}
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, m.TokenEndpoint, strings.NewReader(form.Encode()))
-	if err != nil {
-		return nil, problemPlain
-	}
-	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	r.Header.Set("Accept", "application/json")
-	if basic {
-		r.SetBasicAuth(url.QueryEscape(c.ID), url.QueryEscape(c.Secret)) // RFC 6749 section 2.3.1
-	}
-	resp, err := web.Do(r)
+	resp, err := c.post(ctx, web, m.TokenEndpoint, form, basic, c.ID, c.Secret)
 	if err != nil {
 		return nil, err
 	}

@@ -128,15 +128,6 @@ func (c *Client) Standing() (Standing, error) {
 	return s, nil
 }
 
-// Forget forgets the upstream's token, on record. It reports whether there was one.
-func (c *Client) Forget(ctx context.Context, facts map[string]string) (bool, error) {
-	t, err := c.book.get(c.Name, c.bound)
-	if t == nil || err != nil {
-		return false, err
-	}
-	return true, c.book.put(ctx, c.Name, nil, "upstream logout", facts)
-}
-
 // maxAccess bounds a token, in bytes.
 const maxAccess = 8 << 10
 
