@@ -151,6 +151,7 @@ func (w *world) close() {
 	if w.front != nil {
 		w.front.Close()
 	}
+	w.lasting.Leave(w.ctx) // waits for what front has handed on
 	w.proxy.Close()
 	for _, s := range w.servers {
 		s.Close()
