@@ -39,7 +39,7 @@ type world struct {
 	ctx     context.Context //nolint:containedctx // of every request of a client, all of which end with the world
 	stop    context.CancelFunc
 	lasting *ingress.Lasting
-	front   *http.Server
+	front   *ingress.Server
 	back    *http.Server
 	net     *pipes // to the front
 	inner   *pipes // to the fake server
@@ -97,7 +97,7 @@ func (w *world) serve() {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	w.front = ingress.Server(h)
+	w.front = ingress.NewServer(w.t.Context(), h, time.Now)
 	go w.front.Serve(w.net)
 }
 

@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/url"
@@ -17,6 +18,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/rs/zerolog"
 	"github.com/spf13/cobra"
 
 	"github.com/hopgate/hopgate/admin"
@@ -145,7 +147,7 @@ type front struct {
 	addr    string     // as configured
 	bound   net.Addr   // in use
 	tls     bool
-	server  *http.Server
+	server  *ingress.Server
 	lasting *ingress.Lasting // connections of the server
 	work    sync.WaitGroup
 }
@@ -234,7 +236,10 @@ func (f *front) move(l net.Listener, lasting *ingress.Lasting, want *configs.Lis
 			GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return f.cert.Load(), nil },
 		})
 	}
-	next := ingress.Server(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { f.handler.Load().ServeHTTP(w, r) }))
+	next := ingress.NewServer(context.Background(), http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		f.handler.Load().ServeHTTP(w, r)
+	}), time.Now)
+	next.ErrorLog = slog.NewLogLogger(zerolog.NewSlogHandler(f.log), slog.LevelWarn)
 	old, carried := f.server, f.lasting
 	f.server, f.lasting, f.addr, f.tls = next, lasting, want.Addr, want.TLS != nil
 	f.work.Go(func() {
@@ -262,7 +267,7 @@ func (f *front) close() {
 }
 
 // drain ends a listener: what carries no call at once, the rest when the calls have their answers, or after drainTime.
-func drain(s *http.Server, l *ingress.Lasting) {
+func drain(s *ingress.Server, l *ingress.Lasting) {
 	ctx, cancel := context.WithTimeout(context.Background(), drainTime)
 	defer cancel()
 	var leaving sync.WaitGroup

@@ -57,14 +57,6 @@ func NewHTTP(c Config) (*HTTP, error) {
 	return &HTTP{c}, nil
 }
 
-// Server wraps a handler with the deadlines and bounds that a listener for agents needs.
-func Server(h http.Handler) *http.Server {
-	return &http.Server{
-		Handler: h, ReadHeaderTimeout: headTime, IdleTimeout: idleTime, MaxHeaderBytes: maxHead,
-		DisableGeneralOptionsHandler: true,
-	}
-}
-
 // ServeHTTP answers one request.
 func (h *HTTP) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	transport, name, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")

@@ -8,7 +8,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -29,11 +28,24 @@ func serve(t *testing.T, h *handler, edit ...func(*ingress.Config)) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := httptest.NewUnstartedServer(nil)
-	s.Config = ingress.Server(x)
-	s.Start()
-	t.Cleanup(s.Close)
-	return s.URL
+	return "http://" + listen(t, x)
+}
+
+// listen serves a handler and returns where.
+func listen(t *testing.T, h http.Handler) string {
+	t.Helper()
+	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := ingress.NewServer(t.Context(), h, time.Now)
+	served := make(chan error, 1)
+	go func() { served <- s.Serve(l) }()
+	t.Cleanup(func() {
+		s.Close()
+		<-served
+	})
+	return l.Addr().String()
 }
 
 // request is a sound POST; cases change it.

@@ -44,10 +44,10 @@ func TestAStreamIsParked(t *testing.T) {
 				}
 				returned := make(chan struct{})
 				s := httptest.NewUnstartedServer(nil)
-				s.Config = ingress.Server(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				s.Config = ingress.NewServer(t.Context(), http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 					defer close(returned)
 					x.ServeHTTP(w, r)
-				}))
+				}), time.Now).Server
 				start := s.Start
 				if secure {
 					start = s.StartTLS

@@ -1,0 +1,133 @@
+package ingress_test
+
+import (
+	"bufio"
+	"bytes"
+	"fmt"
+	"io"
+	"maps"
+	"net"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/hopgate/hopgate/mcpproxy/ingress"
+)
+
+// said is a connection on which the peer has said something and hung up.
+type said struct {
+	io.Reader
+	mu   sync.Mutex
+	out  bytes.Buffer
+	shut chan struct{}
+	once sync.Once
+}
+
+func (c *said) Write(p []byte) (int, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.out.Write(p)
+}
+
+func (c *said) Close() error {
+	c.once.Do(func() { close(c.shut) })
+	return nil
+}
+func (*said) LocalAddr() net.Addr              { return &net.TCPAddr{} }
+func (*said) RemoteAddr() net.Addr             { return &net.TCPAddr{} }
+func (*said) SetDeadline(time.Time) error      { return nil }
+func (*said) SetReadDeadline(time.Time) error  { return nil }
+func (*said) SetWriteDeadline(time.Time) error { return nil }
+
+// once is a listener with one connection.
+type once struct {
+	conn chan net.Conn
+	shut chan struct{}
+	end  sync.Once
+}
+
+func (l *once) Accept() (net.Conn, error) {
+	select {
+	case c := <-l.conn:
+		return c, nil
+	case <-l.shut:
+		return nil, net.ErrClosed
+	}
+}
+
+func (l *once) Close() error {
+	l.end.Do(func() { close(l.shut) })
+	return nil
+}
+func (*once) Addr() net.Addr { return &net.TCPAddr{} }
+
+// heard returns what a handler is asked when somebody says something to a server, and the status of each answer.
+func heard(raw []byte, serve func(http.Handler) (func(net.Listener) error, func() error)) (seen []string) {
+	c := &said{Reader: bytes.NewReader(raw), shut: make(chan struct{})}
+	l := &once{conn: make(chan net.Conn, 1), shut: make(chan struct{})}
+	l.conn <- c
+	run, end := serve(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		b, err := io.ReadAll(r.Body)
+		asked := fmt.Sprintf("%s %s %s %d %q %v", r.Method, r.URL.Path, r.Host, r.ContentLength, b, err != nil)
+		for _, name := range slices.Sorted(maps.Keys(r.Header)) {
+			if strings.HasPrefix(name, "Mcp-") || slices.Contains([]string{"Authorization", "X-Api-Key", "Origin", "Accept", "Content-Type", "Content-Encoding", "Last-Event-Id"}, name) {
+				asked += fmt.Sprintf(" %s=%q", name, r.Header[name])
+			}
+		}
+		seen = append(seen, asked)
+	}))
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		_ = run(l)
+	}()
+	<-c.shut
+	_ = end()
+	<-done
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for answers := bufio.NewReader(&c.out); ; {
+		resp, err := http.ReadResponse(answers, nil)
+		if err != nil {
+			// net/http says nothing to fewer than four bytes behind a request, and 400 where they are all that came.
+			if n := len(seen) - 1; n >= 0 && seen[n] == "400 Bad Request" {
+				seen = seen[:n]
+			}
+			return seen
+		}
+		_, _ = io.Copy(io.Discard, resp.Body)
+		resp.Body.Close()
+		seen = append(seen, resp.Status)
+	}
+}
+
+// FuzzServer says anything to the server: the handler is asked the same as behind net/http alone, and answers the same.
+func FuzzServer(f *testing.F) {
+	for _, more := range []string{
+		"", "Origin: null\r\n", "X-API-Key: good\r\n", "Mcp-Session-Id: a\r\nmcp-session-id: b\r\n", "Mcp-Param-X:\t1 \r\nmcp-param-x:2\r\n",
+		"Transfer-Encoding: chunked\r\n", "Content-Length: 2\r\n", "Connection: close\r\n", "Connection: keep-alive\r\n", "Host: x\r\n",
+		"Mcp-Name: \x80\r\n", "Mcp-Name: a\n", "Mcp-Name: a\r\n b\r\n", ": x\r\n", "Mcp Name: x\r\n", "Expect: 100-continue\r\n", "Te: trailers\r\n",
+	} {
+		one := plainHead + more + "Content-Length: 2\r\nAccept: */*\r\n\r\n{}"
+		f.Add([]byte(one + one))
+	}
+	f.Add([]byte("POST /mcp/../up HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n{}"))
+	f.Add([]byte("POST /mcp/up HTTP/1.1\r\nHost: [::1]:1\r\nContent-Length: 0002\r\n\r\n{}GET / HTTP/1.1\r\nHost: a\r\n\r\n"))
+	f.Add([]byte("POST /mcp/up HTTP/1.1\r\nHost: a:b:c[]\r\nContent-Length: 9\r\n\r\n{}"))
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		got := heard(raw, func(h http.Handler) (func(net.Listener) error, func() error) {
+			s := ingress.NewServer(t.Context(), h, time.Now)
+			return s.Serve, s.Close
+		})
+		want := heard(raw, func(h http.Handler) (func(net.Listener) error, func() error) {
+			s := ingress.NewServer(t.Context(), h, time.Now).Server
+			return s.Serve, s.Close
+		})
+		if !slices.Equal(got, want) {
+			t.Errorf("%q:\n got %q\nwant %q", raw, got, want)
+		}
+	})
+}
