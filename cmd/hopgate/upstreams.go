@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/hopgate/hopgate/admin"
+	"github.com/hopgate/hopgate/toolscope/pin"
 )
 
 func (a *app) upstreams() *cobra.Command {
@@ -121,7 +122,7 @@ func (a *app) showUpstream(u *admin.Upstream, definitions []admin.Definition) {
 	rows = [][]string{{"DEFINITION", "CONDITION", "SINCE", "CHANGED", "SHOWN TO"}}
 	for i := range definitions {
 		x := &definitions[i]
-		if x.Condition == pinnedState && !x.Gone {
+		if x.Condition == pin.Pinned.String() && !x.Gone {
 			continue
 		}
 		rows = append(rows, []string{visible(x.ID), conditionOf(x), when(x.Since, "-"), when(x.Changed, "-"), dash(x.By)})
@@ -149,9 +150,6 @@ func tokenOf(u *admin.Upstream) string {
 	}
 	return text
 }
-
-// pinnedState is the condition of a definition that is relied on.
-const pinnedState = "pinned"
 
 func conditionOf(x *admin.Definition) string {
 	text := x.Condition
@@ -255,7 +253,7 @@ func waiting(ctx context.Context, api admin.API, names []string) (map[string][]a
 }
 
 func withheld(all []admin.Definition) []admin.Definition {
-	return slices.DeleteFunc(all, func(x admin.Definition) bool { return x.Condition == pinnedState })
+	return slices.DeleteFunc(all, func(x admin.Definition) bool { return x.Condition == pin.Pinned.String() })
 }
 
 // showWithheld writes what is withheld of an upstream, and how to let it in.
