@@ -315,7 +315,7 @@ func (h *HTTP) get(w http.ResponseWriter, r *http.Request, p *Peer, g Guest, hea
 		h.refuse(w, r, p, ReasonAccept)
 		return
 	}
-	ctx, cancel := context.WithCancel(context.Background()) //nolint:contextcheck // the stream outlives the request where it is parked, and holds nothing of it
+	ctx, cancel := context.WithCancel(context.Background()) //nolint:contextcheck,forbidigo // the stream outlives the request where it is parked, and holds nothing of it
 	exit, ok := h.Lasting.enter(OverHTTP, cancel)
 	if !ok {
 		cancel()

@@ -37,11 +37,7 @@ func (r *httpReply) open(h http.Header) (head []byte, err error) {
 	b.WriteString("\r\n")
 	conn = bare(conn)
 	lasting, gone := r.park.lasting, r.park.gone
-	lasting.work.Add(1) // whoever sends this holds the counter above zero
-	go func() {
-		defer lasting.work.Done()
-		watch(conn, gone)
-	}()
+	lasting.work.Go(func() { watch(conn, gone) }) // whoever sends this holds the counter above zero
 	r.conn, r.w, r.ctl = conn, nil, nil
 	r.letGo()
 	return b.Bytes(), nil
