@@ -1,8 +1,11 @@
 package audit
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/binary"
+	"slices"
+	"sort"
 	"time"
 
 	"github.com/hopgate/hopgate/store"
@@ -24,6 +27,14 @@ const (
 	byTarget     byte = 't'
 	byReason     byte = 'r'
 	byRef        byte = 'f'
+	byRefs       byte = 'g' // of a block with many references, which are the value; the hash is zero
+)
+
+// Each call has a reference of its own, so in a busy second they are most of the keys that there are. Where a block has
+// many, they share one.
+const (
+	fewRefs  = 16      // that each have a key
+	mostRefs = 1 << 14 // that share one, far below store.MaxValue; no block of ours has more
 )
 
 // indexKeySize is the length of a row's key: prefix, field and hash, time, first sequence number.
@@ -35,7 +46,7 @@ type term [9]byte
 
 func termOf[T []byte | string](field byte, value T) (t term) {
 	t[0] = field
-	if field != byTime {
+	if field != byTime && field != byRefs {
 		h := sha256.Sum256([]byte(value))
 		copy(t[1:], h[:])
 	}
@@ -47,6 +58,7 @@ type block struct {
 	extent
 	from, to time.Time
 	terms    map[term]struct{}
+	refs     []term // any order, some more than once
 }
 
 // blocks turns the records of frames into changes of the store, or into their removal.
@@ -81,9 +93,10 @@ func (b *blocks) shut() {
 		return
 	}
 	start := len(b.arena)
-	b.arena = b.open.extent.append(b.arena)
+	b.arena = b.open.append(b.arena)
 	b.rows(&b.open, b.arena[start:len(b.arena):len(b.arena)], []byte{})
 	clear(b.open.terms)
+	b.open.refs = b.open.refs[:0]
 }
 
 // rows adds the changes that a block means: a body, and an entry for each term.
@@ -92,11 +105,41 @@ func (b *blocks) rows(o *block, body, empty []byte) {
 	b.arena = appendBodyKey(b.arena, o.first)
 	b.puts = append(b.puts, store.Put{Key: b.arena[start:], Value: body})
 	for t := range o.terms {
-		start := len(b.arena)
-		b.arena = append(append(b.arena, indexPrefix...), t[:]...)
-		b.arena = binary.BigEndian.AppendUint64(appendTime(b.arena, o.to), o.first)
-		b.puts = append(b.puts, store.Put{Key: b.arena[start:], Value: empty})
+		b.row(o, t, empty)
 	}
+	slices.SortFunc(o.refs, func(x, y term) int { return bytes.Compare(x[:], y[:]) })
+	o.refs = slices.Compact(o.refs)
+	if n := len(o.refs); n <= fewRefs || n > mostRefs {
+		for _, t := range o.refs {
+			b.row(o, t, empty)
+		}
+		return
+	}
+	packed := empty
+	if body != nil {
+		start := len(b.arena)
+		for i := range o.refs {
+			b.arena = append(b.arena, o.refs[i][1:]...)
+		}
+		packed = b.arena[start:len(b.arena):len(b.arena)]
+	}
+	b.row(o, termOf(byRefs, ""), packed)
+}
+
+// row adds the change of one entry of the index.
+func (b *blocks) row(o *block, t term, value []byte) {
+	start := len(b.arena)
+	b.arena = append(append(b.arena, indexPrefix...), t[:]...)
+	b.arena = binary.BigEndian.AppendUint64(appendTime(b.arena, o.to), o.first)
+	b.puts = append(b.puts, store.Put{Key: b.arena[start:], Value: value})
+}
+
+// packs reports whether the references of a block, sorted, are among others that of a term.
+func packs(refs []byte, t term) bool {
+	const size = len(t) - 1
+	n := len(refs) / size
+	i := sort.Search(n, func(i int) bool { return bytes.Compare(refs[i*size:(i+1)*size], t[1:]) >= 0 })
+	return i < n && bytes.Equal(refs[i*size:(i+1)*size], t[1:])
 }
 
 // remove adds the changes that take a block out again.
@@ -155,9 +198,14 @@ func (o *block) take(f *frame, g *glance) {
 	for _, t := range [...]struct {
 		field byte
 		value []byte
-	}{{byAgent, g.agent}, {byConnection, g.connection}, {byTarget, g.target}, {byRef, g.ref}, {byRef, g.first}} {
+	}{{byAgent, g.agent}, {byConnection, g.connection}, {byTarget, g.target}} {
 		if len(t.value) > 0 {
 			o.terms[termOf(t.field, t.value)] = struct{}{}
+		}
+	}
+	for _, ref := range [...][]byte{g.ref, g.first} {
+		if len(ref) > 0 {
+			o.refs = append(o.refs, termOf(byRef, ref))
 		}
 	}
 	for code := range g.reasons {

@@ -34,6 +34,11 @@ func (j *Journal) Search(ctx context.Context, q Query) ([]Record, error) {
 	if err := j.flushToRead(ctx); err != nil {
 		return nil, err
 	}
+	if q.Ref != "" {
+		found, err := j.rounds(q)
+		slices.Reverse(found)
+		return found[:min(len(found), q.Limit)], err
+	}
 	prefix, after := q.rows()
 	var found []Record
 	for row, err := range j.engine.Scan(prefix, after, true) {
@@ -78,8 +83,6 @@ func (q *Query) complete() (err error) {
 func (q *Query) rows() (prefix, after []byte) {
 	t := termOf(byTime, "")
 	switch {
-	case q.Ref != "":
-		t = termOf(byRef, q.Ref)
 	case q.Target != "":
 		t = termOf(byTarget, q.Target)
 	case q.Reason != "":
@@ -130,30 +133,56 @@ func (j *Journal) Show(ctx context.Context, ref string) ([]Record, error) {
 	if err := j.flushToRead(ctx); err != nil {
 		return nil, err
 	}
-	found, err := j.rounds(ref)
+	found, err := j.rounds(Query{Ref: ref})
 	if i := slices.IndexFunc(found, func(r Record) bool { return r.Ref == ref && r.First != "" }); err == nil && i >= 0 {
-		found, err = j.rounds(found[i].First)
+		found, err = j.rounds(Query{Ref: found[i].First})
 	}
 	return found, err
 }
 
-// rounds returns the records of a call, and of those that it is the first round of.
-func (j *Journal) rounds(ref string) (found []Record, err error) {
-	q := Query{Ref: ref}
-	prefix, _ := q.rows()
-	for row, err := range j.engine.Scan(prefix, nil, false) {
+// rounds returns the records of a call, and of those that it is the first round of, as far as they match, the oldest
+// first.
+func (j *Journal) rounds(q Query) (found []Record, err error) {
+	for first, err := range j.holding(q.Ref) {
+		var records []Record
+		if err == nil {
+			records, err = j.block(first, q.glance)
+		}
 		if err != nil {
 			return nil, fmt.Errorf("searching the journal: %w", err)
 		}
-		records, err := j.block(firstOf(row.Key), q.glance)
-		if err != nil {
-			return nil, fmt.Errorf("searching the journal: %w", err)
+		for i := range records {
+			if q.match(&records[i]) {
+				found = append(found, records[i])
+			}
 		}
-		found = append(found, records...)
 	}
 	// Rows are in the order of time, and a clock may have stepped back.
 	slices.SortFunc(found, func(a, b Record) int { return cmp.Compare(a.Seq, b.Seq) })
 	return found, nil
+}
+
+// holding yields the blocks that have a reference, each once.
+func (j *Journal) holding(ref string) iter.Seq2[uint64, error] {
+	return func(yield func(uint64, error) bool) {
+		t := termOf(byRef, ref)
+		for _, shared := range []bool{false, true} {
+			key := t
+			if shared {
+				key = termOf(byRefs, "")
+			}
+			for row, err := range j.engine.Scan(append(slices.Clip(indexPrefix), key[:]...), nil, false) {
+				switch {
+				case err != nil:
+					yield(0, err)
+					return
+				case shared && !packs(row.Value, t):
+				case !yield(firstOf(row.Key), nil):
+					return
+				}
+			}
+		}
+	}
 }
 
 // normalRef returns the spelling of a reference that policy.Ref has.

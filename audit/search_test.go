@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -202,4 +203,75 @@ func TestWhatWasWrittenIsReadAndNothingElse(t *testing.T) {
 			}
 		}
 	}
+}
+
+// The calls of a busy second share a key by which their references are found, and it goes with them.
+func TestABusySecondIsFoundByReference(t *testing.T) {
+	p := newPlace(t)
+	p.config.SegmentSize, p.config.Keep = 60_000, time.Hour
+	const calls = 200
+	synctest.Test(t, func(t *testing.T) {
+		j := p.openBubble(t)
+		for i := range calls {
+			refuse(t, j, aCall(t, policy.Ref(i+1)), denied)
+		}
+		wantEachShown(t, j, calls)
+		if bodies, rows := p.rows(t); rows > 10*bodies || bodies > calls/20 {
+			t.Errorf("%d entries of the index for %d blocks of %d calls", rows, bodies, calls)
+		}
+		mustClose(t, j)
+		p.store = new(store.Memory)
+		j = p.openBubble(t)
+		wantEachShown(t, j, calls)
+		for range 3 {
+			time.Sleep(time.Hour)
+			event(t, j, "later")
+		}
+		if err := j.Flush(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		if found, err := j.Show(t.Context(), policy.Ref(1).String()); err != nil || len(found) > 0 {
+			t.Errorf("a call that was pruned is found: %v, %v", brief(found), err)
+		}
+		if bodies, rows := p.rows(t); rows > 3*bodies {
+			t.Errorf("%d entries of the index for %d blocks of events", rows, bodies)
+		}
+		mustClose(t, j)
+	})
+}
+
+func wantEachShown(t *testing.T, j *audit.Journal, calls int) {
+	t.Helper()
+	for i := range calls {
+		ref := policy.Ref(i + 1).String()
+		if found, err := j.Show(t.Context(), ref); err != nil || len(found) != 1 || found[0].Ref != ref {
+			t.Fatalf("Show(%s) = %v, %v", ref, brief(found), err)
+		}
+	}
+	if found, err := j.Show(t.Context(), policy.Ref(calls+1).String()); err != nil || len(found) > 0 {
+		t.Errorf("a call that was not made is found: %v, %v", brief(found), err)
+	}
+}
+
+// rows returns how many blocks and entries of the index the store has. An entry without a block fails the test.
+func (p *place) rows(t *testing.T) (bodies, rows int) {
+	t.Helper()
+	known := map[string]bool{}
+	for item, err := range p.store.Scan(nil, nil, false) { // bodies come first
+		if err != nil {
+			t.Fatal(err)
+		}
+		first := string(item.Key[max(0, len(item.Key)-8):])
+		switch {
+		case bytes.HasPrefix(item.Key, []byte("a/")):
+			known[first] = true
+		case !bytes.HasPrefix(item.Key, []byte("i/")):
+		default:
+			if rows++; !known[first] {
+				t.Errorf("the entry %q leads to no block", item.Key)
+			}
+		}
+	}
+	return len(known), rows
 }

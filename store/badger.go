@@ -22,7 +22,7 @@ import (
 // so the size is no setting; another one needs another schema.
 const (
 	memTable = 8 << 20 // bytes
-	schema   = 2       // Badger's external magic
+	schema   = 3       // Badger's external magic
 )
 
 // baseTable is the size of a table of the lower levels. A compaction builds up to 26 of them at once and takes four times
