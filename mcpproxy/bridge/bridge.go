@@ -47,6 +47,7 @@ const (
 	codeResource     = "-32002" // of resources that do not exist, until 2025-11-25
 	codeLimit        = "-32000"
 	textNoSuchMethod = "Method not found"
+	textTask         = "The server has begun a task, which cannot be followed in a session. It may have done what was asked."
 )
 
 // Methods that mean something else in the other era.
@@ -171,6 +172,23 @@ func without(object []byte, names ...string) []byte {
 		parts, keep = append(parts, e.At), append(keep, !named(e, names))
 	}
 	return splice(object, wire.Cut(parts, keep))
+}
+
+// keyTasks names the extension that the tasks of the later era are (SEP-2663).
+const keyTasks = "io.modelcontextprotocol/tasks"
+
+// withoutTasks leaves the tasks of both eras out of raw capabilities of either side. The later era's have neither tasks/result nor
+// tasks/list nor questions that belong to a task, and a server begins one unasked; the earlier's begin only where a client
+// wants one. What one side declares the other does not know.
+func withoutTasks(capabilities []byte) []byte {
+	if !isObject(capabilities) {
+		return capabilities
+	}
+	capabilities = without(capabilities, "tasks")
+	if e, ok := wire.Lookup(capabilities, "extensions"); ok && isObject(e.Value) {
+		capabilities = replace(capabilities, "extensions", without(e.Value, keyTasks))
+	}
+	return capabilities
 }
 
 func named(e wire.Entry, names []string) bool {

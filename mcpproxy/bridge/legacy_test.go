@@ -103,7 +103,7 @@ func TestAServerIsGreetedOnceForEachKindOfClient(t *testing.T) {
 			t.Errorf("tasks of the earlier era are promised: %s", got)
 		}
 		c.last(later("2", "tools/list", ""))
-		has(t, p.messages("initialize")[0], `"protocolVersion":"2025-11-25"`, `"capabilities":{"sampling":{},"elicitation":{}}`, `"clientInfo":{"name":"c","version":"1"}`)
+		has(t, p.messages("initialize")[0], `"protocolVersion":"2025-11-25"`, `"capabilities":{"sampling":{},"elicitation":{},"extensions":{"x/y":{}}}`, `"clientInfo":{"name":"c","version":"1"}`)
 		if n, _ := p.links(); n != 1 || len(p.messages("notifications/initialized")) != 1 {
 			t.Errorf("it was greeted %d times", n)
 		}

@@ -43,7 +43,7 @@ func NewToModern(ctx context.Context, c Config, link upstream.Link, hello *wire.
 	l = &ToModern{
 		Config: c, link: link, calls: map[string]*modernStream{}, asked: map[string]*modernStream{},
 		version:      bytes.Clone(hello.Get(wire.ParamsProtocolVersion)),
-		capabilities: bytes.Clone(hello.Get(wire.ParamsCapabilities)), info: bytes.Clone(hello.Get(wire.ParamsClientInfo)),
+		capabilities: bytes.Clone(withoutTasks(hello.Get(wire.ParamsCapabilities))), info: bytes.Clone(hello.Get(wire.ParamsClientInfo)),
 	}
 	if l.discovered, ok, err = c.Discover(ctx, link, l.capabilities, l.info); !ok || err != nil {
 		return nil, false, err
@@ -64,10 +64,7 @@ func (l *ToModern) Hello(hello *wire.Frame) (upstream.Stream, error) {
 	if e, ok := wire.Lookup(meta, keyServer); ok {
 		server = e.Value
 	}
-	capabilities := member("capabilities", "{}")
-	if isObject(capabilities) {
-		capabilities = without(capabilities, "tasks")
-	}
+	capabilities := withoutTasks(member("capabilities", "{}"))
 	raw := join(`{"protocolVersion":`, l.version, `,"capabilities":`, capabilities, `,"serverInfo":`, server)
 	if e, ok := wire.Lookup(l.discovered, "instructions"); ok {
 		raw = join(raw, `,"instructions":`, e.Value)

@@ -13,7 +13,7 @@ import (
 )
 
 // settled is what every request of the session in these tests says of it.
-const settled = `"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{"sampling":{}},"io.modelcontextprotocol/clientInfo":{"name":"c","version":"1"}`
+const settled = `"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{"sampling":{},"extensions":{}},"io.modelcontextprotocol/clientInfo":{"name":"c","version":"1"}`
 
 func TestRequestsOfASessionSayWhatItHasSettled(t *testing.T) {
 	for name, c := range map[string]struct {
@@ -47,10 +47,15 @@ func TestRequestsOfASessionSayWhatItHasSettled(t *testing.T) {
 			send: earlier("1", "tools/call", `{"name":"t"}`), gets: earlier("1", "tools/call", `{"_meta":{`+settled+`},"name":"t"}`),
 			said: `{"code":-32020,"message":"m"}`, want: `{"jsonrpc":"2.0","id":1,"error":{"code":-32603,"message":"m"}}`,
 		},
+		"a task that nobody can follow": {
+			send: earlier("1", "tools/call", `{"name":"t","task":{}}`), gets: earlier("1", "tools/call", `{"_meta":{`+settled+`},"name":"t"}`),
+			said: `{"resultType":"task","taskId":"t","status":"working"}`,
+			want: `{"jsonrpc":"2.0","id":1,"error":{"code":-32603,"message":"The server has begun a task, which cannot be followed in a session. It may have done what was asked."}}`,
+		},
 		"ping":  {send: `{"jsonrpc":"2.0","id":1,"method":"ping"}`, want: `{"jsonrpc":"2.0","id":1,"result":{}}`},
 		"tasks": {send: earlier("1", "tasks/list", "{}"), want: `{"jsonrpc":"2.0","id":1,"error":{"code":-32601,"message":"Method not found"}}`},
 		"initialize": {
-			send: hello, want: `{"jsonrpc":"2.0","id":"h","result":{"protocolVersion":"2025-06-18","capabilities":{"tools":{"listChanged":true}},"serverInfo":{"name":"new","version":"1"},"instructions":"Be kind."}}`,
+			send: hello, want: `{"jsonrpc":"2.0","id":"h","result":{"protocolVersion":"2025-06-18","capabilities":{"tools":{"listChanged":true},"extensions":{"x/y":{}}},"serverInfo":{"name":"new","version":"1"},"instructions":"Be kind."}}`,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -138,6 +138,9 @@ func (s *modernStream) translate(in *upstream.Incoming) (*upstream.Incoming, err
 		}
 		return s.l.event(in, answer(s.id, "error", raw))
 	}
+	if f.String(wire.ResultType) == "task" { // which the session cannot have declared that its client understands
+		return s.l.event(in, failure(s.id, codeInternal, textTask))
+	}
 	raw := f.Get(wire.Result)
 	if isObject(raw) {
 		raw = without(raw, "resultType", "ttlMs", "cacheScope")

@@ -35,7 +35,7 @@ func newPeer(tb testing.TB, act func(*wire.Frame, *flow)) *peer {
 	tb.Helper()
 	return &peer{
 		t: tb, life: tb.Context(), act: act, out: make(chan string), live: map[*link]bool{}, answers: make(chan *wire.Frame, 1000),
-		greet: `{"protocolVersion":"2025-11-25","capabilities":{"logging":{},"tasks":{},"tools":{"x":1.0}},"serverInfo":{"name":"old","version":"1"},"instructions":"Be kind."}`,
+		greet: `{"protocolVersion":"2025-11-25","capabilities":{"logging":{},"tasks":{},"extensions":{"io.modelcontextprotocol/tasks":{}},"tools":{"x":1.0}},"serverInfo":{"name":"old","version":"1"},"instructions":"Be kind."}`,
 	}
 }
 
@@ -290,10 +290,10 @@ func legacyBridge(tb testing.TB, p *peer) *caller {
 	return &caller{tb, bridge.NewToLegacy(p.config())}
 }
 
-const discovered = `{"resultType":"complete","supportedVersions":["2026-07-28"],"capabilities":{"tools":{"listChanged":true},"tasks":{}},"instructions":"Be kind.","ttlMs":0,` +
+const discovered = `{"resultType":"complete","supportedVersions":["2026-07-28"],"capabilities":{"tools":{"listChanged":true},"tasks":{},"extensions":{"io.modelcontextprotocol/tasks":{},"x/y":{}}},"instructions":"Be kind.","ttlMs":0,` +
 	`"_meta":{"io.modelcontextprotocol/serverInfo":{"name":"new","version":"1"}}}`
 
-const hello = `{"jsonrpc":"2.0","id":"h","method":"initialize","params":{"protocolVersion":"2025-06-18","capabilities":{"sampling":{}},"clientInfo":{"name":"c","version":"1"}}}`
+const hello = `{"jsonrpc":"2.0","id":"h","method":"initialize","params":{"protocolVersion":"2025-06-18","capabilities":{"sampling":{},"tasks":{},"extensions":{"io.modelcontextprotocol/tasks":{}}},"clientInfo":{"name":"c","version":"1"}}}`
 
 // modern runs a test of a session over a server of the later era.
 func modern(t *testing.T, act func(p *peer, f *wire.Frame, s *flow), test func(c *caller, p *peer)) {
@@ -326,7 +326,7 @@ func laterLevel(id, method, params, meta string) string {
 		params += ","
 	}
 	return `{"jsonrpc":"2.0","id":` + id + `,"method":"` + method + `","params":{` + params + `"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28",` +
-		`"io.modelcontextprotocol/clientCapabilities":{"sampling":{},"elicitation":{}},"io.modelcontextprotocol/clientInfo":{"name":"c","version":"1"}` + meta + `}}}`
+		`"io.modelcontextprotocol/clientCapabilities":{"sampling":{},"elicitation":{},"extensions":{"io.modelcontextprotocol/tasks":{},"x/y":{}}},"io.modelcontextprotocol/clientInfo":{"name":"c","version":"1"}` + meta + `}}}`
 }
 
 func earlier(id, method, params string) string {

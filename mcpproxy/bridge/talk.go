@@ -38,7 +38,7 @@ func (t *talk) greet(ctx context.Context) error {
 		info = self
 	}
 	hello := request([]byte(`"hopgate-hello"`), methodInitialize,
-		`{"protocolVersion":"`+mcp.LATEST_LEGACY_PROTOCOL_VERSION+`","capabilities":`+capabilities+`,"clientInfo":`+info+`}`)
+		`{"protocolVersion":"`+mcp.LATEST_LEGACY_PROTOCOL_VERSION+`","capabilities":`+string(withoutTasks([]byte(capabilities)))+`,"clientInfo":`+info+`}`)
 	f, err := t.l.read(hello, wire.FromAgent)
 	if err != nil {
 		return err
@@ -78,10 +78,7 @@ func (t *talk) discovered() []byte {
 		}
 		return []byte(or)
 	}
-	capabilities := member("capabilities", "{}")
-	if isObject(capabilities) {
-		capabilities = without(capabilities, "tasks") // of another kind
-	}
+	capabilities := withoutTasks(member("capabilities", "{}"))
 	raw := []byte(`{"resultType":"complete","supportedVersions":[`)
 	for i, v := range mcp.ValidProtocolVersions { // those of the bridge and of sessions: the agent meets both
 		if i > 0 {
