@@ -117,7 +117,7 @@ func vacant(mine []*given) uint16 {
 	for _, g := range mine {
 		taken[g.place] = true
 	}
-	return uint16(slices.Index(taken[:], false)) //nolint:gosec // below maxTasks
+	return uint16(slices.Index(taken[:], false))
 }
 
 // claim says whose a task is that an agent names. A task that is asked for is kept for some time more.

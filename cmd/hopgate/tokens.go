@@ -108,7 +108,7 @@ func (d desk) Logout(ctx context.Context, name string, o admin.Order) (admin.Log
 	case !token.Had:
 		return admin.Logout{}, &because{fmt.Sprintf("there is no token for upstream %s", name), admin.ErrNotFound}
 	case token.Err != nil:
-		return admin.Logout{Why: token.Err.Error()}, nil
+		return admin.Logout{Why: token.Err.Error()}, nil //nolint:nilerr // it is forgotten all the same
 	}
 	return admin.Logout{Revoked: true}, nil
 }

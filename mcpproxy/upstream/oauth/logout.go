@@ -127,7 +127,7 @@ func (c *Client) takeBack(ctx context.Context, web *http.Client, m *transport.Au
 }
 
 // post sends a form, with the client's secret in a header where basic says so.
-func (c *Client) post(ctx context.Context, web *http.Client, to string, form url.Values, basic bool, id, secret string) (*http.Response, error) { //nolint:revive // it says how the client shows who it is
+func (c *Client) post(ctx context.Context, web *http.Client, to string, form url.Values, basic bool, id, secret string) (*http.Response, error) {
 	r, err := http.NewRequestWithContext(ctx, http.MethodPost, to, strings.NewReader(form.Encode()))
 	if err != nil {
 		return nil, problemPlain
