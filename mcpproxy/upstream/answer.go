@@ -116,7 +116,10 @@ func (a *answer) odd() error {
 func (a *answer) read(ctx context.Context) error {
 	a.buf = newBuffer()
 	var err error
-	stop := a.x.arm(ctx)
+	var stop func() bool
+	if !a.x.body.here() {
+		stop = a.x.arm(ctx)
+	}
 	a.buf.b, err = a.x.body.readAll(a.buf.b, a.link.limits.Frame)
 	a.x.disarm(stop)
 	if err != nil {

@@ -33,6 +33,11 @@ func newBody(br *bufio.Reader, h *head) body {
 	return b
 }
 
+// here reports whether all that is left has come with the head, so that nobody waits for it.
+func (b *body) here() bool {
+	return !b.chunked && b.left >= 0 && (b.left == 0 || int64(b.br.Buffered()) >= b.left)
+}
+
 func (b *body) Read(p []byte) (int, error) {
 	if b.done || len(p) == 0 {
 		return 0, b.end()
