@@ -33,7 +33,7 @@ const (
 // plain is a connection on which only plain requests have come so far. One goroutine drives it, that of serve; while it
 // answers a request, which may take long, another one watches whether the peer goes.
 type plain struct {
-	net.Conn
+	nc      net.Conn
 	door    *door
 	server  *Server
 	state   atomic.Int32
@@ -60,7 +60,7 @@ type plain struct {
 var plainBuffers = sync.Pool{New: func() any { return new([plainBuffer]byte) }}
 
 func newPlain(d *door, nc net.Conn) *plain {
-	c := &plain{Conn: nc, door: d, server: d.server}
+	c := &plain{nc: nc, door: d, server: d.server}
 	c.ctx, c.cancel = context.WithCancel(d.server.ctx)
 	return c
 }
@@ -75,7 +75,7 @@ func (c *plain) serve() {
 	}()
 	defer c.cancel()
 	if !c.greet() {
-		_ = c.Conn.Close() // whoever it is cannot be talked to
+		_ = c.nc.Close() // whoever it is cannot be talked to
 		return
 	}
 	c.prepare()
@@ -88,12 +88,12 @@ func (c *plain) serve() {
 			break
 		}
 	}
-	_ = c.Conn.Close() // what was to be said has gone, or the peer has
+	_ = c.nc.Close() // what was to be said has gone, or the peer has
 }
 
 // greet shakes hands, where TLS is spoken.
 func (c *plain) greet() bool {
-	secure, ok := c.Conn.(*tls.Conn)
+	secure, ok := c.nc.(*tls.Conn)
 	if !ok {
 		return true
 	}
@@ -119,18 +119,18 @@ func looksLikeHTTP(b [5]byte) bool {
 func (c *plain) prepare() {
 	base := &http.Request{
 		Method: http.MethodPost, URL: &url.URL{}, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Header: http.Header{}, Body: &c.body,
-		RemoteAddr: c.RemoteAddr().String(),
+		RemoteAddr: c.nc.RemoteAddr().String(),
 	}
 	c.request = base.WithContext(c.ctx)
 	c.body.conn, c.answer.conn, c.answer.header = c, c, http.Header{}
 	c.readBy = c.server.clock().Add(headTime)
-	_ = c.Conn.SetReadDeadline(c.readBy) // where that fails, so does the read
+	_ = c.nc.SetReadDeadline(c.readBy) // where that fails, so does the read
 }
 
 // await waits for something of a request. It reports false where nothing more comes.
 func (c *plain) await() bool {
 	if c.from == c.to {
-		n, err := c.Conn.Read(c.in)
+		n, err := c.nc.Read(c.in)
 		if n == 0 && err != nil {
 			return false
 		}
@@ -144,7 +144,7 @@ func (c *plain) await() bool {
 func (c *plain) rest() bool {
 	if now := c.server.clock(); c.readBy.Before(now.Add(idleTime)) {
 		c.readBy = now.Add(idleTime + idleTime/4)
-		if c.Conn.SetReadDeadline(c.readBy) != nil {
+		if c.nc.SetReadDeadline(c.readBy) != nil {
 			return false
 		}
 	}
@@ -161,21 +161,21 @@ func (c *plain) rest() bool {
 func (c *plain) handOver() {
 	ahead := make([]byte, c.to-c.from)
 	copy(ahead, c.in[c.from:c.to])
-	if c.Conn.SetDeadline(time.Time{}) == nil {
+	if c.nc.SetDeadline(time.Time{}) == nil {
 		select {
-		case c.door.over <- &handed{c.Conn, ahead}:
+		case c.door.over <- &handed{c.nc, ahead}:
 			return
 		case <-c.door.shut:
 		}
 	}
-	_ = c.Conn.Close() // nothing of the request was acted on
+	_ = c.nc.Close() // nothing of the request was acted on
 }
 
 // handle answers a request, and reports whether another may follow on the connection.
 func (c *plain) handle() bool {
 	defer func() {
 		if v := recover(); v != nil {
-			c.Conn.Close()
+			c.nc.Close()
 			c.unheed()
 			if l := c.server.ErrorLog; l != nil {
 				l.Printf("a request has ended in a panic: %v", v)
@@ -221,7 +221,7 @@ func (c *plain) unheed() {
 	}
 	c.mu.Lock()
 	c.ending = true
-	_ = c.Conn.SetReadDeadline(past) // where that fails the connection is closed
+	_ = c.nc.SetReadDeadline(past) // where that fails the connection is closed
 	c.mu.Unlock()
 	<-c.over
 	c.ending, c.readBy = false, past
@@ -231,7 +231,7 @@ func (c *plain) unheed() {
 func (c *plain) watch() {
 	defer func() { c.over <- struct{}{} }()
 	for {
-		n, err := c.Conn.Read(c.in[:1])
+		n, err := c.nc.Read(c.in[:1])
 		if n > 0 {
 			c.from, c.to = 0, n
 			return
@@ -243,7 +243,7 @@ func (c *plain) watch() {
 		c.mu.Lock()
 		ending := c.ending
 		if !ending {
-			_ = c.Conn.SetReadDeadline(time.Time{}) // it was for what came before
+			_ = c.nc.SetReadDeadline(time.Time{}) // it was for what came before
 		}
 		c.mu.Unlock()
 		if ending {
@@ -272,12 +272,12 @@ func (b *body) Read(p []byte) (n int, err error) {
 		c.from += n
 	} else {
 		if !c.readBy.Equal(c.wantReadBy) {
-			if err := c.Conn.SetReadDeadline(c.wantReadBy); err != nil {
+			if err := c.nc.SetReadDeadline(c.wantReadBy); err != nil {
 				return 0, err
 			}
 			c.readBy = c.wantReadBy
 		}
-		if n, err = c.Conn.Read(p); errors.Is(err, io.EOF) {
+		if n, err = c.nc.Read(p); errors.Is(err, io.EOF) {
 			err = io.ErrUnexpectedEOF
 		}
 	}

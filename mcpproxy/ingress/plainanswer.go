@@ -165,7 +165,7 @@ func (a *answer) head() []byte {
 
 func (a *answer) send(b []byte) {
 	if a.err == nil {
-		_, a.err = a.conn.Conn.Write(b)
+		_, a.err = a.conn.nc.Write(b)
 	}
 	if cap(b) > cap(a.out) && cap(b) <= joinAnswer {
 		a.out = b[:0]
@@ -186,5 +186,5 @@ func (a *answer) SetWriteDeadline(t time.Time) error {
 		return nil
 	}
 	c.writeBy = t
-	return c.Conn.SetWriteDeadline(t)
+	return c.nc.SetWriteDeadline(t)
 }

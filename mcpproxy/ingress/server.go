@@ -77,7 +77,7 @@ func (s *Server) leave(which func(*plain) bool) {
 	}
 	for c := range s.conns {
 		if which(c) {
-			_ = c.Conn.Close() // whoever drives it sees to the rest
+			_ = c.nc.Close() // whoever drives it sees to the rest
 		}
 	}
 }
