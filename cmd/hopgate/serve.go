@@ -5,7 +5,6 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net"
 	"net/http"
 	"net/url"
@@ -18,7 +17,6 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/rs/zerolog"
 	"github.com/spf13/cobra"
 
 	"github.com/hopgate/hopgate/admin"
@@ -239,7 +237,7 @@ func (f *front) move(l net.Listener, lasting *ingress.Lasting, want *configs.Lis
 	next := ingress.NewServer(context.Background(), http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		f.handler.Load().ServeHTTP(w, r)
 	}), time.Now)
-	next.ErrorLog = slog.NewLogLogger(zerolog.NewSlogHandler(f.log), slog.LevelWarn)
+	next.ErrorLog = ingress.Complaints(f.log, time.Now) // strangers cause them as they like
 	old, carried := f.server, f.lasting
 	f.server, f.lasting, f.addr, f.tls = next, lasting, want.Addr, want.TLS != nil
 	f.work.Go(func() {

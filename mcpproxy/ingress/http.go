@@ -22,10 +22,12 @@ import (
 const (
 	headTime  = 10 * time.Second // for the head to arrive
 	bodyTime  = 30 * time.Second // for the body to arrive
+	restTime  = time.Second      // for what is left of the body of a request that is refused
 	writeTime = 30 * time.Second // for one message to be taken; a peer that does not read is cut off
 	idleTime  = 2 * time.Minute  // between requests
 	quietTime = 15 * time.Second // after which a comment keeps a stream from being taken for dead
 	maxHead   = 28 << 10         // bytes of a head; net/http adds 4 KB of slack
+	believed  = 64 << 10         // bytes of an announced body that there is room for before they come
 )
 
 // Config is what HTTP needs. Handler, Clock and Lasting are required.
@@ -85,7 +87,7 @@ func (h *HTTP) serveMCP(w http.ResponseWriter, r *http.Request, name string) {
 	}
 	guest, refusal := h.Handler.Admit(r.Context(), p)
 	if refusal != nil {
-		write(w, refusal)
+		h.turnAway(w, r, refusal)
 		return
 	}
 	head, reason := readHead(r)
@@ -295,7 +297,7 @@ func (h *HTTP) read(w http.ResponseWriter, r *http.Request, into *bytes.Buffer, 
 		return ReasonBody
 	}
 	if r.ContentLength > 0 {
-		into.Grow(int(r.ContentLength) + bytes.MinRead)
+		into.Grow(min(int(r.ContentLength), believed) + bytes.MinRead)
 	}
 	n, err := into.ReadFrom(io.LimitReader(r.Body, int64(limit)+1))
 	switch {
@@ -341,6 +343,15 @@ func (h *HTTP) get(w http.ResponseWriter, r *http.Request, p *Peer, g Guest, hea
 func (h *HTTP) refuse(w http.ResponseWriter, r *http.Request, p *Peer, reason *policy.Reason) {
 	refusal := h.Handler.Refuse(context.WithoutCancel(r.Context()), p, reason, "")
 	refusal.Modern = !legacyHeader(&Head{Protocol: r.Header.Get("Mcp-Protocol-Version")})
+	h.turnAway(w, r, refusal)
+}
+
+// turnAway answers with a refusal before the body is read. net/http reads what is left of it, for which nobody may keep the
+// connection.
+func (h *HTTP) turnAway(w http.ResponseWriter, r *http.Request, refusal *Refusal) {
+	if r.ContentLength != 0 {
+		_ = http.NewResponseController(w).SetReadDeadline(h.Clock().Add(restTime)) // a connection that has none is gone
+	}
 	write(w, refusal)
 }
 

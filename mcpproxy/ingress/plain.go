@@ -296,7 +296,7 @@ func (b *body) drain() bool {
 	if b.left == 0 {
 		return true
 	}
-	b.conn.wantReadBy = b.conn.server.clock().Add(bodyTime)
+	b.conn.wantReadBy = b.conn.server.clock().Add(restTime)
 	_, err := io.Copy(io.Discard, b)
 	b.conn.unheed()
 	return err == nil

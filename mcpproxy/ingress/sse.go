@@ -87,7 +87,7 @@ func (h *HTTP) serveSSE(w http.ResponseWriter, r *http.Request, upstream string)
 	guest, refusal := h.Handler.Admit(r.Context(), p)
 	switch {
 	case refusal != nil:
-		write(w, refusal)
+		h.turnAway(w, r, refusal)
 	case r.Method == http.MethodGet:
 		h.openStream(w, r, p, guest)
 	default:

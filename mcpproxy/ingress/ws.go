@@ -35,7 +35,7 @@ func (h *HTTP) serveWS(w http.ResponseWriter, r *http.Request, upstream string) 
 	}
 	guest, refusal := h.Handler.Admit(r.Context(), p)
 	if refusal != nil {
-		write(w, refusal)
+		h.turnAway(w, r, refusal)
 		return
 	}
 	ctx, cancel := context.WithCancel(context.WithoutCancel(r.Context())) // the server knows nothing of it any more
