@@ -171,6 +171,9 @@ func TestStdioAnswersOvertakeWaitingCalls(t *testing.T) {
 		go func() { done <- run(t, h, r, local) }()
 		for i := range 1500 {
 			fmt.Fprintf(w, `{"jsonrpc":"2.0","id":%d,"method":"tools/call"}`+"\n", i)
+			if i == 256 {
+				synctest.Wait() // as many as are dealt with at a time have left the queue, however slow the machine is
+			}
 		}
 		synctest.Wait()
 		io.WriteString(w, `{"jsonrpc":"2.0","id":"q","result":{}}`+"\n")
