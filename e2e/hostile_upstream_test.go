@@ -242,7 +242,10 @@ func TestUpstreamsThatMisbehave(t *testing.T) {
 			deeds[up] = &d
 			fmt.Fprintf(&ups, "  %s: %s\n", up, d.upstream(t, way))
 			fmt.Fprintf(&conns, "  %s: { from: mal, to: %s, tools: [bad, run], sampling: allow, elicitation: allow, guard: strict, timeout: 2s }\n", up, up)
-			cases[name+" over "+way] = func(t *testing.T, h *hopgate) { d.check(t, h, up) }
+			cases[name+" over "+way] = func(t *testing.T, h *hopgate) {
+				t.Helper()
+				d.check(t, h, up)
+			}
 		}
 	}
 	h := newHopgate(t, hostileYAML(t, ups.String(), conns.String()))

@@ -1,16 +1,16 @@
 package ingress
 
 import (
-	"log"
+	"io"
 	"sync"
 	"time"
 
 	"github.com/rs/zerolog"
 )
 
-// Complaints is a log for what net/http complains about, of which not more goes to another log than that can bear.
-func Complaints(to zerolog.Logger, clock func() time.Time) *log.Logger {
-	return log.New(&murmur{log: to, clock: clock}, "", 0)
+// Complaints is where net/http may complain. Not more of that goes to a log than the log can bear.
+func Complaints(to zerolog.Logger, clock func() time.Time) io.Writer {
+	return &murmur{log: to, clock: clock}
 }
 
 // murmurEvery is how often a complaint of the server is logged. Strangers cause them as they like.
