@@ -62,6 +62,7 @@ func (f *finder) attach(ctx context.Context, again bool) (*relay.Conn, error) {
 		case err == nil:
 			f.log.Info().Int("pid", w.PID).Str("version", w.Version).Msg("ready")
 			return conn, nil
+		case limited.Err() != nil: // the time is up, which Dial tells as it tells an interrupt
 		case !errors.Is(err, relay.ErrNobody):
 			return nil, err
 		default:
