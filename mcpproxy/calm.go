@@ -3,7 +3,6 @@ package mcpproxy
 import (
 	"bytes"
 	"context"
-	"strings"
 	"sync"
 	"time"
 
@@ -51,14 +50,24 @@ func (k *calm) rest(method string) []byte {
 	return raw
 }
 
+// tellsOfChange reports whether a notification says that a list has changed.
+func tellsOfChange(method string) bool {
+	for i := range lists {
+		if lists[i].method == method {
+			return true
+		}
+	}
+	return false
+}
+
 // calmed reports whether a message of the upstream waits for others of its kind. ctx is the life of whom it is for.
 func (in *inbound) calmed(ctx context.Context, f *wire.Frame) bool {
 	if in.calm == nil || f.Kind != wire.KindNotification {
 		return false
 	}
 	method := methodName(f)
-	if !strings.HasSuffix(method, "/list_changed") {
-		return false
+	if !tellsOfChange(method) {
+		return false // nor what only looks like one: a server could make up any number of names
 	}
 	if in.calm.hold(method, f.Raw) {
 		return true

@@ -2,6 +2,7 @@ package mcpproxy_test
 
 import (
 	"fmt"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -46,6 +47,27 @@ func TestAStormOfChangesIsMerged(t *testing.T) {
 		}
 		if n := len(w.journal.find("notifications/tools/list_changed")); n > 0 {
 			t.Errorf("%d of the news are refused", n)
+		}
+	})
+}
+
+// TestNewsOfNoListDoNotWait: nothing is kept, and nobody waits, for names that a server makes up.
+func TestNewsOfNoListDoNotWait(t *testing.T) {
+	bubble(t, func(w *world) {
+		c := w.session("alice", "2025-11-25")
+		get := c.listen("")
+		synctest.Wait()
+		start, before := time.Now(), runtime.NumGoroutine()
+		for i := range 50 {
+			for range 2 {
+				w.push("up-1", changed(fmt.Sprint("made-up-", i), i))
+				if got := get.must().data; got != changed(fmt.Sprint("made-up-", i), i) || time.Since(start) > 0 {
+					w.t.Fatalf("after %s came %s", time.Since(start), got)
+				}
+			}
+		}
+		if after := runtime.NumGoroutine(); after > before+10 {
+			w.t.Errorf("%d goroutines, and %d after", before, after)
 		}
 	})
 }
