@@ -2,9 +2,7 @@ package toolscope
 
 import (
 	"net/url"
-	"slices"
 	"strings"
-	"unicode"
 
 	"github.com/hopgate/hopgate/mcpproxy/wire"
 	"github.com/hopgate/hopgate/policy"
@@ -43,29 +41,32 @@ func (s *scope) form(params []byte) policy.Verdict {
 	if len(schema.Value) == 0 || schema.Value[0] != '{' {
 		return policy.Refuse(reasonInput, s.at, "a form without a schema")
 	}
-	if s.asksSecret(schema.Value) {
+	switch {
+	case anyField(schema.Value, s.secretField):
 		return policy.Refuse(reasonSecret, s.elicitation.At, "a field of the form")
+	case (says(params, "message", secretIn) || told(schema.Value)) && anyField(schema.Value, s.takesText):
+		return policy.Refuse(reasonSecret, s.elicitation.At, "the message of the form")
 	}
 	return policy.Verdict{Effect: policy.Allow, At: s.elicitation.At}
 }
 
-// asksSecret reports whether a schema, or one inside it, has a field for a secret. It recurses as deep as the value is
-// nested, which wire bounds.
-func (s *scope) asksSecret(schema []byte) bool {
+// anyField reports whether what is asked is true of a field of a schema, or of one inside it. It recurses as deep as the
+// value is nested, which wire bounds.
+func anyField(schema []byte, is func(wire.Entry) bool) bool {
 	for e := range wire.Entries(schema) {
 		name, _ := wire.Unquote(e.Name)
 		if string(name) == "properties" {
 			for field := range wire.Entries(e.Value) {
-				if s.secretField(field) {
+				if is(field) {
 					return true
 				}
 			}
 		}
-		if s.asksSecret(e.Value) {
+		if anyField(e.Value, is) {
 			return true
 		}
 		for _, x := range wire.Elements(e.Value) {
-			if s.asksSecret(x) {
+			if anyField(x, is) {
 				return true
 			}
 		}
@@ -73,61 +74,56 @@ func (s *scope) asksSecret(schema []byte) bool {
 	return false
 }
 
-// secretField reports whether one field of a form is for a secret, by its name, its title or its format.
+// secretField reports whether one field of a form is for a secret, by its name, its title or its format, or by what is
+// said of a field that anything can be written into.
 func (s *scope) secretField(field wire.Entry) bool {
 	name, ok := wire.Unquote(field.Name)
 	if !ok {
 		return true // nobody can say what it is called
 	}
-	if _, granted := match(s.elicitation.Fields, string(name)); granted {
+	if s.fieldGranted(name) {
 		return false
 	}
-	title, _ := wire.Lookup(field.Value, "title")
-	words, _ := wire.Unquote(title.Value)
-	format, _ := wire.Lookup(field.Value, "format")
-	kind, _ := wire.Unquote(format.Value)
 	hidden, _ := wire.Lookup(field.Value, "writeOnly")
-	return secretName(name) || secretName(words) || secretName(kind) || string(hidden.Value) == "true"
+	return secretName(name) || says(field.Value, "title", secretName) || says(field.Value, "format", secretName) ||
+		string(hidden.Value) == "true" || isOpen(field.Value) && told(field.Value)
 }
 
-// secretWords are words that alone make a name that of a secret; secretParts make it one wherever they stand in it, its
-// words joined.
-var (
-	secretWords = []string{
-		"key", "keys", "token", "tokens", "pin", "otp", "totp", "pwd", "pass", "passwd", "cvv", "cvc", "csc", "card", "ssn", "jwt", "bearer",
-		"cookie", "mnemonic", "senha", "heslo", "clave",
-	}
-	secretParts = []string{
-		"password", "passwd", "passwort", "kennwort", "motdepasse", "contrasena", "passphrase", "passcode", "secret", "credential", "apikey",
-		"accesskey", "privatekey", "secretkey", "signingkey", "authtoken", "accesstoken", "creditcard", "debitcard", "cardnumber", "cardcode",
-		"securitycode", "verificationcode", "onetimecode", "recoverycode", "seedphrase", "socialsecurity",
-	}
-)
-
-// secretName reports whether a name is that of a secret, in any case, with any separators, and in letters that look alike.
-func secretName(name []byte) bool {
-	var words []string
-	start := 0
-	runes := []rune(string(name))
-	for i := range runes {
-		if i > 0 && (unicode.IsUpper(runes[i]) && !unicode.IsUpper(runes[i-1]) || !unicode.IsLetter(runes[i]) || !unicode.IsLetter(runes[i-1])) {
-			words, start = append(words, look(runes[start:i])), i
-		}
-	}
-	words = append(words, look(runes[start:]))
-	joined := strings.Join(words, "")
-	return slices.ContainsFunc(words, func(w string) bool { return slices.Contains(secretWords, w) }) ||
-		slices.ContainsFunc(secretParts, func(p string) bool { return strings.Contains(joined, p) })
+func (s *scope) fieldGranted(name []byte) bool {
+	_, granted := match(s.elicitation.Fields, string(name))
+	return granted
 }
 
-// look is what some runes look like, without what is no letter.
-func look(runes []rune) string {
-	return strings.Map(func(r rune) rune {
-		if unicode.IsLetter(r) {
-			return r
+// takesText reports whether anything can be written into a field, and it is not granted whatever is asked. A choice or a yes
+// is no secret.
+func (s *scope) takesText(field wire.Entry) bool {
+	name, ok := wire.Unquote(field.Name)
+	return !ok || isOpen(field.Value) && !s.fieldGranted(name)
+}
+
+// isOpen reports whether a field takes more than a choice.
+func isOpen(field []byte) bool {
+	if kind, _ := wire.Lookup(field, "type"); string(kind.Value) == `"boolean"` {
+		return false
+	}
+	for _, choice := range []string{"enum", "oneOf", "items"} {
+		if _, ok := wire.Lookup(field, choice); ok {
+			return false
 		}
-		return -1
-	}, string(appendLook(nil, []byte(string(runes)))))
+	}
+	return true
+}
+
+// told reports whether the words that go with a schema speak of a secret.
+func told(schema []byte) bool {
+	return says(schema, "title", secretIn) || says(schema, "description", secretIn)
+}
+
+// says reports whether a member says what is looked for. Of a string that cannot be read nobody can say that it does not.
+func says(object []byte, member string, what func([]byte) bool) bool {
+	e, _ := wire.Lookup(object, member)
+	text, ok := wire.Unquote(e.Value)
+	return ok && what(text) || !ok && len(e.Value) > 0 && e.Value[0] == '"'
 }
 
 // sends judges where the user is sent to.
