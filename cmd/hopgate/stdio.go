@@ -39,6 +39,9 @@ func (a *app) stdio() *cobra.Command {
 				return usage("see: hopgate stdio --help", "--to is missing")
 			}
 			key, _ := a.env(keyVariable)
+			in, undo := polled(a.in, a.out, a.words)
+			defer undo()
+			a.in = in
 			if alone {
 				return a.serveAlone(c.Context(), &ingress.Peer{
 					Transport: ingress.OverStdio, Remote: username(), Upstream: to, As: as, Credential: ingress.Credential(key), Local: key == "",
