@@ -97,7 +97,7 @@ func (w *world) serve() {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	w.front = ingress.NewServer(w.t.Context(), h, time.Now)
+	w.front = ingress.NewServer(w.t.Context(), h, time.Now, 1<<16)
 	go w.front.Serve(w.net)
 }
 

@@ -237,7 +237,7 @@ func (f *front) move(l net.Listener, lasting *ingress.Lasting, want *configs.Lis
 	}
 	next := ingress.NewServer(context.Background(), http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		f.handler.Load().ServeHTTP(w, r)
-	}), time.Now)
+	}), time.Now, descriptors())
 	next.ErrorLog = log.New(ingress.Complaints(f.log, time.Now), "", 0) // strangers cause them as they like
 	old, carried := f.server, f.lasting
 	f.server, f.lasting, f.addr, f.tls = next, lasting, want.Addr, want.TLS != nil

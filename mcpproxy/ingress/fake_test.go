@@ -35,6 +35,7 @@ func (h *handler) Admit(_ context.Context, p *ingress.Peer) (ingress.Guest, *ing
 	if p.Credential.Reveal() != "good" && !p.Local {
 		return nil, &ingress.Refusal{Reason: errStranger}
 	}
+	p.Agent = &policy.Agent{Name: "a"}
 	return guest{h}, nil
 }
 

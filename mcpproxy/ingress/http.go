@@ -85,9 +85,8 @@ func (h *HTTP) serveMCP(w http.ResponseWriter, r *http.Request, name string) {
 		h.refuse(w, r, p, reason)
 		return
 	}
-	guest, refusal := h.Handler.Admit(r.Context(), p)
-	if refusal != nil {
-		h.turnAway(w, r, refusal)
+	guest := h.admit(w, r, p)
+	if guest == nil {
 		return
 	}
 	head, reason := readHead(r)
@@ -110,6 +109,24 @@ func (h *HTTP) serveMCP(w http.ResponseWriter, r *http.Request, name string) {
 		w.Header()["Allow"] = []string{"GET, POST, DELETE"}
 		h.refuse(w, r, p, ReasonMethod)
 	}
+}
+
+// admit lets the peer of a request in. Where it returns nil the request is answered.
+func (h *HTTP) admit(w http.ResponseWriter, r *http.Request, p *Peer) Guest {
+	guest, refusal := h.Handler.Admit(r.Context(), p)
+	if refusal != nil {
+		h.turnAway(w, r, refusal)
+		return nil
+	}
+	if p.Agent == nil || claim(r.Context(), p.Agent.Name) {
+		return guest
+	}
+	if p.Lasting() && r.Method == http.MethodGet {
+		guest.End(r.Context(), nil) // the session that it was to begin
+	}
+	w.Header()["Connection"] = []string{"close"}
+	h.refuse(w, r, p, ReasonConnections)
+	return nil
 }
 
 // check looks at what needs no message: whether a web page is behind the request, and who says to be calling.

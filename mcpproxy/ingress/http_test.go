@@ -38,7 +38,7 @@ func listen(t *testing.T, h http.Handler) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := ingress.NewServer(t.Context(), h, time.Now)
+	s := ingress.NewServer(t.Context(), h, time.Now, 1<<16)
 	served := make(chan error, 1)
 	go func() { served <- s.Serve(l) }()
 	t.Cleanup(func() {

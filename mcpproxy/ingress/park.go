@@ -35,7 +35,6 @@ func (r *httpReply) open(h http.Header) (head []byte, err error) {
 	b.WriteString("HTTP/1.1 200 OK\r\nConnection: close\r\nDate: " + r.clock().UTC().Format(http.TimeFormat) + "\r\n")
 	_ = h.Write(&b) // a buffer takes everything
 	b.WriteString("\r\n")
-	conn = bare(conn)
 	lasting, gone := r.park.lasting, r.park.gone
 	lasting.work.Go(func() { watch(conn, gone) }) // whoever sends this holds the counter above zero
 	r.conn, r.w, r.ctl = conn, nil, nil

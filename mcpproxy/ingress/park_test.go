@@ -47,7 +47,7 @@ func TestAStreamIsParked(t *testing.T) {
 				s.Config = ingress.NewServer(t.Context(), http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 					defer close(returned)
 					x.ServeHTTP(w, r)
-				}), time.Now).Server
+				}), time.Now, 1<<16).Server
 				start := s.Start
 				if secure {
 					start = s.StartTLS

@@ -34,6 +34,7 @@ const (
 // answers a request, which may take long, another one watches whether the peer goes.
 type plain struct {
 	nc      net.Conn
+	seat    *seat
 	door    *door
 	server  *Server
 	state   atomic.Int32
@@ -59,9 +60,9 @@ type plain struct {
 
 var plainBuffers = sync.Pool{New: func() any { return new([plainBuffer]byte) }}
 
-func newPlain(d *door, nc net.Conn) *plain {
-	c := &plain{nc: nc, door: d, server: d.server}
-	c.ctx, c.cancel = context.WithCancel(d.server.ctx)
+func newPlain(d *door, s *seat) *plain {
+	c := &plain{nc: s.nc, seat: s, door: d, server: d.server}
+	c.ctx, c.cancel = context.WithCancel(context.WithValue(d.server.ctx, seatKey{}, s))
 	return c
 }
 
@@ -75,6 +76,7 @@ func (c *plain) serve() {
 	}()
 	defer c.cancel()
 	if !c.greet() {
+		c.seat.leave()
 		_ = c.nc.Close() // whoever it is cannot be talked to
 		return
 	}
@@ -88,6 +90,7 @@ func (c *plain) serve() {
 			break
 		}
 	}
+	c.seat.leave()
 	_ = c.nc.Close() // what was to be said has gone, or the peer has
 }
 
@@ -163,11 +166,12 @@ func (c *plain) handOver() {
 	copy(ahead, c.in[c.from:c.to])
 	if c.nc.SetDeadline(time.Time{}) == nil {
 		select {
-		case c.door.over <- &handed{c.nc, ahead}:
+		case c.door.over <- &handed{c.nc, c.seat, ahead}:
 			return
 		case <-c.door.shut:
 		}
 	}
+	c.seat.leave()
 	_ = c.nc.Close() // nothing of the request was acted on
 }
 
@@ -177,9 +181,7 @@ func (c *plain) handle() bool {
 		if v := recover(); v != nil {
 			c.nc.Close()
 			c.unheed()
-			if l := c.server.ErrorLog; l != nil {
-				l.Printf("a request has ended in a panic: %v", v)
-			}
+			c.server.complain("a request has ended in a panic: %v", v)
 		}
 	}()
 	c.answer.begin()

@@ -60,12 +60,22 @@ var ReasonBusy = &policy.Reason{
 	},
 }
 
+// ReasonConnections is given to an agent on a connection that is one too many.
+var ReasonConnections = &policy.Reason{
+	Code: "TOO_MANY_CONNECTIONS", Severity: policy.Low,
+	Hint: "the agent has as many connections as one may: an eighth of the descriptors of the process (ulimit -n)",
+	Answer: &policy.Answer{
+		Code: "TOO_MANY_CONNECTIONS", Retry: policy.RetryAfter, Form: policy.FormError, RPC: 429, HTTP: 429,
+		Text: "Not begun: you have too many connections. Close some, then connect again.",
+	},
+}
+
 const codeHeaderMismatch = -32020 // MCP 2026-07-28, HeaderMismatch
 
 // Reasons returns the reasons for which the transport itself refuses.
 func Reasons() []*policy.Reason {
 	return []*policy.Reason{
 		ReasonHost, ReasonOrigin, ReasonCredentials, ReasonMethod, ReasonAccept, ReasonType, ReasonHeader, ReasonLarge, ReasonBody, ReasonEnd,
-		ReasonAcceptStream, ReasonQuery, ReasonUpgrade, ReasonSubprotocol, ReasonBinary, ReasonGone, ReasonEnding, ReasonBusy,
+		ReasonAcceptStream, ReasonQuery, ReasonUpgrade, ReasonSubprotocol, ReasonBinary, ReasonGone, ReasonEnding, ReasonBusy, ReasonConnections,
 	}
 }

@@ -2,10 +2,12 @@ package ingress
 
 import (
 	"context"
+	"errors"
 	"net"
 	"net/http"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 )
 
@@ -20,6 +22,7 @@ type Server struct {
 	clock func() time.Time
 	ctx   context.Context //nolint:containedctx // what the contexts of all requests come from, as with http.Server.BaseContext
 	date  atomic.Pointer[date]
+	crowd *crowd
 
 	mu      sync.Mutex // guards what follows
 	conns   map[*plain]struct{}
@@ -28,15 +31,24 @@ type Server struct {
 	work    sync.WaitGroup
 }
 
-// NewServer makes a server. The contexts of requests come from ctx.
-func NewServer(ctx context.Context, h http.Handler, clock func() time.Time) *Server {
+// NewServer makes a server, in a process that may have so many descriptors; connections take three quarters of them at
+// most. The contexts of requests come from ctx.
+func NewServer(ctx context.Context, h http.Handler, clock func() time.Time, descriptors int) *Server {
 	return &Server{
 		Server: &http.Server{
 			Handler: h, ReadHeaderTimeout: headTime, IdleTimeout: idleTime, MaxHeaderBytes: maxHead,
-			DisableGeneralOptionsHandler: true, BaseContext: func(net.Listener) context.Context { return ctx },
+			DisableGeneralOptionsHandler: true, BaseContext: func(net.Listener) context.Context { return ctx }, ConnContext: seated,
 		},
-		ctx: ctx, clock: clock, conns: map[*plain]struct{}{}, leaving: make(chan struct{}),
+		ctx: ctx, clock: clock, crowd: newCrowd(descriptors), conns: map[*plain]struct{}{}, leaving: make(chan struct{}),
 	}
+}
+
+// seated gives the requests that net/http reads the seat of their connection.
+func seated(ctx context.Context, c net.Conn) context.Context {
+	if h, ok := c.(*handed); ok {
+		return context.WithValue(ctx, seatKey{}, h.seat)
+	}
+	return ctx
 }
 
 // Serve serves on a listener until Shutdown or Close, which close it; then it returns http.ErrServerClosed.
@@ -142,23 +154,85 @@ func (d *door) Accept() (net.Conn, error) {
 	}
 }
 
-// admit accepts connections until the door is shut. net/http decides after which errors to go on, and how soon.
+// admit accepts connections until the door is shut. Where there are no descriptors left a stranger makes room, and it
+// goes on; what else goes wrong is for net/http to decide.
 func (d *door) admit() {
+	pause := time.Duration(0)
 	for {
 		nc, err := d.Listener.Accept()
-		if err != nil {
-			select {
-			case d.errs <- err:
+		switch {
+		case err == nil:
+			pause = 0
+			d.seat(nc)
+			continue
+		case passes(err):
+			pause = min(max(2*pause, leastPause), mostPause)
+			d.server.complain("accepting connections: %v", err)
+			d.server.crowd.makeRoom()
+			if d.wait(pause) {
 				continue
-			case <-d.shut:
-				return
 			}
+			return
 		}
-		if c := newPlain(d, nc); d.server.enter(c) {
-			go c.serve()
-		} else {
-			_ = nc.Close() // nothing was said on it
+		select {
+		case d.errs <- err:
+		case <-d.shut:
+			return
 		}
+	}
+}
+
+// Pauses after connections could not be accepted.
+const (
+	leastPause = 5 * time.Millisecond
+	mostPause  = time.Second
+)
+
+// passes reports whether Accept may work again later.
+func passes(err error) bool {
+	for _, e := range []error{syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM, syscall.ECONNABORTED} {
+		if errors.Is(err, e) {
+			return true
+		}
+	}
+	return false
+}
+
+// wait waits; false where the door is shut meanwhile.
+func (d *door) wait(pause time.Duration) bool {
+	t := time.NewTimer(pause)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-d.shut:
+		return false
+	}
+}
+
+// seat takes a connection on, if there is room for it.
+func (d *door) seat(nc net.Conn) {
+	s, pushed := d.server.crowd.enter(nc)
+	switch {
+	case s == nil:
+		d.server.complain("a connection was turned away: there are as many as may be")
+		_ = nc.Close() // nothing was said on it
+		return
+	case pushed:
+		d.server.complain("a connection of nobody has made room for another one")
+	}
+	if c := newPlain(d, s); d.server.enter(c) {
+		go c.serve()
+		return
+	}
+	s.leave()
+	_ = nc.Close() // likewise
+}
+
+// complain says what is wrong with connections.
+func (s *Server) complain(format string, args ...any) {
+	if s.ErrorLog != nil {
+		s.ErrorLog.Printf(format, args...)
 	}
 }
 
@@ -171,6 +245,7 @@ func (d *door) Close() error {
 // handed is a connection that net/http goes on with. It reads what has been read of it first.
 type handed struct {
 	net.Conn
+	seat  *seat
 	ahead []byte
 }
 
@@ -185,10 +260,16 @@ func (h *handed) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// bare returns the connection itself, if there is nothing ahead of it.
-func bare(c net.Conn) net.Conn {
-	if h, ok := c.(*handed); ok && len(h.ahead) == 0 {
-		return h.Conn
+// Close closes the connection and gives its place up.
+func (h *handed) Close() error {
+	h.seat.leave()
+	return h.Conn.Close()
+}
+
+// CloseWrite is what net/http has a refusal arrive by, when the peer is still sending.
+func (h *handed) CloseWrite() error {
+	if c, ok := h.Conn.(interface{ CloseWrite() error }); ok {
+		return c.CloseWrite()
 	}
-	return c
+	return nil
 }

@@ -274,7 +274,7 @@ func TestShutdownWaitsForAnswers(t *testing.T) {
 			close(begun)
 			<-release
 		}
-	}), time.Now)
+	}), time.Now, 1<<16)
 	served := make(chan error)
 	go func() { served <- s.Serve(l) }()
 	idle, busy := dial(t, l.Addr().String()), dial(t, l.Addr().String())
@@ -321,7 +321,7 @@ func TestServerOverTLS(t *testing.T) {
 	}
 	s := ingress.NewServer(t.Context(), http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.WriteString(w, r.Method)
-	}), time.Now)
+	}), time.Now, 1<<16)
 	go s.Serve(tls.NewListener(l, &tls.Config{Certificates: lent.TLS.Certificates}))
 	defer s.Close()
 	for _, method := range []string{http.MethodPost, http.MethodPost, http.MethodPut, http.MethodPost} {

@@ -119,11 +119,11 @@ func FuzzServer(f *testing.F) {
 	f.Add([]byte("POST /mcp/up HTTP/1.1\r\nHost: a:b:c[]\r\nContent-Length: 9\r\n\r\n{}"))
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		got := heard(raw, func(h http.Handler) (func(net.Listener) error, func() error) {
-			s := ingress.NewServer(t.Context(), h, time.Now)
+			s := ingress.NewServer(t.Context(), h, time.Now, 1<<16)
 			return s.Serve, s.Close
 		})
 		want := heard(raw, func(h http.Handler) (func(net.Listener) error, func() error) {
-			s := ingress.NewServer(t.Context(), h, time.Now).Server
+			s := ingress.NewServer(t.Context(), h, time.Now, 1<<16).Server
 			return s.Serve, s.Close
 		})
 		if !slices.Equal(got, want) {

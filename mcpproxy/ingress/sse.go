@@ -84,10 +84,9 @@ func (h *HTTP) serveSSE(w http.ResponseWriter, r *http.Request, upstream string)
 		h.refuse(w, r, p, reason)
 		return
 	}
-	guest, refusal := h.Handler.Admit(r.Context(), p)
+	guest := h.admit(w, r, p)
 	switch {
-	case refusal != nil:
-		h.turnAway(w, r, refusal)
+	case guest == nil:
 	case r.Method == http.MethodGet:
 		h.openStream(w, r, p, guest)
 	default:

@@ -33,9 +33,8 @@ func (h *HTTP) serveWS(w http.ResponseWriter, r *http.Request, upstream string) 
 		h.refuse(w, r, p, reason)
 		return
 	}
-	guest, refusal := h.Handler.Admit(r.Context(), p)
-	if refusal != nil {
-		h.turnAway(w, r, refusal)
+	guest := h.admit(w, r, p)
+	if guest == nil {
 		return
 	}
 	ctx, cancel := context.WithCancel(context.WithoutCancel(r.Context())) // the server knows nothing of it any more
