@@ -15,9 +15,10 @@ import (
 )
 
 const (
-	plainBuffer = 4 << 10               // bytes that are read at once; a head that is longer is for net/http
-	plainBody   = 256 << 10             // bytes of a body; a longer one is for net/http
-	heedTime    = 20 * time.Millisecond // after which it is watched whether the peer of a request has gone
+	plainBuffer = 4 << 10                // bytes that are read at once; a head that is longer is for net/http
+	plainBody   = 256 << 10              // bytes of a body; a longer one is for net/http
+	lingerTime  = 500 * time.Millisecond // for which a peer whose content is not taken may go on sending
+	heedTime    = 20 * time.Millisecond  // after which it is watched whether the peer of a request has gone
 )
 
 // past is a deadline that has always passed.

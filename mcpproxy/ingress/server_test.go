@@ -244,6 +244,33 @@ func TestAnAnswerOfAnotherLength(t *testing.T) {
 	}
 }
 
+// TestAPeerThatStillSendsReadsTheAnswer: its connection is not reset under it, and it is not waited for if it says no more.
+func TestAPeerThatStillSendsReadsTheAnswer(t *testing.T) {
+	const size = 200 << 10
+	at := listen(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Connection", "close")
+		_, _ = io.WriteString(w, "too large")
+	}))
+	for name, rest := range map[string]int{"sends": size >> 10, "stops": 1} {
+		t.Run(name, func(t *testing.T) {
+			c := dial(t, at)
+			_, _ = io.WriteString(c, "POST /mcp/up HTTP/1.1\r\nHost: a\r\nContent-Length: "+fmt.Sprint(size)+"\r\n\r\n")
+			r := bufio.NewReader(c)
+			if got := answered(t, r); got != "too large" {
+				t.Fatalf("got %q", got)
+			}
+			for i := range rest {
+				if _, err := c.Write(make([]byte, 1<<10)); err != nil {
+					t.Fatalf("KB %d of %d: %v", i, rest, err)
+				}
+			}
+			if _, err := r.ReadByte(); !errors.Is(err, io.EOF) {
+				t.Errorf("got %v, want the end", err)
+			}
+		})
+	}
+}
+
 // TestAPanicEndsItsConnection and nothing else.
 func TestAPanicEndsItsConnection(t *testing.T) {
 	at := listen(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
