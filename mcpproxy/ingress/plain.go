@@ -88,11 +88,22 @@ func (c *plain) serve() {
 			return
 		}
 		if !c.handle() {
+			c.linger()
 			break
 		}
 	}
 	c.seat.leave()
 	_ = c.nc.Close() // what was to be said has gone, or the peer has
+}
+
+// linger gives a peer that is still sending time to read why nothing more is taken, as net/http does: to close at once would
+// reset the connection, and lose what the peer has not read by then.
+func (c *plain) linger() {
+	half, ok := c.nc.(interface{ CloseWrite() error })
+	if c.body.left == 0 || !ok || half.CloseWrite() != nil || c.nc.SetReadDeadline(c.server.clock().Add(lingerTime)) != nil {
+		return
+	}
+	_, _ = io.CopyN(io.Discard, c.nc, c.body.left-int64(c.to-c.from)) // it ends with what was announced, with the peer, or with the time
 }
 
 // greet shakes hands, where TLS is spoken.
