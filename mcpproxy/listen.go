@@ -9,6 +9,7 @@ import (
 	"github.com/hopgate/hopgate/mcpproxy/ingress"
 	"github.com/hopgate/hopgate/mcpproxy/upstream"
 	"github.com/hopgate/hopgate/mcpproxy/wire"
+	"github.com/hopgate/hopgate/policy"
 )
 
 // Listen serves the stream that belongs to no request; see [ingress.Guest].
@@ -68,9 +69,35 @@ func (g *guest) expired() bool {
 	return agent == nil || fault != nil
 }
 
+// stopped says for the record what an agent is refused by that may say nothing at all, until more happens than that time
+// passes: who is in quarantine gets nothing of what was judged before. It is empty for all others.
+func (g *guest) stopped(ctx context.Context) string {
+	var f wire.Frame
+	if err := wire.Parse(&f, []byte(`{"jsonrpc":"2.0","id":0,"method":"ping"}`), wire.FromAgent, &wire.DefaultLimits); err != nil {
+		return err.Error()
+	}
+	c := g.call(&f)
+	c.Trace = func(policy.Step) {} // nothing is used up
+	_, out, settle := policy.Decide(ctx, &c)
+	switch {
+	case out.Allowed:
+		if err := settle(ctx, &out, nil); err != nil {
+			return err.Error()
+		}
+		return ""
+	case out.Wait > 0:
+		return ""
+	}
+	return "refused by " + out.Gate + ": " + out.Reason.Code
+}
+
 // resume sends what a client has missed of a stream, and goes on with it.
 func (g *guest) resume(c *carrier, h *ingress.Head, reply ingress.Reply) *hearing {
 	s := c.s
+	if by := g.stopped(c.ctx); by != "" {
+		reply.Refuse(g.deny(c.ctx, "session", reasonEvent, by))
+		return nil
+	}
 	o, ok := s.streams.resume(h.LastEventID, g.who.policy.Revision, reply, c.stop)
 	switch {
 	case !ok:

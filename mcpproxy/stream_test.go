@@ -1,6 +1,7 @@
 package mcpproxy_test
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"strings"
@@ -9,6 +10,7 @@ import (
 	"time"
 
 	"github.com/hopgate/hopgate/mcpproxy"
+	"github.com/hopgate/hopgate/policy"
 )
 
 // push makes the upstream say something that belongs to no request of a session.
@@ -108,6 +110,15 @@ func TestResume(t *testing.T) {
 		"last of many":        {sent: 300, last: "0-298", want: []string{"0-299", "0-300"}},
 		"under a new policy": {sent: 2, last: "0-1", before: func(w *world, _ *client) {
 			w.proxy.SetPolicy(w.policy("r2", nil))
+		}},
+		"by one who may say nothing": {sent: 2, last: "0-1", before: func(w *world, _ *client) { w.gate.check = refusing("ping") }},
+		"by one who has to wait": {sent: 2, last: "0-1", want: []string{"0-2"}, before: func(w *world, _ *client) {
+			w.gate.check = func(_ context.Context, c *policy.Call) (policy.Verdict, error) {
+				if c.Method != "ping" {
+					return policy.Pass, nil
+				}
+				return policy.Verdict{Reason: reasonTest, Wait: time.Second}, nil
+			}
 		}},
 		"another session": {sent: 2, last: "0-1", before: func(_ *world, c *client) { c.session = ""; c.initialize("2025-11-25") }},
 	}
