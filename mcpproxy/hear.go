@@ -1,11 +1,24 @@
 package mcpproxy
 
 import (
+	"encoding/binary"
 	"errors"
+	"io"
+	"time"
 
 	"github.com/hopgate/hopgate/mcpproxy/ingress"
 	"github.com/hopgate/hopgate/mcpproxy/upstream"
 	"github.com/hopgate/hopgate/policy"
+)
+
+// What a server says of its own accord is heard for as long as an agent listens. A stream or WebSocket that breaks off is
+// opened again without waiting for a call, because until then nothing would be heard. A child that has ended is not: what
+// ends children may be what they are told, and the next call tells. Nor is a session of streamable HTTP that the server has
+// forgotten, because whoever calls is to learn of that; its streams come back by themselves (see upstream).
+const (
+	firstWait = time.Second
+	longWait  = time.Minute     // at most; each vain try doubles the wait
+	steady    = 2 * time.Minute // a connection that has lasted for that long is as good as a first one
 )
 
 // hearing is an agent that hears stream 0 of its session. While nothing is said there is nothing of it but this value: what
@@ -21,6 +34,9 @@ type hearing struct {
 	pumps  bool // it is the one of the session that listens to the link
 	link   upstream.Link
 	stream upstream.Stream // nil where there is none now
+	silent bool            // the upstream has no stream of its own
+	began  time.Time       // when the link was last opened
+	tries  int             // to open it again, without one that has lasted
 }
 
 // start waits until nobody else listens to the link, because a link has one listener, and hears it until the session or
@@ -80,13 +96,14 @@ func (h *hearing) hear() bool {
 // open begins to listen to the link that the session has now.
 func (h *hearing) open() bool {
 	ctx := h.by.ctx
-	link, err := h.s.open(ctx)
+	h.silent, h.began = false, h.g.p.Clock()
+	link, err := h.s.reach(ctx)
 	if err != nil {
 		return false // the next call will meet the same error, and tell of it
 	}
 	stream, err := link.Listen(ctx)
 	if err != nil {
-		if !errors.Is(err, upstream.ErrNoListen) && ctx.Err() == nil {
+		if h.silent = errors.Is(err, upstream.ErrNoListen); !h.silent && ctx.Err() == nil {
 			h.g.p.Log.Info().Err(err).Str("upstream", h.s.upstream).Msg("the upstream's own messages cannot be heard")
 		}
 		return false
@@ -103,16 +120,47 @@ func (h *hearing) next() (*upstream.Incoming, error) {
 	return h.stream.Next(h.by.ctx)
 }
 
-// await goes on when another link has taken over.
+// await goes on when a call has opened another link, or when it is time to open one without a call.
 func (h *hearing) await() bool {
+	if h.g.p.Clock().Sub(h.began) >= steady {
+		h.tries = 0
+	}
+	var again <-chan time.Time
+	stop := func() bool { return true }
+	if !h.silent && h.s.reopens() {
+		timer := time.NewTimer(pause(h.g.p.Random, h.tries))
+		again, stop = timer.C, timer.Stop
+		h.tries = min(h.tries+1, 10) // enough to reach the longest wait
+	}
 	go func() {
 		select {
 		case <-h.by.ctx.Done():
 		case <-h.s.renewed:
+			h.tries = 0
+		case <-again:
 		}
+		stop()
 		h.run()
 	}()
 	return true
+}
+
+// pause returns how long to wait before a try: no two sessions wait for as long, so that a server that comes back is not
+// met by all at once.
+func pause(random io.Reader, tries int) time.Duration {
+	d := min(firstWait<<tries, longWait)
+	var b [4]byte
+	if _, err := io.ReadFull(random, b[:]); err != nil {
+		return d // no worse than it was
+	}
+	return d/2 + d/2*time.Duration(binary.BigEndian.Uint32(b[:])>>16)/(1<<16)
+}
+
+// reopens reports whether a link of the session that is over is opened again without a call that needs it.
+func (s *session) reopens() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.state == settled && s.server != nil && !s.server.Remote() && !s.server.Child()
 }
 
 func (h *hearing) close() {

@@ -26,48 +26,63 @@ const greetTime = 30 * time.Second
 // forgotten the session, is greeted as the client had greeted the old one, so that this costs the calls under way and
 // nothing else.
 func (s *session) open(ctx context.Context) (upstream.Link, error) {
+	link, fresh, err := s.find(ctx)
+	if fresh {
+		select {
+		case s.renewed <- struct{}{}:
+		default:
+		}
+	}
+	return link, err
+}
+
+// reach is open for who hears the link, who need not be told of a link that it has opened itself: one that ends at once would be
+// opened again at once, without end.
+func (s *session) reach(ctx context.Context) (upstream.Link, error) {
+	link, _, err := s.find(ctx)
+	return link, err
+}
+
+// find returns the link, and whether it is another one than before.
+func (s *session) find(ctx context.Context) (link upstream.Link, fresh bool, err error) {
 	if err := s.opening.take(ctx); err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	defer s.opening.release()
 	s.mu.Lock()
-	link, server, hello, greeted, ended := s.link, s.server, s.hello, s.greeted, s.ended
+	old, server, hello, greeted, ended := s.link, s.server, s.hello, s.greeted, s.ended
 	version, bridged, standing := s.version, s.bridged, s.standing.frames()
 	s.mu.Unlock()
 	switch {
 	case ended:
-		return nil, errEnded
+		return nil, false, errEnded
 	case server == nil:
-		return nil, upstream.ErrUnavailable
-	case link != nil && !dead(link):
-		return link, nil
+		return nil, false, upstream.ErrUnavailable
+	case old != nil && !dead(old):
+		return old, false, nil
 	}
-	link, err := s.dial(ctx, server, bridged, hello)
+	link, err = s.dial(ctx, server, bridged, hello)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	if hello != nil && !bridged {
 		ctx, cancel := context.WithTimeout(ctx, greetTime) // whoever listens waits without a bound
 		defer cancel()
 		if err := greet(ctx, link, hello, greeted, standing, version); err != nil {
 			closeLink(ctx, link)
-			return nil, err
+			return nil, false, err
 		}
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.ended {
 		s.p.spawn(func() { closeLink(s.ctx, link) })
-		return nil, errEnded
+		return nil, false, errEnded
 	}
 	s.link = link
 	clear(s.questions) // an answer to another child would be none to this one
 	clear(s.reports)
-	select {
-	case s.renewed <- struct{}{}:
-	default:
-	}
-	return link, nil
+	return link, true, nil
 }
 
 // key is a mutex that is waited for only as long as a context allows.
