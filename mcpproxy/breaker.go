@@ -30,7 +30,7 @@ func (x *exchange) admit() (out policy.Outcome, ok bool) {
 func shown(reason *policy.Reason, err error) upstream.Health {
 	var code *upstream.StatusError
 	switch {
-	case reason == reasonCancelled, reason == reasonSession, reason == reasonLargeResult, errors.Is(err, upstream.ErrSessionEnded), errors.Is(err, upstream.ErrInvalid):
+	case reason == reasonCancelled, reason == reasonSession, reason == reasonEnded, reason == reasonLargeResult, errors.Is(err, upstream.ErrSessionEnded), errors.Is(err, upstream.ErrInvalid):
 		return upstream.NothingShown
 	case errors.As(err, new(*upstream.BackoffError)):
 		return upstream.NothingShown // it was not tried

@@ -225,8 +225,10 @@ func (x *exchange) fail(life, ctx context.Context, err error) {
 	switch {
 	case x.givenUp(), life.Err() != nil && x.session == nil:
 		status, reason = policy.StatusCancelled, reasonCancelled
-	case life.Err() != nil:
+	case life.Err() != nil && x.report.Unsent:
 		status, reason = policy.StatusCancelled, reasonSession
+	case life.Err() != nil:
+		status, reason = policy.StatusCancelled, reasonEnded
 	case limit != "":
 		reason = reasonLargeResult
 	case errors.Is(err, upstream.ErrSessionEnded):

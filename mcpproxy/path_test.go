@@ -89,7 +89,7 @@ func TestCallEndsOnce(t *testing.T) {
 			}, tool: "echo", want: "POLICY_UNAVAILABLE", code: "POLICY_UNAVAILABLE", status: policy.StatusOK,
 		},
 		"session ended by the agent": {
-			tool: "hold", want: "SESSION_UNKNOWN", code: "SESSION_UNKNOWN", status: policy.StatusCancelled,
+			tool: "hold", want: "SESSION_ENDED", code: "SESSION_ENDED", status: policy.StatusCancelled,
 			during: func(w *world, c *client) {
 				if r := c.must(http.MethodDelete, ""); r.status != 204 {
 					w.t.Errorf("DELETE: status %d", r.status)
@@ -97,11 +97,11 @@ func TestCallEndsOnce(t *testing.T) {
 			},
 		},
 		"key revoked": {
-			tool: "hold", want: "SESSION_UNKNOWN", code: "SESSION_UNKNOWN", status: policy.StatusCancelled,
+			tool: "hold", want: "SESSION_ENDED", code: "SESSION_ENDED", status: policy.StatusCancelled,
 			during: func(w *world, _ *client) { w.revoke("alice-key") },
 		},
 		"connection removed": {
-			tool: "hold", want: "SESSION_UNKNOWN", code: "SESSION_UNKNOWN", status: policy.StatusCancelled,
+			tool: "hold", want: "SESSION_ENDED", code: "SESSION_ENDED", status: policy.StatusCancelled,
 			during: func(w *world, _ *client) {
 				w.proxy.SetPolicy(w.policy("r2", func(p *mcpproxy.Policy) { delete(p.Connections, mcpproxy.Way{Agent: "alice", Upstream: "up"}) }))
 			},

@@ -63,6 +63,10 @@ var (
 		Code: "UPSTREAM_TIMEOUT", Retry: policy.RetryUnknown, Form: policy.FormResult, RPC: 503, HTTP: 200,
 		Text: "No answer came in time. The action may have happened: check before you repeat the call.",
 	}
+	answerEnded = &policy.Answer{
+		Code: "SESSION_ENDED", Retry: policy.RetryUnknown, Form: policy.FormResult, RPC: 503, HTTP: 200,
+		Text: "The session ended before the answer came. The action may have happened: check before you repeat the call.",
+	}
 	answerFailed = &policy.Answer{
 		Code: "UPSTREAM_FAILED", Retry: policy.RetryUnknown, Form: policy.FormResult, RPC: 503, HTTP: 200,
 		Text: "The server gave no usable answer. The action may have happened: check before you repeat the call.",
@@ -127,6 +131,10 @@ var (
 	reasonNobodyListens = &policy.Reason{
 		Code: "NOBODY_LISTENS", Answer: answerUnavailable, Hint: "the agent was gone when a server asked it something",
 	}
+	reasonEnded = &policy.Reason{
+		Code: "SESSION_ENDED", Answer: answerEnded,
+		Hint: "the session ended during the call: by its agent, with its key or connection, or with the process; the action may have happened",
+	}
 	reasonCancelled = &policy.Reason{
 		Code: "CANCELLED", Answer: answerFailed, Hint: "the agent gave the call up; the action may have happened",
 	}
@@ -183,6 +191,6 @@ func Reasons() []*policy.Reason {
 		reasonNoSession, reasonPaused, reasonCredential, reasonSession, reasonForeign, reasonNotReady, reasonAgain, reasonVersion, reasonVersionHeader, reasonHeaders,
 		reasonMeta, reasonRemoved, reasonIDInUse, reasonUnasked, reasonCancel, reasonEvent, reasonNoStream, reasonNoEffect, reasonUnsolicited,
 		reasonCursor, reasonCursorForeign, reasonCursorForged, reasonTask, reasonTaskForeign, reasonStateForeign, reasonStateForged, reasonStateOver, reasonCapability, reasonTurnedAway, reasonBroken,
-		reasonServerProtocol, reasonUnavailable, reasonTimeout, reasonFailed, reasonNotModern, reasonNobodyListens, reasonCancelled, reasonLargeResult, reasonSessions, reasonRecord, reasonNoUpstream,
+		reasonServerProtocol, reasonUnavailable, reasonTimeout, reasonFailed, reasonNotModern, reasonNobodyListens, reasonCancelled, reasonEnded, reasonLargeResult, reasonSessions, reasonRecord, reasonNoUpstream,
 	)
 }

@@ -71,9 +71,8 @@ func secretIn(text []byte) bool {
 		return true
 	}
 	for i := range words {
-		said := ""
-		for _, w := range words[i:min(i+3, len(words))] {
-			if said += w; isSecret(said) {
+		for behind := i + 1; behind <= min(i+3, len(words)); behind++ {
+			if isSecret(strings.Join(words[i:behind], "")) {
 				return true
 			}
 		}

@@ -45,7 +45,6 @@ func (a *app) daemon() *cobra.Command {
 				}
 			}
 			return a.hosting(c.Context(), true, idle, nil, func(ctx context.Context, e *engine, h *host) error {
-				e.drains = true
 				e.onReady = func(*configs.File) error {
 					if err := h.open(ctx); err != nil {
 						return err

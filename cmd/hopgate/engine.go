@@ -55,8 +55,6 @@ type engine struct {
 	// prepare, where set, prepares what serves agents for a configuration. What it returns is called once: to put that in
 	// force, or else to give it up.
 	prepare func(*configs.File) (finish func(inForce bool), err error)
-	// drains says that what is under way when the context ends goes on until close. Set before serve.
-	drains bool
 	// onReady, where set, is called once, when the first configuration is in force.
 	onReady func(*configs.File) error
 }
@@ -219,12 +217,9 @@ func (e *engine) serve(ctx context.Context, file *configs.File, problem error) e
 	if err := e.claim(e.app.config); err != nil {
 		return err
 	}
-	life := ctx
-	if e.drains {
-		life = context.WithoutCancel(ctx)
-	}
 	var err error
-	e.proxy, err = mcpproxy.New(life, mcpproxy.Config{
+	// What is under way when ctx ends goes on until close: whoever serves agents gives it some time first.
+	e.proxy, err = mcpproxy.New(context.WithoutCancel(ctx), mcpproxy.Config{
 		Identity: e.keys, Journal: e.journal, Catalog: mcpproxy.Learning(e.memory),
 		Observers: []mcpproxy.Observer{e.memory.Limits, e.memory.Scores, e.health, e.watches}, Clock: time.Now, Random: rand.Reader, Log: e.log,
 		Rounds: e.rounds, Owners: e.owners, SealKey: e.sealKey,

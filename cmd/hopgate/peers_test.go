@@ -62,6 +62,10 @@ func echoMain() {
 				said = variables()
 			case "read_count":
 				countCall()
+			case "read_late":
+				for _, err := os.Stat("late"); err != nil; _, err = os.Stat("late") {
+					time.Sleep(10 * time.Millisecond)
+				}
 			case "read_never":
 				fmt.Println(`{"jsonrpc":"2.0","method":"notifications/message","params":{"level":"info","data":"at work"}}`)
 				continue
