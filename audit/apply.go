@@ -10,16 +10,16 @@ import (
 )
 
 const (
-	applyLate  = 100 * time.Millisecond // longest time that the store lags behind, unless someone waits for it
+	applyLate  = 100 * time.Millisecond // longest time that what was handed over is not in the store, unless someone waits for it
 	applyBytes = 512 << 10              // of frames that are applied in one transaction, about
 )
 
 // job is work for the applier, in the order of the journal.
 type job struct {
-	frame *frame
-	flush chan<- error // told when all earlier jobs are done
-	prune []segment    // to remove, oldest first
-	until uint64       // first record that stays
+	frames []*frame
+	flush  chan<- error // told when all earlier jobs are done
+	prune  []segment    // to remove, oldest first
+	until  uint64       // first record that stays
 }
 
 // applier materialises the journal in the store, in a goroutine of its own, behind the durable write.
@@ -88,21 +88,20 @@ func (a *applier) take(j job) {
 	if j.prune != nil {
 		a.pruner.segs, a.pruner.until = append(a.pruner.segs, j.prune...), j.until
 	}
-	if j.frame == nil {
-		return
-	}
-	a.bytes += len(j.frame.buf)
-	kept, err := false, error(nil)
-	if !a.broken {
-		kept, err = a.add(j.frame)
-	}
-	if err != nil {
-		a.stop(err)
-	}
-	if kept {
-		a.used = append(a.used, j.frame)
-	} else {
-		a.frames.Put(j.frame)
+	for _, f := range j.frames {
+		a.bytes += len(f.buf)
+		kept, err := false, error(nil)
+		if !a.broken {
+			kept, err = a.add(f)
+		}
+		if err != nil {
+			a.stop(err)
+		}
+		if kept {
+			a.used = append(a.used, f)
+		} else {
+			a.frames.Put(f)
+		}
 	}
 }
 

@@ -285,10 +285,15 @@ func (j *Journal) put(r request, cancel <-chan struct{}) bool {
 	if j.closed || j.Err() != nil && r.flush == nil {
 		return false
 	}
+	if r.entry != nil && j.writer.direct(r.entry) {
+		return true
+	}
+	j.writer.coming.Add(1)
 	select {
 	case j.queue <- r:
 		return true
 	case <-cancel:
+		j.writer.coming.Add(-1)
 		return false
 	}
 }

@@ -57,7 +57,7 @@ func (w *writer) prune(now time.Time) {
 	e.puts = append(e.puts, store.Put{Key: prunedKey, Value: binary.BigEndian.AppendUint64(nil, first)})
 	w.add(e)
 	if w.commit(); w.err() == nil {
-		w.applier.jobs <- job{prune: w.segs[:n:n], until: first}
+		w.give(job{prune: w.segs[:n:n], until: first})
 		w.segs = w.segs[n:]
 	}
 }

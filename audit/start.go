@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"sync"
+	"time"
 
 	"github.com/hopgate/hopgate/policy"
 )
@@ -51,6 +52,7 @@ func (o *opening) start() (*Journal, error) {
 	a.pruner.segs, a.pruner.until = gone, segs[0].first
 	j.writer = &writer{
 		files: o.cfg.Files, dir: o.dir, clock: o.cfg.Clock, queue: queue, done: make(chan struct{}),
+		late: time.NewTimer(linger), armed: true,
 		limits: limits{o.cfg.SegmentSize, o.cfg.Keep, o.cfg.CheckpointRecords, o.cfg.CheckpointInterval},
 		fail:   j.fail, err: j.Err, flood: j.flood, entries: &j.entries, frames: &j.frames, engine: o.engine,
 		applier: a, notary: n, ledgers: j.attached, stream: o.keys.stream, segs: segs, file: file, size: o.body, snapshot: o.end.off - o.body,
@@ -96,7 +98,7 @@ func (o *opening) anchored(ctx context.Context, j *Journal) error {
 	return nil
 }
 
-// applyQueue bounds how many frames the store lags behind the journal.
+// applyQueue bounds how much the store lags behind the journal, in what the writer hands over at a time.
 const applyQueue = 64
 
 func (o *opening) notary(j *Journal) (*notary, error) {

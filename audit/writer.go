@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/hopgate/hopgate/policy"
@@ -11,18 +12,22 @@ import (
 )
 
 const (
-	linger    = 50 * time.Millisecond // longest time that a record nobody waits for stays in memory
+	linger    = 50 * time.Millisecond // longest time that a record nobody waits for stays in memory, and a frame unapplied
 	tickEvery = time.Second           // how often the writer looks at what is due by time
+	heldBytes = 64 << 10              // of frames that the applier is woken for at once
 )
 
-// writer appends to the journal, in a goroutine of its own. It commits as soon as the sync before is done, so the batch
-// grows with the load and nobody waits for others to come.
+// writer appends to the journal. It commits as soon as the sync before is done, so the batch grows with the load and nobody
+// waits for others to come. Where nobody else is there, the one who has a record writes it himself; see direct. All others
+// leave theirs to a goroutine.
 type writer struct {
 	files   Files
 	dir     string
 	clock   func() time.Time
 	limits  limits
 	queue   <-chan request // closed to end
+	coming  atomic.Int64   // requests that are in the queue, or on their way into it or out of it
+	late    *time.Timer
 	done    chan struct{}
 	fail    func(error) error
 	err     func() error
@@ -34,6 +39,8 @@ type writer struct {
 	notary  *notary
 	ledgers func() []Ledger
 
+	mu     sync.Mutex // guards what follows, and the order of the journal
+	armed  bool       // late is running
 	stream stream
 	segs   []segment // the last is being written
 	file   File
@@ -53,6 +60,8 @@ type writer struct {
 	last    bool     // nothing comes any more
 	out     []*frame // that the batch makes
 	wrong   error    // with what a ledger has changed
+	held    []*frame // written, and not with the applier
+	holds   int      // bytes of these
 
 	signed   uint64    // size of the last checkpoint
 	signedAt time.Time // when it was signed
@@ -77,30 +86,56 @@ func (w *writer) run() {
 	defer close(w.done)
 	tick := time.NewTicker(tickEvery)
 	defer tick.Stop()
-	late := time.NewTimer(linger)
-	defer late.Stop()
-	w.tick(false) // what came due while nobody ran
+	defer w.late.Stop()
+	w.turn(func() bool { // what came due while nobody ran
+		w.tick(false)
+		return false
+	})
 	for more := true; more; {
-		fresh, due := len(w.batch) == 0, false
 		select {
 		case r, ok := <-w.queue:
-			if more = ok; ok {
-				w.take(r)
-				more = w.gather()
-			}
-		case <-late.C:
-			due = true
+			w.turn(func() bool {
+				if more = ok; ok {
+					w.take(r)
+					more = w.gather()
+				}
+				return !more
+			})
+		case <-w.late.C:
+			w.turn(func() bool {
+				w.armed = false
+				w.pass()
+				return true
+			})
 		case <-tick.C:
-			w.tick(false)
-		}
-		switch {
-		case w.urgent || due || !more || w.bytes >= maxBatch:
-			w.commit()
-		case fresh && len(w.batch) > 0:
-			late.Reset(linger)
+			w.turn(func() bool {
+				w.tick(false)
+				return false
+			})
 		}
 	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	w.finish()
+}
+
+// turn does something with the writer, and commits the batch where that says so, or someone waits, or it is full.
+func (w *writer) turn(do func() (commit bool)) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if do() || w.urgent || w.bytes >= maxBatch {
+		w.commit()
+	}
+	w.arm()
+}
+
+// arm sees that what lies in memory does not lie there for long. The timer may have run for a while: to start it over with
+// each record would cost more than to go off early.
+func (w *writer) arm() {
+	if !w.armed && (len(w.batch) > 0 || len(w.held) > 0) {
+		w.armed = true
+		w.late.Reset(linger)
+	}
 }
 
 // gather takes what waits, as far as it fits into a batch. It reports false at the end of the queue.
@@ -120,6 +155,7 @@ func (w *writer) gather() bool {
 }
 
 func (w *writer) take(r request) {
+	w.coming.Add(-1)
 	switch {
 	case r.flush != nil:
 		w.flushes = append(w.flushes, r.flush)
@@ -136,127 +172,6 @@ func (w *writer) add(e *entry) {
 	w.batch = append(w.batch, e)
 	w.bytes += e.size()
 	w.urgent = w.urgent || e.wait
-}
-
-// commit writes the batch, tells who waits, and hands the frame on.
-func (w *writer) commit() {
-	err := w.err()
-	var frames []*frame
-	if err == nil && (len(w.batch) > 0 || w.last) {
-		if frames, err = w.write(); err != nil {
-			err = w.fail(err)
-		}
-	}
-	for _, e := range w.batch {
-		if e.wait {
-			e.done <- err // the one who waits has the entry now
-		} else {
-			w.entries.Put(e.clear())
-		}
-	}
-	written := err == nil && len(frames) > 0
-	for _, f := range frames {
-		w.applier.jobs <- job{frame: f}
-	}
-	for _, flush := range w.flushes {
-		w.applier.jobs <- job{flush: flush}
-	}
-	for _, done := range w.anchors {
-		w.anchor(done, err)
-	}
-	clear(w.batch)
-	w.batch, w.flushes, w.anchors, w.bytes, w.urgent = w.batch[:0], w.flushes[:0], w.anchors[:0], 0, false
-	if written {
-		w.after()
-	}
-}
-
-// write makes the batch durable, with all that the ledgers have changed up to now. That is one frame; more, without
-// records and before it, where the changes are many.
-func (w *writer) write() ([]*frame, error) {
-	w.now.set(w.clock())
-	if err := w.changes(); err != nil {
-		return nil, err
-	}
-	f := w.out[len(w.out)-1]
-	if len(w.batch) == 0 {
-		if f.empty() {
-			return nil, nil
-		}
-		w.add(w.closing())
-	}
-	for _, e := range w.batch {
-		w.tree.add(f.record(e, w.tree.size, &w.now))
-		for _, p := range e.puts {
-			f.put(p)
-		}
-	}
-	chain := w.chain
-	for _, f := range w.out {
-		copy(f.buf, chain[:])
-		chain = f.seal()
-		f.segment, f.off = w.segs[len(w.segs)-1].first, w.snapshot+w.size
-		if _, err := w.file.Write(f.bytes()); err != nil {
-			return nil, fmt.Errorf("writing the journal: %w", err)
-		}
-		w.size += int64(len(f.bytes()))
-	}
-	if err := w.file.Sync(); err != nil {
-		return nil, fmt.Errorf("syncing the journal: %w", err)
-	}
-	w.chain = chain
-	for _, e := range w.batch {
-		switch {
-		case e.opens:
-			w.open[e.ref] = e.open
-		case e.closes:
-			delete(w.open, e.ref)
-		}
-	}
-	return w.out, nil
-}
-
-// changes begins frames and puts in what the ledgers have changed. The last frame has room for the batch.
-func (w *writer) changes() error {
-	w.out, w.wrong = append(w.out[:0], w.frame()), nil
-	for _, l := range w.ledgers() {
-		l.Changes(w.change)
-	}
-	if w.wrong != nil {
-		return fmt.Errorf("the changes of a ledger: %w", w.wrong)
-	}
-	return nil
-}
-
-// change puts a change of a ledger in.
-func (w *writer) change(p store.Put) {
-	if err := checkPut(p); err != nil {
-		w.wrong = err
-		return
-	}
-	f := w.out[len(w.out)-1]
-	if len(f.buf) > maxBatch {
-		f = w.frame()
-		w.out = append(w.out, f)
-	}
-	f.put(p)
-}
-
-// closing is the record that the last changes of ledgers go with, where there is no other.
-func (w *writer) closing() *entry {
-	e := newEntry(w.entries)
-	e.encode(&Record{Kind: KindEvent, Event: eventClosed})
-	return e
-}
-
-// frame begins a frame; its chain is known when it is sealed.
-func (w *writer) frame() *frame {
-	f, ok := w.frames.Get().(*frame)
-	if !ok {
-		panic("the pool of frames holds something else")
-	}
-	f.begin(hash{}, w.tree.size)
-	return f
 }
 
 // after does what is due when a batch is written.
@@ -343,7 +258,7 @@ func (w *writer) rotate() {
 
 func (w *writer) next() error {
 	applied := make(chan error, 1)
-	w.applier.jobs <- job{flush: applied}
+	w.give(job{flush: applied})
 	if err := <-applied; err != nil {
 		return err
 	}
@@ -372,6 +287,7 @@ func (w *writer) finish() {
 	w.tick(true)
 	w.last = true
 	w.commit()
+	w.pass()
 	close(w.applier.jobs)
 	<-w.applier.done
 	if w.err() == nil {
