@@ -30,6 +30,10 @@ var clean = map[string]func(size int) string{
 		const line = `The river runs past a small town where people sell bread and fruit on market days, while children play near the old bridge. `
 		return `{"jsonrpc":"2.0","id":1,"result":{"content":[{"type":"text","text":"` + strings.Repeat(line, size/len(line)+1) + `"}]}}`
 	},
+	"filler": func(size int) string {
+		const words = `the quick brown fox reads a short report about the harbour and the weather before lunch while seven grey geese cross the meadow `
+		return `{"jsonrpc":"2.0","id":1,"result":{"content":[{"type":"text","text":"` + strings.Repeat(words, size/len(words)+1)[:size] + `"}]}}`
+	},
 	"escaped": func(size int) string {
 		const row = `{\"id\":17,\"state\":\"open\",\"title\":\"Improve the layout\",\"done\":false},`
 		return `{"jsonrpc":"2.0","id":1,"result":{"content":[{"type":"text","text":"[` + strings.Repeat(row, size/len(row)+1) + `{}]"}]}}`

@@ -18,28 +18,26 @@ const (
 
 // marks looks for personal data: it stops at every digit and @ that begins something.
 func (e *Engine) marks(s *Scratch, text []byte, pieces []piece, tr *trail) {
-	k := -1
-	next := 0 // where the piece ends
 	c := candidate{e: e, s: s, tr: tr}
-	for i := 0; i < len(text); {
-		if kindOf[text[i]]&isMark == 0 {
-			for i++; i+4 <= len(text) && (kindOf[text[i]]|kindOf[text[i+1]]|kindOf[text[i+2]]|kindOf[text[i+3]])&isMark == 0; i += 4 {
-			}
+	for k := range pieces {
+		p := &pieces[k]
+		if p.sees&(seesDigit|seesAt) == 0 {
 			continue
 		}
-		if i >= next {
-			for k++; int(pieces[k].hi) <= i; k++ {
-			}
-			p := &pieces[k]
-			next = int(p.hi)
-			c.p, c.t, c.leaf = p, text[p.lo:p.hi], int(p.leaf)
-			tr.enter(p)
-			if i == int(p.lo) && e.idle(c.t, p) {
-				i = next
+		t := text[p.lo:p.hi]
+		c.p, c.t, c.leaf = p, t, int(p.leaf)
+		tr.enter(p)
+		if kindOf[t[0]]&isMark != 0 && e.idle(t, p) {
+			continue
+		}
+		for i := 0; i < len(t); {
+			if kindOf[t[i]]&isMark != 0 {
+				i = c.at(i)
 				continue
 			}
+			for i++; i+4 <= len(t) && (kindOf[t[i]]|kindOf[t[i+1]]|kindOf[t[i+2]]|kindOf[t[i+3]])&isMark == 0; i += 4 {
+			}
 		}
-		i = int(c.p.lo) + c.at(i-int(c.p.lo))
 	}
 }
 

@@ -131,6 +131,9 @@ func (e *Engine) page(s *Scratch, text []byte, pieces []piece, tr *trail, depth 
 			return
 		}
 	}
+	if len(pieces) == 1 {
+		pieces[0].sees = seen(text[pieces[0].lo:pieces[0].hi])
+	}
 	e.words.find(text, &s.levels[depth].hits)
 	e.literals(s, text, pieces, tr, depth)
 	e.marks(s, text, pieces, tr)

@@ -185,7 +185,7 @@ func (s *Scratch) cutPiece(p piece) []piece {
 
 // flat scans a short text in one reading.
 func (e *Engine) flat(s *Scratch, out []byte, leaf int, tr *trail, depth int) {
-	own := s.cutPiece(piece{hi: int32(len(out)), leaf: int32(leaf), name: noName})
+	own := s.cutPiece(piece{hi: int32(len(out)), leaf: int32(leaf), name: noName, sees: seesDigit | seesAt})
 	e.words.find(out, &s.levels[depth+1].hits)
 	e.literals(s, out, own, tr, depth+1)
 	e.marks(s, out, own, tr)
@@ -265,7 +265,7 @@ func (e *Engine) whole(s *Scratch, text []byte, k Kind, lo, hi, depth int) bool 
 
 // lone looks at a text that is one number or one token and has no name.
 func (e *Engine) lone(s *Scratch, out []byte, leaf int) {
-	e.marks(s, out, s.cutPiece(piece{hi: int32(len(out)), leaf: int32(leaf), generic: true}), nil)
+	e.marks(s, out, s.cutPiece(piece{hi: int32(len(out)), leaf: int32(leaf), generic: true, sees: seesDigit | seesAt}), nil)
 	s.bare(out, leaf, nil)
 }
 

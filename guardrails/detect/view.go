@@ -193,6 +193,7 @@ var triggers = func() (t [256]uint16) {
 	t[0x7f], t['<'], t['+'] = seesControl, seesTag, seesPlus
 	t['"'], t['\''] = seesQuote, seesQuote
 	t['`'] |= seesQuote
+	t['@'] = seesAt
 	return t
 }()
 
@@ -210,15 +211,13 @@ const (
 	seesPlus
 	seesDigit
 	seesQuote
+	seesAt
 	seesView = seesDigit - 1
 )
 
 // views reads each leaf in every other way that its bytes allow, and scans what comes out.
 func (e *Engine) views(s *Scratch, text []byte, pieces []piece, tr *trail, depth int) {
 	e.runs(s, text, pieces, tr, depth)
-	if len(pieces) == 1 {
-		pieces[0].sees = seen(text[pieces[0].lo:pieces[0].hi])
-	}
 	for i := range pieces {
 		if pieces[i].sees&seesView == 0 && pieces[i].hi-pieces[i].lo < oddMin {
 			continue
