@@ -38,7 +38,7 @@ type listener struct {
 	TLS       *tlsPair `yaml:"tls" doc:"Certificate and key. Needed beyond loopback."`
 	Plaintext plain    `yaml:"plaintext" doc:"Set to behind-tls-proxy where a proxy in front of this listener ends TLS."`
 	Hosts     []text   `yaml:"hosts" doc:"Host headers to accept besides the address itself and url: HOST or HOST:PORT."`
-	Origins   []text   `yaml:"origins" doc:"Origins of web pages that may call: SCHEME://HOST[:PORT]. Default: none."`
+	Origins   []text   `yaml:"origins" doc:"Origins of web pages that may call: SCHEME://HOST[:PORT], with *.HOST for all below it. Default: none."`
 	WS        bool     `yaml:"ws" doc:"Serve MCP over WebSocket too, at /ws/{upstream}. It is no transport of the specification. Default false."`
 }
 

@@ -38,7 +38,7 @@ func (c *compiler) listener(l *listener) {
 	for i, t := range l.Origins {
 		if t.At.Line > 0 && !origin(t.Text) {
 			c.report.fail(CodeValue, t.At, fmt.Sprintf("%s.origins[%d]", pathMCP, i), "this is not an origin",
-				"write SCHEME://HOST[:PORT] in lower case, without a path and without *")
+				"write SCHEME://HOST[:PORT] in lower case, without a path; *.HOST is for all below it")
 		}
 		out.Origins = append(out.Origins, t.Text)
 	}
@@ -80,8 +80,9 @@ func (c *compiler) listenTLS(l *listener, out *Listener) {
 
 // origin reports whether a text is the origin of a web page as browsers write it (RFC 6454 section 6.2).
 func origin(s string) bool {
-	u, err := webURL(s, "http", "https")
-	return err == nil && strings.ToLower(u.Scheme+"://"+u.Host) == s
+	plain := strings.Replace(s, "://*.", "://", 1)
+	u, err := webURL(plain, "http", "https")
+	return err == nil && strings.ToLower(u.Scheme+"://"+u.Host) == plain && !strings.Contains(plain, "*")
 }
 
 // hostForm is the Host header of RFC 9110 section 7.2, without what a registered name may have and no one uses.

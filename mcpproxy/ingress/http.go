@@ -38,7 +38,7 @@ type Config struct {
 	WS      bool     // serve WebSockets
 	Base    string   // path of the public address, without a slash at the end; clients of SSE are told of it
 	Hosts   []string // names, without port, that the Host header may have, beside loopback names
-	Origins []string // web origins that may call, beside the one of the listener itself
+	Origins []string // web origins that may call, with *.HOST for all below it, beside the one of the listener itself
 }
 
 // HTTP serves streamable HTTP at /mcp/{upstream}: the revisions 2025-03-26 to 2025-11-25 with sessions, and 2026-07-28
@@ -167,11 +167,24 @@ func (h *HTTP) originAllowed(r *http.Request) bool {
 	if len(origins) != 1 {
 		return false
 	}
-	if slices.Contains(h.Origins, origins[0]) {
+	if slices.ContainsFunc(h.Origins, func(allowed string) bool { return originFits(allowed, origins[0]) }) {
 		return true
 	}
 	u, err := url.Parse(origins[0])
 	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && strings.EqualFold(u.Host, r.Host)
+}
+
+// originFits reports whether an origin is the one that is allowed, or with *. before its host, one below it.
+func originFits(allowed, origin string) bool {
+	scheme, host, wild := strings.Cut(allowed, "://*.")
+	if !wild {
+		return origin == allowed
+	}
+	below, ok := strings.CutPrefix(origin, scheme+"://")
+	name, ok2 := strings.CutSuffix(below, "."+host)
+	return ok && ok2 && name != "" && !strings.ContainsFunc(name, func(r rune) bool {
+		return (r < 'a' || r > 'z') && (r < '0' || r > '9') && r != '-' && r != '.'
+	})
 }
 
 func hostname(hostport string) string {

@@ -119,6 +119,14 @@ func TestHTTPRefusesWhatOnlyTheTransportSees(t *testing.T) {
 		"two params":                {set("Mcp-Param-X", "a", "a"), 400, "DUPLICATE_HEADER"},
 		"larger than the limit":     {func(r *http.Request) { body(r, strings.Repeat("x", 2000)) }, 413, "BODY_TOO_LARGE"},
 		"larger, of unknown length": {func(r *http.Request) { body(r, strings.Repeat("x", 2000)); r.ContentLength = -1 }, 413, "BODY_TOO_LARGE"},
+		"origin below":              {func(r *http.Request) { r.Header.Set("Origin", "https://a.b.apps.example:8443") }, 200, ""},
+		"origin, not below":         {func(r *http.Request) { r.Header.Set("Origin", "https://apps.example:8443") }, 403, "ORIGIN_NOT_ALLOWED"},
+		"origin beside":             {func(r *http.Request) { r.Header.Set("Origin", "https://evilapps.example:8443") }, 403, "ORIGIN_NOT_ALLOWED"},
+		"origin below, other port":  {func(r *http.Request) { r.Header.Set("Origin", "https://a.apps.example") }, 403, "ORIGIN_NOT_ALLOWED"},
+		"origin below, in clear":    {func(r *http.Request) { r.Header.Set("Origin", "http://a.apps.example:8443") }, 403, "ORIGIN_NOT_ALLOWED"},
+		"origin with a path":        {func(r *http.Request) { r.Header.Set("Origin", "https://evil.example/.apps.example:8443") }, 403, "ORIGIN_NOT_ALLOWED"},
+		"origin with a user":        {func(r *http.Request) { r.Header.Set("Origin", "https://x@a.apps.example:8443") }, 403, "ORIGIN_NOT_ALLOWED"},
+		"the pattern itself":        {func(r *http.Request) { r.Header.Set("Origin", "https://*.apps.example:8443") }, 403, "ORIGIN_NOT_ALLOWED"},
 		"other path":                {func(r *http.Request) { r.URL.Path = "/" }, 404, ""},
 		"path below":                {func(r *http.Request) { r.URL.Path = "/mcp/up/x" }, 404, ""},
 		"OAuth metadata":            {func(r *http.Request) { r.URL.Path = "/.well-known/oauth-protected-resource" }, 404, ""},
@@ -131,7 +139,7 @@ func TestHTTPRefusesWhatOnlyTheTransportSees(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			h := &handler{post: echo, limit: 1000}
 			url := serve(t, h, func(c *ingress.Config) {
-				c.Hosts, c.Origins = []string{"proxy.example"}, []string{"https://ok.example"}
+				c.Hosts, c.Origins = []string{"proxy.example"}, []string{"https://ok.example", "https://*.apps.example:8443"}
 			})
 			resp := request(t, url, strings.NewReader("{}"), c.edit)
 			if resp.StatusCode != c.status {
