@@ -70,13 +70,13 @@ func (c *child) start() {
 func (c *child) run() {
 	err := c.read()
 	wanted := c.wanted.Load() // before anybody can see that it has ended, and close it
+	what := fmt.Errorf("%w: %w", ErrUnknownOutcome, errChildEnded)
 	if _, ok := errors.AsType[violation](err); ok {
 		c.proc.kill()
-		c.hangUp(fmt.Errorf("%w: %w", ErrProtocol, err))
-	} else {
-		c.hangUp(fmt.Errorf("%w: %w", ErrUnknownOutcome, errChildEnded))
+		what = fmt.Errorf("%w: %w", ErrProtocol, err)
 	}
-	close(c.done)
+	close(c.done) // before a call fails: whoever asks next is to have another child
+	c.hangUp(what)
 	c.end(nil)
 	<-c.drained
 	c.proc.close()

@@ -40,42 +40,6 @@ func rawListener(t *testing.T, serve func(n int, p *peer)) (url string) {
 	return "http://" + ln.Addr().String() + "/mcp"
 }
 
-func TestPoolNoticesThatTheServerHasClosed(t *testing.T) {
-	for name, idle := range map[string]func(p *peer){
-		"closed":  func(p *peer) { _ = p.Close() },
-		"talking": func(p *peer) { p.write("HTTP/1.1 408 Request Timeout\r\n\r\n") },
-	} {
-		t.Run(name, func(t *testing.T) {
-			var requests atomic.Int32
-			done, settled := make(chan struct{}), make(chan struct{}, 1)
-			defer close(done)
-			url := rawListener(t, func(n int, p *peer) {
-				for p.request() != nil {
-					requests.Add(1)
-					p.json(200, pong)
-					if n == 0 {
-						idle(p)
-						settled <- struct{}{}
-						<-done
-					}
-				}
-			})
-			l := open(t, newServer(t, httpConfig(url)))
-			if _, err := call(t, l, message(t, ping)); err != nil {
-				t.Fatal(err)
-			}
-			<-settled
-			time.Sleep(10 * time.Millisecond) // for the kernel to carry it over the loopback
-			if _, err := call(t, l, message(t, ping)); err != nil {
-				t.Error(err)
-			}
-			if n := requests.Load(); n != 2 {
-				t.Errorf("the server got %d requests, want 2", n)
-			}
-		})
-	}
-}
-
 func TestPoolDoesNotRepeatWhatMayHaveBeenDone(t *testing.T) {
 	var requests atomic.Int32
 	url := rawListener(t, func(_ int, p *peer) {

@@ -71,6 +71,7 @@ func (f *far) open(ctx context.Context, stateless bool, _ string) (Link, error) 
 	}
 	r := &remote{
 		talk: talk{hub: newHub(stateless, f.limits, f.Timeouts.Stall, f.counts), done: make(chan struct{})}, line: l, server: f,
+		gone: make(chan struct{}),
 	}
 	r.pen = r
 	f.mu.Lock()
@@ -123,22 +124,24 @@ type remote struct {
 	line   line
 	server *far
 	once   sync.Once
+	gone   chan struct{} // closed when nothing is left of it
 }
 
 // run reads what the server says until the connection breaks off or the server goes too far.
 func (r *remote) run() {
 	err := r.read()
+	what := fmt.Errorf("%w: %w", ErrUnknownOutcome, cutShort(err))
 	if blames(err) {
-		r.hangUp(fmt.Errorf("%w: %w", ErrProtocol, err))
-	} else {
-		r.hangUp(fmt.Errorf("%w: %w", ErrUnknownOutcome, cutShort(err)))
+		what = fmt.Errorf("%w: %w", ErrProtocol, err)
 	}
+	close(r.done) // before a call fails: whoever asks next is to have another connection
+	r.hangUp(what)
 	r.end()
 	r.server.Log.Info().Str("upstream", r.server.Name).AnErr("cause", err).Msg("connection ended")
 	r.server.mu.Lock()
 	delete(r.server.live, r)
 	r.server.mu.Unlock()
-	close(r.done)
+	close(r.gone)
 }
 
 func (r *remote) read() error {
@@ -163,6 +166,8 @@ func (r *remote) write(ctx context.Context, f *wire.Frame, k *call) error {
 	select {
 	case <-r.ending:
 		return ErrSessionEnded
+	case <-r.done:
+		return ErrSessionEnded
 	default:
 	}
 	if err := ctx.Err(); err != nil {
@@ -186,7 +191,7 @@ func (r *remote) Close(context.Context) error {
 
 func (r *remote) leave() {
 	r.end()
-	<-r.done
+	<-r.gone
 }
 
 func (r *remote) end() {

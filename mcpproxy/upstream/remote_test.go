@@ -251,6 +251,16 @@ func TestFarServersServeManyOnOneConnection(t *testing.T) {
 	})
 }
 
+// over checks that a link is known to have ended by those whom it has failed: their next call takes another.
+func over(t *testing.T, l upstream.Link) {
+	t.Helper()
+	select {
+	case <-l.Done():
+	default:
+		t.Error("a call has failed with the link, which is not over")
+	}
+}
+
 func TestFarServersThatBreakOff(t *testing.T) {
 	eachFar(t, func(t *testing.T, s *farServer) {
 		t.Helper()
@@ -263,7 +273,7 @@ func TestFarServersThatBreakOff(t *testing.T) {
 		if _, err := all(t, waits); !errors.Is(err, upstream.ErrUnknownOutcome) {
 			t.Errorf("another call got %v", err)
 		}
-		<-l.Done()
+		over(t, l)
 		if _, err := l.Send(limited(t), request(t, "3", "echo")); !errors.Is(err, upstream.ErrSessionEnded) {
 			t.Errorf("afterwards: %v", err)
 		}
