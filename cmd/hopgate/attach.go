@@ -20,7 +20,7 @@ import (
 )
 
 const (
-	attachTime  = 5 * time.Second       // to find an owner or to start one
+	attachTime  = 5 * time.Second       // to find an owner or to start one; the patience of an app
 	firstWait   = time.Millisecond      // between attempts, and then twice as long each
 	longestWait = 20 * time.Millisecond // between attempts
 	startEvery  = time.Second           // between starts that another process has beaten
@@ -35,11 +35,11 @@ type finder struct {
 	log   zerolog.Logger
 }
 
-// attach finds or starts an owner that serves us, in attachTime. One that makes room for another has drainTime for that.
+// attach finds or starts an owner that serves us, in time. One that makes room for another has drainTime for that.
 func (f *finder) attach(ctx context.Context, again bool) (*relay.Conn, error) {
 	limited, cancel := context.WithCancel(ctx)
 	defer cancel()
-	timer := time.AfterFunc(attachTime, cancel)
+	timer := time.AfterFunc(f.patience, cancel)
 	defer timer.Stop()
 	hello := f.hello
 	hello.Again = again
@@ -51,7 +51,7 @@ func (f *finder) attach(ctx context.Context, again bool) (*relay.Conn, error) {
 		case err == nil && w.Leaving:
 			if !left {
 				left = true
-				timer.Reset(drainTime + attachTime)
+				timer.Reset(drainTime + f.patience)
 			}
 			if err = s.claim(); err == nil { // else those that are cut off could start the one before again
 				untilEnd(limited, conn)
@@ -106,7 +106,7 @@ func (s *starter) failure(dir string) error {
 		what, _, _ := strings.Cut(strings.TrimPrefix(s.lost, "hopgate: error: "), "\n")
 		return &coded{exitLocked, errors.New(what), "that process takes no front-ends: it was started with --no-daemon, or is starting, stopping or stuck"}
 	}
-	return fmt.Errorf("%w: no process that owns the state in %s was found or could be started within %s", admin.ErrUnreachable, dir, attachTime)
+	return fmt.Errorf("%w: no process that owns the state in %s was found or could be started within %s", admin.ErrUnreachable, dir, s.patience)
 }
 
 // start starts an owner and waits until it takes front-ends, or gets the right to do so the next time: meanwhile somebody
@@ -128,7 +128,9 @@ func (s *starter) start(ctx context.Context) error {
 	case code != 0:
 		return &relay.Refusal{Code: code, Words: said}
 	default:
-		s.lost = ""
+		if ctx.Err() == nil { // else it has said nothing, and what the one before has said is all that is known
+			s.lost = ""
+		}
 		fmt.Fprint(s.words, said) // warnings
 	}
 	return nil

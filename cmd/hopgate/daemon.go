@@ -81,17 +81,19 @@ func (a *app) hosting(ctx context.Context, yields bool, idle time.Duration, vaca
 // vacate asks the owner of a state directory to make room, and reports whether it is worth while to lock it again.
 type vacate func(ctx context.Context, dir string) bool
 
-// takeOver asks a daemon that was started by a front-end to end. It gives one that is just being started some time.
+// takeOver asks a daemon that was started by a front-end to end, and the next that a front-end has started meanwhile. It
+// gives one that is just being started, or about to end, some time.
 func (a *app) takeOver() vacate {
 	var deadline time.Time
 	return func(ctx context.Context, dir string) bool {
 		if deadline.IsZero() {
-			deadline = time.Now().Add(takeOverTime)
+			deadline = time.Now().Add(a.patience / 2)
 		}
-		limited, cancel := context.WithTimeout(ctx, drainTime+attachTime)
+		limited, cancel := context.WithTimeout(ctx, drainTime+a.patience)
 		defer cancel()
 		w, err := a.yield(limited, dir)
 		if err == nil {
+			deadline = time.Time{}
 			return w.Code == 0 && limited.Err() == nil
 		}
 		select {
@@ -101,9 +103,6 @@ func (a *app) takeOver() vacate {
 		return errors.Is(err, relay.ErrNobody) && ctx.Err() == nil && time.Now().Before(deadline)
 	}
 }
-
-// takeOverTime is how long an owner that answers nobody may be starting or ending.
-const takeOverTime = 2 * time.Second
 
 // yield asks the owner of a state directory to end, and waits until it has where it agrees.
 func (a *app) yield(ctx context.Context, dir string) (*relay.Welcome, error) {
@@ -140,7 +139,7 @@ func (a *app) stop() *cobra.Command {
 			if !store.Held(dir) {
 				return nobody(dir, "there is nothing to stop")
 			}
-			ctx, cancel := context.WithTimeout(c.Context(), drainTime+attachTime)
+			ctx, cancel := context.WithTimeout(c.Context(), drainTime+a.patience)
 			defer cancel()
 			w, err := a.yield(ctx, dir)
 			switch {

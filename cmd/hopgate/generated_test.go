@@ -53,7 +53,7 @@ func generated(t *testing.T, path string, want []byte) {
 func hopgate(t *testing.T, args ...string) (code int, out, words string) {
 	t.Helper()
 	var o, w bytes.Buffer
-	code = run(args, strings.NewReader(""), &o, &w)
+	code = run(version(), attachTime, args, strings.NewReader(""), &o, &w)
 	return code, o.String(), w.String()
 }
 

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 
 	"github.com/hopgate/hopgate/mcpproxy/upstream/sandbox"
 	"github.com/hopgate/hopgate/toolscope"
@@ -17,21 +18,17 @@ func main() {
 	if sandbox.Enter() != nil { // this process was to become a server's program
 		os.Exit(126)
 	}
-	os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+	os.Exit(run(version(), attachTime, os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
 }
 
-// run is main with its surroundings passed in.
-func run(args []string, in io.Reader, out, words io.Writer) int {
+// run is main as the program of a release, with its surroundings passed in. An owner of the state is found or started
+// within patience.
+func run(release string, patience time.Duration, args []string, in io.Reader, out, words io.Writer) int {
 	// Clients close our stderr before they are done with us. Then a log line is lost, and not the record of their calls.
 	signal.Ignore(syscall.SIGPIPE)
-	return runAs(version(), args, in, out, words)
-}
-
-// runAs is run as the program of a release.
-func runAs(release string, args []string, in io.Reader, out, words io.Writer) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	a := &app{in: in, out: out, words: words, env: os.LookupEnv, release: release, catalog: toolscope.NewCatalog()}
+	a := &app{in: in, out: out, words: words, env: os.LookupEnv, release: release, patience: patience, catalog: toolscope.NewCatalog()}
 	root := a.root()
 	root.SetArgs(args)
 	root.SetIn(in)

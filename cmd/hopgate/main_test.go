@@ -24,7 +24,7 @@ var update = flag.Bool("update", false, "rewrite generated files and golden test
 
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
-		"hopgate":  main,
+		"hopgate":  slowMain,
 		"hopgate9": nextMain,
 		"echo":     echoMain,
 		"mcp":      mcpMain,
@@ -143,7 +143,7 @@ func (t *transcript) look() (string, <-chan struct{}) {
 }
 
 // patience is how long a script waits for what must happen.
-const patience = 20 * time.Second
+const patience = 4 * slowly
 
 // until waits for a line that fits and returns what its first group holds.
 func (p *process) until(t *transcript, want *regexp.Regexp) (string, error) {

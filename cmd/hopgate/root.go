@@ -35,9 +35,10 @@ type app struct {
 
 	catalog *toolscope.Catalog // what upstreams offer; gates read it, and the proxy feeds it
 
-	release              string // of this program
-	config, state, level string // flags
-	begun                bool   // arguments and flags are in order, and a command runs
+	release              string        // of this program
+	patience             time.Duration // to find an owner of the state, or to start one
+	config, state, level string        // flags
+	begun                bool          // arguments and flags are in order, and a command runs
 }
 
 func (a *app) root() *cobra.Command {

@@ -104,15 +104,15 @@ func (a *app) run(ctx context.Context, e *engine, failed <-chan error) error {
 	if err := a.publish(e.dir); err != nil {
 		return err
 	}
-	if e.onReady != nil {
-		if err := e.onReady(e.file); err != nil {
-			return err
-		}
-	}
 	socket := a.socket(e.dir, socketAdmin)
-	l, err := relay.Listen(socket)
+	l, err := relay.Listen(socket) // whoever hears that we are ready may ask something at once
 	if err != nil {
 		return fmt.Errorf("opening the admin socket: %w", err)
+	}
+	if e.onReady != nil {
+		if err := e.onReady(e.file); err != nil {
+			return errors.Join(err, l.Close(), os.Remove(socket))
+		}
 	}
 	desk := admin.Serve(l, relay.Ours, desk{e}, e.log)
 	defer func() {
