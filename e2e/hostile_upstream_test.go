@@ -241,7 +241,7 @@ func TestUpstreamsThatMisbehave(t *testing.T) {
 			up := fmt.Sprintf("u%d", len(deeds))
 			deeds[up] = &d
 			fmt.Fprintf(&ups, "  %s: %s\n", up, d.upstream(t, way))
-			fmt.Fprintf(&conns, "  %s: { from: mal, to: %s, tools: [bad, run], sampling: allow, elicitation: allow, guard: strict, timeout: 2s }\n", up, up)
+			fmt.Fprintf(&conns, "  %s: { from: mal, to: %s, tools: [bad, run], sampling: allow, elicitation: allow, guard: strict, timeout: %s }\n", up, up, d.timeout())
 			cases[name+" over "+way] = func(t *testing.T, h *hopgate) {
 				t.Helper()
 				d.check(t, h, up)
@@ -255,6 +255,14 @@ func TestUpstreamsThatMisbehave(t *testing.T) {
 		d.checkRecords(t, up, all)
 	}
 	h.verify()
+}
+
+// timeout is that of the connection. What is refused for another reason has the time that it takes on a busy machine.
+func (d *misdeed) timeout() string {
+	if d.status == "timeout" {
+		return "2s"
+	}
+	return "14s" // check allows little more
 }
 
 // upstream starts the server that does it, and returns it as it stands in a configuration.
@@ -325,7 +333,7 @@ func (d *misdeed) check(t *testing.T, h *hopgate, up string) {
 		t.Errorf("it took %v", took)
 	}
 	id := 7                                                                                        // the protocol lets no client use an id twice in a session
-	for deadline := time.Now().Add(10 * time.Second); !d.dead; time.Sleep(50 * time.Millisecond) { // a child that died is not started again at once
+	for deadline := time.Now().Add(30 * time.Second); !d.dead; time.Sleep(50 * time.Millisecond) { // a child that died is not started again at once
 		if edit != nil {
 			edit = modernHead("tools/call", "run")
 		}

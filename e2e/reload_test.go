@@ -215,7 +215,7 @@ func TestRevocationEndsWhatIsOpen(t *testing.T) {
 				t.Fatalf("agents revoke: %d\n%s", code, words)
 			}
 			for _, s := range []*stream{get, listen, waiting} {
-				s.closes(time.Second)
+				s.closes(5 * time.Second) // at once, which mcpproxy's tests hold it to; a busy machine hears of it later
 			}
 			for name, x := range map[string]answer{
 				"in the session": ann.post(goodCall, nil), "anew": h.agent("up", key).post(hello("2025-11-25"), nil),
