@@ -134,12 +134,9 @@ func socketMisdeeds() map[string]misdeed {
 		}}
 	}
 	ends := func(m misdeed) misdeed { m.want, m.reason, m.status = timedOut, timedOut, "timeout"; return m }
-	pings := misdeed{on: "ws", want: "done", status: "ok", raw: func(c net.Conn) {
-		go func() {
-			_, _ = io.WriteString(c, strings.Repeat(string([]byte{ping, 1})+"x", 20000)+
-				socketFrame(text|last, `{"jsonrpc":"2.0","id":7,"result":{"content":[{"type":"text","text":"done"}]}}`))
-		}()
-		_, _ = io.CopyN(io.Discard, c, 20000*(2+4+1)+1) // the pongs, with their masks, and the first of what is said after the answer
+	pings := misdeed{on: "ws", want: "done", status: "ok", tool: func(a *asked) { // whose reader takes the pongs
+		_, _ = io.WriteString(a.conn, strings.Repeat(string([]byte{ping, 1})+"x", 20000)+
+			socketFrame(text|last, `{"jsonrpc":"2.0","id":7,"result":{"content":[{"type":"text","text":"done"}]}}`))
 	}}
 	return map[string]misdeed{
 		"U84 fragments without end":       socket(socketFrame(text, "{"), socketFrame(more, strings.Repeat(" ", 1<<16))).beyond(),
