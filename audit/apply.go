@@ -1,6 +1,7 @@
 package audit
 
 import (
+	"bytes"
 	"fmt"
 	"path/filepath"
 	"sync"
@@ -22,6 +23,13 @@ type job struct {
 	until  uint64       // first record that stays
 }
 
+// change is what has become of a key of live state since the store was written. However often a key changes until the next
+// time, it is written and hashed once.
+type change struct {
+	key, old, value []byte // old is nil where the store has none
+	gone            bool   // the key is deleted
+}
+
 // applier materialises the journal in the store, in a goroutine of its own, behind the durable write.
 type applier struct {
 	files  Files
@@ -36,11 +44,11 @@ type applier struct {
 	pruned func() // told when segments are gone
 
 	digest  digest
-	pending map[string][]byte // changes of live state that are not applied yet
+	pending map[string]*change // keys of live state whose changes are not applied yet
+	changes []*change          // the same, in the order of the journal
 	blocks  blocks
-	end     uint64   // position after them
-	used    []*frame // that they point into
-	bytes   int      // of the frames that were taken
+	end     uint64 // position after them
+	bytes   int    // of the frames that were taken
 	flushes []chan<- error
 	pruner  pruner
 	broken  bool
@@ -90,18 +98,12 @@ func (a *applier) take(j job) {
 	}
 	for _, f := range j.frames {
 		a.bytes += len(f.buf)
-		kept, err := false, error(nil)
 		if !a.broken {
-			kept, err = a.add(f)
+			if err := a.add(f); err != nil {
+				a.stop(err)
+			}
 		}
-		if err != nil {
-			a.stop(err)
-		}
-		if kept {
-			a.used = append(a.used, f)
-		} else {
-			a.frames.Put(f)
-		}
+		a.frames.Put(f)
 	}
 }
 
@@ -111,7 +113,7 @@ func (a *applier) stop(err error) {
 	_ = a.fail(err) // Err of the journal says it
 }
 
-// finish applies what was taken, tells who waits, and gives the frames back.
+// finish applies what was taken, and tells who waits.
 func (a *applier) finish() {
 	if !a.broken {
 		if err := a.apply(); err != nil {
@@ -121,57 +123,63 @@ func (a *applier) finish() {
 	for _, done := range a.flushes {
 		done <- a.err()
 	}
-	for _, f := range a.used {
-		a.frames.Put(f)
-	}
-	clear(a.used)
-	a.flushes, a.used, a.bytes = a.flushes[:0], a.used[:0], 0
+	a.flushes, a.bytes = a.flushes[:0], 0
 	a.watch.tell()
 }
 
-// add collects what a frame changes. Where it says that the frame is kept, that must not change before apply.
-func (a *applier) add(f *frame) (kept bool, err error) {
-	if err := a.blocks.add(f); err != nil { // copies
-		return false, fmt.Errorf("applying the journal: %w", err)
+// add collects what a frame changes. It keeps nothing of it.
+func (a *applier) add(f *frame) error {
+	if err := a.blocks.add(f); err != nil {
+		return fmt.Errorf("applying the journal: %w", err)
 	}
 	for kind, b := range f.entries() {
+		var err error
 		switch kind {
 		case entryPut:
-			kept, err = true, a.change(cutPut(b))
+			err = a.change(cutPut(b))
 		case entryDelete:
-			kept, err = true, a.change(store.Put{Key: b})
+			err = a.change(store.Put{Key: b})
 		}
 		if err != nil {
-			return kept, fmt.Errorf("applying the journal: %w", err)
+			return fmt.Errorf("applying the journal: %w", err)
 		}
 	}
 	a.end = f.end()
-	return kept, nil
-}
-
-// change collects a change of live state and keeps the digest in step.
-func (a *applier) change(p store.Put) error {
-	old, ok := a.pending[string(p.Key)]
-	if !ok {
-		var err error
-		if old, err = a.engine.Get(p.Key); err != nil {
-			return err
-		}
-	}
-	a.digest.toggle(p.Key, old)
-	a.digest.toggle(p.Key, p.Value)
-	a.pending[string(p.Key)] = p.Value
-	a.blocks.puts = append(a.blocks.puts, p)
 	return nil
 }
 
-// apply writes what was collected in one step.
+// change collects a change of live state.
+func (a *applier) change(p store.Put) error {
+	c := a.pending[string(p.Key)]
+	if c == nil {
+		old, err := a.engine.Get(p.Key)
+		if err != nil {
+			return err
+		}
+		c = &change{key: bytes.Clone(p.Key), old: old, value: []byte{}}
+		a.pending[string(p.Key)] = c
+		a.changes = append(a.changes, c)
+	}
+	c.value, c.gone = append(c.value[:0], p.Value...), p.Value == nil
+	return nil
+}
+
+// apply writes what was collected in one step, and keeps the digest in step with it.
 func (a *applier) apply() error {
 	a.blocks.shut()
+	for _, c := range a.changes {
+		p := store.Put{Key: c.key, Value: c.value}
+		if c.gone {
+			p.Value = nil
+		}
+		a.digest.toggle(p.Key, c.old)
+		a.digest.toggle(p.Key, p.Value)
+		a.blocks.puts = append(a.blocks.puts, p)
+	}
 	if len(a.blocks.puts) == 0 && a.end <= a.engine.Position() {
 		return nil
 	}
-	if len(a.pending) > 0 {
+	if len(a.changes) > 0 {
 		a.blocks.puts = append(a.blocks.puts, store.Put{Key: digestKey, Value: a.digest[:]})
 	}
 	if err := a.engine.Apply(a.end, a.blocks.puts); err != nil {
@@ -179,6 +187,8 @@ func (a *applier) apply() error {
 	}
 	a.blocks.clear()
 	clear(a.pending)
+	clear(a.changes)
+	a.changes = a.changes[:0]
 	return nil
 }
 

@@ -58,7 +58,8 @@ type block struct {
 	extent
 	from, to time.Time
 	terms    map[term]struct{}
-	refs     []term // any order, some more than once
+	last     [3][]byte // agent, connection and target that were taken last; most records have the same, and are not hashed
+	refs     []term    // any order, some more than once
 }
 
 // blocks turns the records of frames into changes of the store, or into their removal.
@@ -95,8 +96,7 @@ func (b *blocks) shut() {
 	start := len(b.arena)
 	b.arena = b.open.append(b.arena)
 	b.rows(&b.open, b.arena[start:len(b.arena):len(b.arena)], []byte{})
-	clear(b.open.terms)
-	b.open.refs = b.open.refs[:0]
+	b.open.clear()
 }
 
 // rows adds the changes that a block means: a body, and an entry for each term.
@@ -187,6 +187,7 @@ func (o *block) take(f *frame, g *glance) {
 		o.extent = extent{segment: f.segment, first: g.seq, off: f.off}
 		copy(o.before[:], f.buf)
 		o.from, o.to = g.time, g.time
+		o.terms[termOf(byTime, "")] = struct{}{}
 	}
 	if g.time.Before(o.from) {
 		o.from = g.time
@@ -194,13 +195,13 @@ func (o *block) take(f *frame, g *glance) {
 	if g.time.After(o.to) {
 		o.to = g.time
 	}
-	o.terms[termOf(byTime, "")] = struct{}{}
-	for _, t := range [...]struct {
+	for i, t := range [len(o.last)]struct {
 		field byte
 		value []byte
 	}{{byAgent, g.agent}, {byConnection, g.connection}, {byTarget, g.target}} {
-		if len(t.value) > 0 {
+		if len(t.value) > 0 && !bytes.Equal(t.value, o.last[i]) {
 			o.terms[termOf(t.field, t.value)] = struct{}{}
+			o.last[i] = append(o.last[i][:0], t.value...)
 		}
 	}
 	for _, ref := range [...][]byte{g.ref, g.first} {
@@ -210,6 +211,15 @@ func (o *block) take(f *frame, g *glance) {
 	}
 	for code := range g.reasons {
 		o.terms[termOf(byReason, code)] = struct{}{}
+	}
+}
+
+// clear makes a block empty.
+func (o *block) clear() {
+	clear(o.terms)
+	o.refs = o.refs[:0]
+	for i := range o.last {
+		o.last[i] = o.last[i][:0]
 	}
 }
 

@@ -134,14 +134,10 @@ func (o *opening) replay() error {
 		case c.frame.end() < pos, c.frame.end() == pos && c.frame.records > 0:
 			continue // applied; of a frame without records the position does not tell
 		}
-		kept, err := a.add(&c.frame)
-		if err != nil {
+		if err := a.add(&c.frame); err != nil {
 			return err
 		}
 		a.bytes += len(c.frame.buf)
-		if kept {
-			c.frame = frame{} // leave its buffer to what was collected
-		}
 		if a.bytes < applyBytes {
 			continue
 		}
@@ -158,7 +154,7 @@ func (o *opening) applier() (*applier, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &applier{engine: o.engine, digest: d, end: o.engine.Position(), pending: map[string][]byte{}}, nil
+	return &applier{engine: o.engine, digest: d, end: o.engine.Position(), pending: map[string]*change{}}, nil
 }
 
 // interrupted returns the segments that were declared pruned and are there still, and those that stay.
