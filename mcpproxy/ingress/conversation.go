@@ -53,17 +53,22 @@ type conversation struct {
 	answers chan struct{}
 	leaving <-chan struct{} // closed when no more messages are taken; nil: never
 	queue   chan *turn
+	queued  atomic.Int64 // turns that were put into the queue and are not started
 	bytes   atomic.Int64 // of what is in the queue
 	order   sync.RWMutex
 	held    atomic.Bool    // the handshake is under way; in it a server may ask, and only answers overtake
 	started sync.WaitGroup // of what was in the queue
 	work    sync.WaitGroup
+	hands   *hands
+
+	mu   sync.Mutex // held while a message is admitted; guards what follows, and the queue against being closed
+	over bool       // no message is admitted any more
 }
 
 func newConversation(h Handler, p *Peer, g Guest, in source, out sink) *conversation {
 	return &conversation{
 		handler: h, peer: p, guest: g, in: in, out: out, slots: make(chan struct{}, inFlight), answers: make(chan struct{}, answering),
-		queue: make(chan *turn, waiting),
+		queue: make(chan *turn, waiting), hands: newHands(),
 	}
 }
 
@@ -90,6 +95,7 @@ func (d *conversation) serve(ctx context.Context) error {
 		d.started.Wait()
 		stop(nil) // what would go on for ever ends
 		d.work.Wait()
+		d.hands.dismiss()
 		leave()
 		general.Wait()
 	}()
@@ -111,12 +117,6 @@ func (d *conversation) serve(ctx context.Context) error {
 // errOver is why a conversation ends whose session has.
 var errOver = errors.New("the session has ended")
 
-// arrival is what a read has come to.
-type arrival struct {
-	turn *turn
-	err  error
-}
-
 // broken is a message that cannot be taken.
 type broken struct {
 	reason *policy.Reason
@@ -125,70 +125,84 @@ type broken struct {
 
 func (b *broken) Error() string { return "message refused: " + b.reason.Code }
 
-// receive takes message after message in until there are no more, or ctx ends.
+// receive takes message after message in until there are no more, or ctx ends. A read that does not end with it goes on, and
+// comes to nothing.
 func (d *conversation) receive(ctx context.Context) error {
-	defer close(d.queue)
-	arrivals, done := make(chan arrival), make(chan struct{})
-	defer close(done)
-	go d.read(ctx, arrivals, done)
-	for {
-		var a arrival
-		select {
-		case <-ctx.Done():
-			d.in.stop()
-			return context.Cause(ctx)
-		case <-d.leaving:
-			return nil
-		case a = <-arrivals:
-		}
-		err := a.err
-		if b, ok := errors.AsType[*broken](err); ok {
-			refuse(d.out, d.handler.Refuse(ctx, d.peer, b.reason, ""))
-			if err = b.end; err == nil {
-				continue
-			}
-		}
-		switch {
-		case errors.Is(err, io.EOF):
-			return nil
-		case err != nil:
-			return err
-		}
-		if err := d.admit(ctx, a.turn); err != nil {
-			return err
-		}
+	ended := make(chan error, 1)
+	go func() { ended <- d.read(ctx) }()
+	err := d.await(ctx, ended)
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.over = true
+	close(d.queue)
+	return err
+}
+
+// await waits until no more messages are to be taken, and says why.
+func (d *conversation) await(ctx context.Context, ended <-chan error) error {
+	select {
+	case <-ctx.Done():
+		d.in.stop()
+		return context.Cause(ctx)
+	case <-d.leaving:
+		return nil
+	case err := <-ended:
+		return err
 	}
 }
 
-// read reads messages until there are no more or nobody takes them.
-func (d *conversation) read(ctx context.Context, arrivals chan<- arrival, done <-chan struct{}) {
+// read reads messages until there are no more or none is admitted.
+func (d *conversation) read(ctx context.Context) error {
 	for {
 		t := newTurn(d)
 		err := d.in.next(ctx, &t.line, d.guest.MaxFrame())
-		select {
-		case arrivals <- arrival{t, err}:
-		case <-done:
-			return
-		}
-		if b, ok := errors.AsType[*broken](err); err != nil && (!ok || b.end != nil) {
-			return
+		if more, err := d.take(ctx, t, err); !more {
+			return err
 		}
 	}
 }
 
-// admit lets a message wait for its turn. An answer overtakes those that wait, because they may wait for it.
+// take deals with what a read has come to, and reports whether there is more to read.
+func (d *conversation) take(ctx context.Context, t *turn, err error) (more bool, end error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.over {
+		return false, nil
+	}
+	if b, ok := errors.AsType[*broken](err); ok {
+		refuse(d.out, d.handler.Refuse(ctx, d.peer, b.reason, ""))
+		if err = b.end; err == nil {
+			return true, nil
+		}
+	}
+	switch {
+	case errors.Is(err, io.EOF):
+		return false, nil
+	case err == nil:
+		err = d.admit(ctx, t)
+	}
+	return err == nil, err
+}
+
+// admit starts a message, or lets it wait for its turn. An answer overtakes those that wait, because they may wait for it.
 func (d *conversation) admit(ctx context.Context, t *turn) error {
 	t.passed, t.answer, t.alone = false, mayBeAnswer(t.line.Bytes()), !mayBeRequest(t.line.Bytes())
-	if t.answer && (len(d.queue) > 0 || len(d.slots) == cap(d.slots) || d.held.Load()) {
+	idle := d.queued.Load() == 0 // nothing comes before it
+	if t.answer && (!idle || len(d.slots) == cap(d.slots) || d.held.Load()) {
 		t.passed = true
 		return t.start(ctx)
 	}
+	if idle && t.startNow(ctx) {
+		return nil
+	}
 	if n := int64(t.line.Len()); d.bytes.Add(n) <= waitBytes || len(d.queue) == 0 {
 		d.started.Add(1)
+		d.queued.Add(1)
 		select {
 		case d.queue <- t:
 			return nil
 		default:
+			d.queued.Add(-1)
 			d.started.Done()
 		}
 	}
@@ -203,6 +217,7 @@ func (d *conversation) sequence(ctx context.Context) {
 	for t := range d.queue {
 		d.bytes.Add(-int64(t.line.Len()))
 		_ = t.start(ctx) // at the end of the context nobody waits for the rest
+		d.queued.Add(-1)
 		d.started.Done()
 	}
 }
@@ -236,14 +251,35 @@ func (t *turn) start(ctx context.Context) error {
 	case t.passed: // it has overtaken the others
 	case t.alone:
 		t.order.Lock()
-		t.held.Store(mayBeGreeting(t.line.Bytes()))
 	default:
 		t.order.RLock()
 	}
+	t.begin(ctx)
+	return nil
+}
+
+// startNow is start where there is nothing to wait for, and reports whether that is so.
+func (t *turn) startNow(ctx context.Context) bool {
+	select {
+	case t.room() <- struct{}{}:
+	default:
+		return false
+	}
+	if ctx.Err() != nil || t.alone && !t.order.TryLock() || !t.alone && !t.order.TryRLock() {
+		<-t.room()
+		return false
+	}
+	t.begin(ctx)
+	return true
+}
+
+func (t *turn) begin(ctx context.Context) {
+	if t.alone && !t.passed {
+		t.held.Store(mayBeGreeting(t.line.Bytes()))
+	}
 	t.work.Add(1)
 	t.msg = Message{Raw: t.line.Bytes(), turn: t}
-	go t.run(ctx)
-	return nil
+	t.hands.deal(ctx, t)
 }
 
 // room bounds the messages of a kind that are dealt with.

@@ -1,12 +1,15 @@
 package ingress_test
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"runtime"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -115,7 +118,9 @@ func TestStdioEndsWithItsContext(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				ctx, cancel := context.WithCancel(t.Context())
+				var posts atomic.Int32
 				h := &handler{post: func(ctx context.Context, _ *ingress.Message, reply ingress.Reply) {
+					posts.Add(1)
 					<-ctx.Done()
 					reply.Finish("", 200, []byte("{}"))
 				}}
@@ -139,6 +144,13 @@ func TestStdioEndsWithItsContext(t *testing.T) {
 				}
 				if took := time.Since(start); took > 3*time.Second {
 					t.Errorf("it took %s", took)
+				}
+				if !closes { // the read goes on, and comes to nothing
+					io.WriteString(w, `{"id":3,"method":"x"}`+"\n")
+					synctest.Wait()
+				}
+				if n := posts.Load(); n != 2 {
+					t.Errorf("%d messages were dealt with, want 2", n)
 				}
 				if closes {
 					if _, err := io.WriteString(w, "x"); err == nil {
@@ -205,4 +217,46 @@ func TestStdioTurnsAwayWithoutAnsweringAnswers(t *testing.T) {
 	if got := out.String(); strings.Count(got, "\n") != 1 || !strings.Contains(got, `"id":2,"error"`) {
 		t.Errorf("got %s", got)
 	}
+}
+
+// TestStdioKeepsNoGoroutineForAnIdlePeer sees that one goroutine deals with message after message, and ends with them.
+func TestStdioKeepsNoGoroutineForAnIdlePeer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := &handler{post: echo}
+		r, w := io.Pipe()
+		out, written := io.Pipe()
+		s := ingress.Stdio{Handler: h, In: r, Out: written}
+		done := make(chan error)
+		go func() {
+			p := local
+			done <- s.Serve(t.Context(), &p)
+		}()
+		answers := bufio.NewScanner(out)
+		say := func() {
+			io.WriteString(w, `{"id":1,"method":"x"}`+"\n")
+			if !answers.Scan() {
+				t.Fatal("no answer")
+			}
+			synctest.Wait()
+		}
+		synctest.Wait()
+		before := runtime.NumGoroutine()
+		for range 20 {
+			say()
+			if n := runtime.NumGoroutine(); n != before+1 {
+				t.Errorf("%d goroutines wait for messages", n-before)
+			}
+			time.Sleep(300 * time.Millisecond)
+		}
+		time.Sleep(3 * time.Second)
+		synctest.Wait()
+		if n := runtime.NumGoroutine(); n != before {
+			t.Errorf("%d goroutines are kept", n-before)
+		}
+		say()
+		w.Close()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
 }
