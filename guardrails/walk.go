@@ -1,7 +1,6 @@
 package guardrails
 
 import (
-	"bytes"
 	"slices"
 	"strconv"
 	"strings"
@@ -274,7 +273,7 @@ func (w *walk) array(i int, p spot, depth int) int {
 
 // label returns a text that may name what stands beside it, and keeps the names of columns.
 func (w *walk) label(text []byte, header bool) []byte {
-	if len(text) == 0 || len(text) >= 40 || bytes.ContainsAny(text, "0123456789") {
+	if len(text) == 0 || len(text) >= 40 || slices.ContainsFunc(text, isDigit) {
 		text = nil
 	}
 	if header && len(w.head) < 64 {
