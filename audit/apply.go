@@ -32,7 +32,7 @@ type change struct {
 
 // applier materialises the journal in the store, in a goroutine of its own, behind the durable write.
 type applier struct {
-	files  Files
+	files  *patient
 	dir    string
 	engine store.Engine
 	jobs   chan job // closed to end
@@ -182,6 +182,9 @@ func (a *applier) apply() error {
 	if len(a.changes) > 0 {
 		a.blocks.puts = append(a.blocks.puts, store.Put{Key: digestKey, Value: a.digest[:]})
 	}
+	if a.files != nil { // nil while Open catches up
+		a.files.room()
+	}
 	if err := a.engine.Apply(a.end, a.blocks.puts); err != nil {
 		return fmt.Errorf("applying the journal: %w", err)
 	}
@@ -202,6 +205,7 @@ type pruner struct {
 // step removes one block from the store, or where there are none left one segment.
 func (a *applier) step() error {
 	p := &a.pruner
+	a.files.room()
 	for item, err := range a.engine.Scan(bodyPrefix, nil, false) {
 		if err != nil {
 			return fmt.Errorf("pruning the store: %w", err)

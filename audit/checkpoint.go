@@ -121,7 +121,7 @@ type head struct {
 
 // notary signs checkpoints and writes the anchor, in a goroutine of its own, because a signature and its sync would keep calls waiting.
 type notary struct {
-	files  Files
+	files  *patient
 	dir    string
 	signer note.Signer
 	fail   func(error) error
@@ -195,6 +195,7 @@ func (n *notary) add(c checkpoint) error {
 
 // drop removes the checkpoints that nothing is left to check against. The others stay as they are, byte for byte.
 func (n *notary) drop() error {
+	n.files.room()
 	segs, err := listSegments(n.dir)
 	if err != nil || len(segs) == 0 {
 		return err

@@ -14,6 +14,8 @@ var (
 	ErrFailed = errors.New("the journal has failed")
 	// ErrSpace says that the disk is full up to the reserve. It ends when there is space again.
 	ErrSpace = errors.New("the disk is too full to keep records")
+	// ErrDescriptors says that the process has too many files and connections open. It ends when some are closed.
+	ErrDescriptors = errors.New("too many files are open to keep records")
 	// ErrClosed says that the journal was closed.
 	ErrClosed = errors.New("the journal is closed")
 )

@@ -205,6 +205,65 @@ func TestAStoreThatFailsStopsTheJournal(t *testing.T) {
 	}
 }
 
+// Too few descriptors stop calls before the journal needs one. A segment that cannot be begun, because they went in that
+// moment, is begun when there are some; whoever waits for a record waits for that.
+func TestTooFewDescriptorsStopCalls(t *testing.T) {
+	files := newFaultyFiles(0, noFault)
+	p, _ := newWork(t, files)
+	p.config.SegmentSize = 1 // a few batches end one
+	setBare := func(bare bool) {
+		files.mu.Lock()
+		defer files.mu.Unlock()
+		files.bare = bare
+	}
+	synctest.Test(t, func(t *testing.T) {
+		j := p.openBubble(t)
+		begin(t, j, aCall(t, 1))
+		synctest.Wait()
+		setBare(true) // not noticed for 100 ms
+		segments := len(p.segments(t))
+		began := make(chan error, 1)
+		go func() {
+			var err error
+			for i := policy.Ref(100); i < 200 && err == nil; i++ {
+				start := time.Now()
+				err = j.Begin(t.Context(), aCall(t, i), &policy.Outcome{Allowed: true})
+				if time.Since(start) > 0 {
+					break // this one has waited
+				}
+			}
+			began <- err
+		}()
+		synctest.Wait()
+		if len(began) > 0 {
+			t.Fatalf("Begin = %v, want it to wait for a segment", <-began)
+		}
+		time.Sleep(time.Hour)
+		if err := j.Begin(t.Context(), aCall(t, 4), &policy.Outcome{Allowed: true}); !errors.Is(err, audit.ErrDescriptors) {
+			t.Errorf("Begin = %v, want %v", err, audit.ErrDescriptors)
+		}
+		if err := j.Blocked(); !errors.Is(err, audit.ErrDescriptors) || j.Err() != nil {
+			t.Errorf("Blocked = %v and Err = %v, want %v and nothing", err, j.Err(), audit.ErrDescriptors)
+		}
+		setBare(false)
+		if err := <-began; err != nil {
+			t.Errorf("Begin = %v, when there are descriptors again", err)
+		}
+		time.Sleep(time.Second)
+		begin(t, j, aCall(t, 5))
+		if got := len(p.segments(t)); got <= segments {
+			t.Errorf("%d segments, and %d before", got, segments)
+		}
+		synctest.Wait()
+		setBare(true)
+		begin(t, j, aCall(t, 6))
+		mustClose(t, j)
+	})
+	if v, err := audit.Verify(t.Context(), p.dir, ""); err != nil || v.Damage != nil || v.Torn != nil {
+		t.Errorf("Verify = %+v, %v", v, err)
+	}
+}
+
 // A full disk stops calls while there is still room to end those that are under way, and lets them through again when
 // there is space. Refusals go on as numbers, but for the
 // worst.

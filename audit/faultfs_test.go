@@ -28,6 +28,7 @@ type faultyFiles struct {
 	kind  fault
 	dead  bool
 	free  uint64
+	bare  bool // there are no descriptors
 
 	sizes   map[string]*sizes
 	renamed map[string]string // new name to old, since the last SyncDir
@@ -41,6 +42,14 @@ func newFaultyFiles(at int, kind fault) *faultyFiles {
 
 // step counts an operation and says what happens to it.
 func (f *faultyFiles) step() error {
+	return f.stepTo(false)
+}
+
+// stepTo is step, for an operation that needs a descriptor.
+func (f *faultyFiles) stepTo(opens bool) error {
+	if opens && f.bare {
+		return &os.PathError{Op: "open", Path: "x", Err: syscall.EMFILE}
+	}
 	f.count++
 	if f.dead || f.kind != noFault && f.count-1 == f.at {
 		f.dead = f.kind == powerLoss
@@ -52,7 +61,7 @@ func (f *faultyFiles) step() error {
 func (f *faultyFiles) Create(name string) (audit.File, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if err := f.step(); err != nil {
+	if err := f.stepTo(true); err != nil {
 		return nil, err
 	}
 	file, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
@@ -66,7 +75,7 @@ func (f *faultyFiles) Create(name string) (audit.File, error) {
 func (f *faultyFiles) Append(name string) (audit.File, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if err := f.step(); err != nil {
+	if err := f.stepTo(true); err != nil {
 		return nil, err
 	}
 	file, err := os.OpenFile(name, os.O_WRONLY|os.O_APPEND, 0o600)
@@ -110,10 +119,19 @@ func (f *faultyFiles) Remove(name string) error {
 func (f *faultyFiles) SyncDir(string) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if err := f.step(); err != nil {
+	if err := f.stepTo(true); err != nil {
 		return err
 	}
 	clear(f.renamed)
+	return nil
+}
+
+func (f *faultyFiles) Spare(string, int) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.bare {
+		return syscall.EMFILE
+	}
 	return nil
 }
 

@@ -22,6 +22,8 @@ type Files interface {
 	SyncDir(dir string) error
 	// Free returns how many bytes this process may still write to the file system of a directory.
 	Free(dir string) (uint64, error)
+	// Spare opens a directory so many times at once, and returns why it cannot. Nothing stays open.
+	Spare(dir string, n int) error
 }
 
 // File is an open file of [Files].
@@ -47,6 +49,7 @@ func (disk) Append(name string) (File, error) {
 func (disk) Rename(from, to string) error    { return os.Rename(from, to) }
 func (disk) Remove(name string) error        { return os.Remove(name) }
 func (disk) Free(dir string) (uint64, error) { return free(dir) }
+func (disk) Spare(dir string, n int) error   { return spare(dir, n) }
 
 func (disk) SyncDir(dir string) error {
 	d, err := os.Open(dir)

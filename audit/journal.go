@@ -74,6 +74,7 @@ type Journal struct {
 	mu     sync.RWMutex // held to send to queue, and alone to close it
 	queue  chan request
 	closed bool
+	over   chan struct{} // closed with queue
 }
 
 // Err returns why the journal takes no more records, or nil.
@@ -84,15 +85,13 @@ func (j *Journal) Err() error {
 	return nil
 }
 
-// Blocked returns why the journal lets no call through now, or nil: as Err, or ErrSpace as long as the disk is too full.
+// Blocked returns why the journal lets no call through now, or nil: as Err, or ErrSpace as long as the disk is too full, or
+// ErrDescriptors as long as the process has too few.
 func (j *Journal) Blocked() error {
 	if err := j.Err(); err != nil {
 		return err
 	}
-	if j.space.check(j.clock()) {
-		return ErrSpace
-	}
-	return nil
+	return j.space.check(j.clock())
 }
 
 // fail ends the journal for good and returns why it has ended, which may be something earlier.
@@ -120,8 +119,8 @@ func (j *Journal) Begin(ctx context.Context, c *policy.Call, o *policy.Outcome) 
 	if c.Agent == nil || c.Connection == nil {
 		return errors.New("recording a call: it is allowed and belongs to nobody")
 	}
-	if j.space.check(j.clock()) {
-		return ErrSpace
+	if err := j.space.check(j.clock()); err != nil {
+		return err
 	}
 	r := j.decision(c, o)
 	r.Kind, r.Decision = KindIntent, DecisionAllow
@@ -142,7 +141,7 @@ func (j *Journal) refuse(ctx context.Context, c *policy.Call, o *policy.Outcome)
 	r.Target = visible(j.veil(c.Target), maxRefusedTarget)
 	mild := c.Agent == nil || o.Reason == nil || o.Reason.Severity == policy.Info
 	limited := mild || c.Direction == policy.ToAgent // a server may speak as often as it likes; no rate bounds it
-	if (mild || o.Reason.Severity < policy.High) && j.space.check(now) {
+	if (mild || o.Reason.Severity < policy.High) && j.space.check(now) != nil {
 		j.flood.count(r.Reason) // what puts an agent into quarantine is still worth the room
 		return j.Err()
 	}
@@ -306,6 +305,7 @@ func (j *Journal) Close() error {
 	j.closed = true
 	if !closed {
 		close(j.queue)
+		close(j.over)
 	}
 	j.mu.Unlock()
 	if closed {

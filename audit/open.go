@@ -111,8 +111,8 @@ func (o *opening) run() error {
 		return err
 	}
 	// Less than for a call, so that a disk that is full can be opened when its ballast is gone.
-	if s := (&space{files: o.cfg.Files, dir: o.dir, reserve: o.cfg.Reserve / 2}); s.check(o.cfg.Clock()) {
-		return ErrSpace
+	if err := (&space{files: o.cfg.Files, dir: o.dir, reserve: o.cfg.Reserve / 2}).check(o.cfg.Clock()); err != nil {
+		return err
 	}
 	o.cfg.ballast()
 	if err := removeTemporary(o.cfg.Files, o.dir); err != nil {

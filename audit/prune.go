@@ -34,6 +34,9 @@ var prunedKey = []byte("journal/pruned")
 // prune removes the segments whose records have all been kept for long enough. It declares so first: the record holds
 // the chain with which the first remaining segment begins, and vouches for those that are missing.
 func (w *writer) prune(now time.Time) {
+	if w.limits.keep > 0 {
+		w.files.room()
+	}
 	n, err := w.over(now)
 	if err != nil {
 		_ = w.fail(fmt.Errorf("pruning the journal: %w", err))

@@ -31,8 +31,10 @@ func (o *opening) start() (*Journal, error) {
 		sealer: newSealer(o.keys.secret), flood: newFlood(now), watch: new(watch),
 		space:  &space{files: o.cfg.Files, dir: o.dir, reserve: o.cfg.Reserve},
 		frames: sync.Pool{New: func() any { return new(frame) }},
-		dir:    o.dir, keeper: k,
+		dir:    o.dir, keeper: k, over: make(chan struct{}),
 	}
+	files := &patient{o.cfg.Files, o.dir, j.over}
+	k.files = files
 	j.rollback.Store(rollback)
 	a, err := o.applier()
 	if err != nil {
@@ -42,16 +44,16 @@ func (o *opening) start() (*Journal, error) {
 	if err != nil {
 		return nil, err
 	}
-	n, err := o.notary(j)
+	n, err := o.notary(j, files)
 	if err != nil {
 		return nil, errors.Join(err, file.Close())
 	}
-	a.files, a.dir, a.jobs, a.done = o.cfg.Files, o.dir, make(chan job, applyQueue), make(chan struct{})
+	a.files, a.dir, a.jobs, a.done = files, o.dir, make(chan job, applyQueue), make(chan struct{})
 	a.fail, a.err, a.frames, a.watch = j.fail, j.Err, &j.frames, j.watch
 	a.pruned = func() { n.trim <- struct{}{} }
 	a.pruner.segs, a.pruner.until = gone, segs[0].first
 	j.writer = &writer{
-		files: o.cfg.Files, dir: o.dir, clock: o.cfg.Clock, queue: queue, done: make(chan struct{}),
+		files: files, dir: o.dir, clock: o.cfg.Clock, queue: queue, done: make(chan struct{}),
 		late: time.NewTimer(linger), armed: true,
 		limits: limits{o.cfg.SegmentSize, o.cfg.Keep, o.cfg.CheckpointRecords, o.cfg.CheckpointInterval},
 		fail:   j.fail, err: j.Err, flood: j.flood, entries: &j.entries, frames: &j.frames, engine: o.engine,
@@ -101,13 +103,13 @@ func (o *opening) anchored(ctx context.Context, j *Journal) error {
 // applyQueue bounds how much the store lags behind the journal, in what the writer hands over at a time.
 const applyQueue = 64
 
-func (o *opening) notary(j *Journal) (*notary, error) {
+func (o *opening) notary(j *Journal, files *patient) (*notary, error) {
 	file, err := o.cfg.Files.Append(filepath.Join(o.dir, checkpointsName))
 	if err != nil {
 		return nil, err
 	}
 	return &notary{
-		files: o.cfg.Files, dir: o.dir, signer: o.keys.signer, fail: j.fail, file: file,
+		files: files, dir: o.dir, signer: o.keys.signer, fail: j.fail, file: file,
 		keeper: j.keeper, heads: make(chan head), trim: make(chan struct{}), done: make(chan struct{}),
 	}, nil
 }

@@ -21,7 +21,7 @@ const (
 // waits for others to come. Where nobody else is there, the one who has a record writes it himself; see direct. All others
 // leave theirs to a goroutine.
 type writer struct {
-	files   Files
+	files   *patient
 	dir     string
 	clock   func() time.Time
 	limits  limits

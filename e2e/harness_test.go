@@ -97,6 +97,7 @@ type hopgate struct {
 	config string
 	state  string
 	env    []string
+	files  int // descriptors that the process may have; 0: as many as this one
 
 	cmd  *exec.Cmd
 	log  *lockedBuffer
@@ -157,6 +158,10 @@ func (h *hopgate) key(agent string) string {
 func (h *hopgate) serve() {
 	h.t.Helper()
 	h.cmd = h.command("serve")
+	if h.files > 0 {
+		h.cmd.Args = append([]string{"sh", "-c", fmt.Sprintf(`ulimit -n %d && exec "$@"`, h.files), "sh", h.cmd.Path}, h.cmd.Args[1:]...)
+		h.cmd.Path = "/bin/sh"
+	}
 	words, err := h.cmd.StderrPipe()
 	if err != nil {
 		h.t.Fatal(err)

@@ -1,0 +1,78 @@
+package e2e
+
+import (
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// TestWithoutDescriptors takes all descriptors from the process for a while. Meanwhile it lets no call through, and says so;
+// afterwards it goes on by itself, new connections and new segments included.
+func TestWithoutDescriptors(t *testing.T) {
+	t.Parallel()
+	h := newHopgate(t, hostileYAML(t, "", ""))
+	key := h.key("good")
+	h.serve()
+	// A connection that is there already.
+	web := &http.Transport{MaxConnsPerHost: 1}
+	defer web.CloseIdleConnections()
+	ask := func(via http.RoundTripper) string {
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, h.base+"/mcp/far", strings.NewReader(modernCall("{}")))
+		if err != nil {
+			return err.Error()
+		}
+		r.Header = h.agent("far", key).header
+		modernHead("tools/call", "run")(r)
+		resp, err := via.RoundTrip(r)
+		if err != nil {
+			return err.Error()
+		}
+		defer resp.Body.Close()
+		b, err := io.ReadAll(resp.Body)
+		if err != nil {
+			return err.Error()
+		}
+		return string(b)
+	}
+	done := func(got string) bool { return strings.Contains(got, `"result"`) && !strings.Contains(got, "isError") }
+	if got := ask(web); !done(got) {
+		t.Fatalf("at first: %s", got)
+	}
+	limit := func(n uint64) {
+		t.Helper()
+		if err := unix.Prlimit(h.cmd.Process.Pid, unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: n, Max: 4096}, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	limit(4096)
+	limit(3)
+	time.Sleep(200 * time.Millisecond) // it looks ten times a second
+	for range 50 {
+		if got := ask(web); done(got) || !strings.Contains(got, "POLICY_UNAVAILABLE") {
+			t.Fatalf("without descriptors: %s", got)
+		}
+	}
+	waits := make(chan string, 1)
+	fresh := &http.Transport{DisableKeepAlives: true}
+	go func() { waits <- ask(fresh) }()
+	time.Sleep(time.Second)
+	limit(4096)
+	if got := <-waits; !done(got) && !strings.Contains(got, "POLICY_UNAVAILABLE") {
+		t.Errorf("a connection that waited: %s", got)
+	}
+	time.Sleep(200 * time.Millisecond)
+	for range 200 {
+		if got := ask(web); !done(got) {
+			t.Fatalf("with descriptors again: %s", got)
+		}
+	}
+	if !strings.Contains(h.log.String(), "too many open files") {
+		t.Error("the log does not say what was wrong")
+	}
+	h.stop()
+	h.verify()
+}
