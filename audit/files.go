@@ -9,7 +9,7 @@ import (
 )
 
 // Files is the file system under the journal, as far as it writes. Tests put faults in. Names are full paths.
-type Files interface {
+type Files interface { //nolint:interfacebloat // what the journal does with files, and no more
 	// Create makes a file with mode 0600, empty, in place of any of the same name.
 	Create(name string) (File, error)
 	// Append opens a file; what is written goes to its end.
