@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -211,56 +212,56 @@ func TestTooFewDescriptorsStopCalls(t *testing.T) {
 	files := newFaultyFiles(0, noFault)
 	p, _ := newWork(t, files)
 	p.config.SegmentSize = 1 // a few batches end one
-	setBare := func(bare bool) {
+	var seconds atomic.Int64
+	p.config.Clock = func() time.Time { return time.Unix(1_800_000_000+seconds.Load(), 0) }
+	set := func(bare bool) {
 		files.mu.Lock()
 		defer files.mu.Unlock()
 		files.bare = bare
 	}
-	synctest.Test(t, func(t *testing.T) {
-		j := p.openBubble(t)
-		begin(t, j, aCall(t, 1))
-		synctest.Wait()
-		setBare(true) // not noticed for 100 ms
-		segments := len(p.segments(t))
-		began := make(chan error, 1)
-		go func() {
-			var err error
-			for i := policy.Ref(100); i < 200 && err == nil; i++ {
-				start := time.Now()
-				err = j.Begin(t.Context(), aCall(t, i), &policy.Outcome{Allowed: true})
-				if time.Since(start) > 0 {
-					break // this one has waited
-				}
-			}
-			began <- err
-		}()
-		synctest.Wait()
-		if len(began) > 0 {
-			t.Fatalf("Begin = %v, want it to wait for a segment", <-began)
+	lacked := func() int {
+		files.mu.Lock()
+		defer files.mu.Unlock()
+		return files.lacked
+	}
+	j := p.open(t)
+	begin(t, j, aCall(t, 1))
+	set(true) // not noticed while the clock stands
+	began := make(chan error, 1)
+	go func() {
+		var err error
+		for i := policy.Ref(100); i < 200 && err == nil; i++ {
+			err = j.Begin(t.Context(), aCall(t, i), &policy.Outcome{Allowed: true})
 		}
-		time.Sleep(time.Hour)
-		if err := j.Begin(t.Context(), aCall(t, 4), &policy.Outcome{Allowed: true}); !errors.Is(err, audit.ErrDescriptors) {
-			t.Errorf("Begin = %v, want %v", err, audit.ErrDescriptors)
-		}
-		if err := j.Blocked(); !errors.Is(err, audit.ErrDescriptors) || j.Err() != nil {
-			t.Errorf("Blocked = %v and Err = %v, want %v and nothing", err, j.Err(), audit.ErrDescriptors)
-		}
-		setBare(false)
-		if err := <-began; err != nil {
-			t.Errorf("Begin = %v, when there are descriptors again", err)
-		}
-		time.Sleep(time.Second)
-		begin(t, j, aCall(t, 5))
-		if got := len(p.segments(t)); got <= segments {
-			t.Errorf("%d segments, and %d before", got, segments)
-		}
-		synctest.Wait()
-		setBare(true)
-		begin(t, j, aCall(t, 6))
-		mustClose(t, j)
-	})
-	if v, err := audit.Verify(t.Context(), p.dir, ""); err != nil || v.Damage != nil || v.Torn != nil {
-		t.Errorf("Verify = %+v, %v", v, err)
+		began <- err
+	}()
+	for lacked() == 0 {
+		time.Sleep(time.Millisecond)
+	}
+	seconds.Add(1)
+	if err := j.Begin(t.Context(), aCall(t, 2), &policy.Outcome{Allowed: true}); !errors.Is(err, audit.ErrDescriptors) {
+		t.Errorf("Begin = %v, want %v", err, audit.ErrDescriptors)
+	}
+	if err := j.Blocked(); !errors.Is(err, audit.ErrDescriptors) || j.Err() != nil {
+		t.Errorf("Blocked = %v and Err = %v, want %v and nothing", err, j.Err(), audit.ErrDescriptors)
+	}
+	if err := first(began, 200*time.Millisecond); err != nil && !errors.Is(err, audit.ErrDescriptors) {
+		t.Errorf("Begin = %v, want it to wait or to say what it lacks", err)
+	}
+	set(false)
+	seconds.Add(1)
+	begin(t, j, aCall(t, 3)) // behind the segment that has waited
+	mustClose(t, j)
+	p.verify(t)
+}
+
+// first returns the first error that comes in time.
+func first(errs <-chan error, within time.Duration) error {
+	select {
+	case err := <-errs:
+		return err
+	case <-time.After(within):
+		return nil
 	}
 }
 

@@ -30,6 +30,8 @@ type faultyFiles struct {
 	free  uint64
 	bare  bool // there are no descriptors
 
+	lacked int // operations that would have needed one
+
 	sizes   map[string]*sizes
 	renamed map[string]string // new name to old, since the last SyncDir
 }
@@ -48,6 +50,7 @@ func (f *faultyFiles) step() error {
 // stepTo is step, for an operation that needs a descriptor.
 func (f *faultyFiles) stepTo(opens bool) error {
 	if opens && f.bare {
+		f.lacked++
 		return &os.PathError{Op: "open", Path: "x", Err: syscall.EMFILE}
 	}
 	f.count++
@@ -130,6 +133,7 @@ func (f *faultyFiles) Spare(string, int) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.bare {
+		f.lacked++
 		return syscall.EMFILE
 	}
 	return nil

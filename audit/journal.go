@@ -74,7 +74,8 @@ type Journal struct {
 	mu     sync.RWMutex // held to send to queue, and alone to close it
 	queue  chan request
 	closed bool
-	over   chan struct{} // closed with queue
+	over   chan struct{} // closed before queue, because who waits for descriptors may hold mu
+	end    sync.Once     // closes over
 }
 
 // Err returns why the journal takes no more records, or nil.
@@ -300,12 +301,12 @@ func (j *Journal) put(r request, cancel <-chan struct{}) bool {
 // Close writes what waits, signs a last checkpoint, and closes the store. It returns why the journal failed, where it
 // did.
 func (j *Journal) Close() error {
+	j.end.Do(func() { close(j.over) })
 	j.mu.Lock()
 	closed := j.closed
 	j.closed = true
 	if !closed {
 		close(j.queue)
-		close(j.over)
 	}
 	j.mu.Unlock()
 	if closed {
