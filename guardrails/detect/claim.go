@@ -17,7 +17,7 @@ type claim struct {
 // decide returns a confidence in percent; 0 is no.
 func (l *lexicon) decide(c claim) uint8 {
 	w := weigh(c.value)
-	if w == noSecret {
+	if w == noSecret || isPseudoVersion(c.value) {
 		return 0
 	}
 	explicit := c.via == linkAssign || c.via == linkTag || c.via == linkCell || c.via == linkArg && c.quoted
@@ -203,6 +203,37 @@ func isVersion(v []byte) bool {
 	s := shapeOf(v)
 	return len(v) > 0 && is(v[0], isDigit) && bytes.Count(v, []byte(".")) >= 1 && s.letter() <= 5
 }
+
+// isPseudoVersion holds for versions of Go modules between releases, as in go.mod: v0.0.0-20240826202546-f6391c0de4c7. The time
+// must be one of this century, so that hardly anything else fits.
+// https://go.dev/ref/mod#pseudo-versions
+func isPseudoVersion(v []byte) bool {
+	v = bytes.TrimSuffix(v, []byte("/go.mod"))
+	v = bytes.TrimSuffix(v, []byte("+incompatible"))
+	const tail = len("20240826202546-f6391c0de4c7")
+	if len(v) < len("v0.0.0-")+tail || len(v) > len("v10.10.10-0.")+tail || v[0] != 'v' {
+		return false
+	}
+	base, rest := v[:len(v)-tail], v[len(v)-tail:]
+	if b := base[len(base)-1]; b != '-' && b != '.' || !numbered(base) {
+		return false
+	}
+	at, commit := rest[:14], rest[15:]
+	return rest[14] == '-' && hexRun(commit) && shapeOf(at).digit == len(at) && at[0] == '2' && at[1] == '0' && twoDigits(at[4:]) <= 12 && twoDigits(at[6:]) <= 31 &&
+		twoDigits(at[8:]) < 24 && twoDigits(at[10:]) < 60 && twoDigits(at[12:]) < 60
+}
+
+// numbered holds for what stands before the time: v0.0.0- or v1.2.4-0. with nothing but numbers.
+func numbered(base []byte) bool {
+	for _, b := range base[1:] {
+		if !is(b, isDigit) && b != '.' && b != '-' {
+			return false
+		}
+	}
+	return bytes.Count(base, []byte(".")) <= 3 && bytes.Count(base, []byte("-")) == 1
+}
+
+func twoDigits(v []byte) int { return int(v[0]-'0')*10 + int(v[1]-'0') }
 
 func commonWord(v []byte) bool {
 	for _, w := range [...]string{

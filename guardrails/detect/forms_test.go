@@ -53,6 +53,8 @@ func TestWhatOnlyLooksLikeASecretIsLeft(t *testing.T) {
 		"Passwort vergessen?", "пароль обязателен", "密码不能为空", "パスワードを入力してください", "비밀번호를 입력하세요", "Kennwort: mindestens 8 Zeichen", "Hasło: wymagane", "password,token\nrequired,none\n",
 		"sk_test_" + strings.Repeat("x", 20), "host: 'example.com:8080'", "decrypt with -ppassword test.7z", "`Float64UpDownCounter`, `Float64Histogram`", "mysql -u root -p shop", "docker run -p 8080:80 nginx", "seed phrase: twelve words that you write down",
 		"the secret of good bread is time", "token count 12345 exceeded limit 8192", "credentialsId: '6fa459ea-ee8a-3ca4-894e-db77e160355e'", "badge/Slack-4285F4?logo=slack&logoColor=white",
+		"google.golang.org/genproto/googleapis/api v0.0.0-20240826202546-f6391c0de4c7 // indirect", "golang.org/x/token v0.0.0-20240826202546-f6391c0de4c7/go.mod h1:",
+		"example.com/credentials v1.2.4-0.20191109021931-daa7c04131f5+incompatible",
 	} {
 		if all := found(e, detect.Leaf{Text: []byte(text), Field: []byte("body")}); ofKind(all, detect.Secret) {
 			t.Errorf("%q: %v", text, all)
