@@ -9,7 +9,7 @@ import (
 // document is the whole file.
 type document struct {
 	At          policy.Pos
-	Version     count           `yaml:"version,required" doc:"Version of this language: 1."`
+	Version     count           `yaml:"version,required" doc:"Version of this language. Write version: 1."`
 	Listen      listen          `yaml:"listen" doc:"Where agents reach Hopgate."`
 	Limits      limits          `yaml:"limits" doc:"Bounds of every message in either direction."`
 	Agents      []agent         `yaml:"agents" doc:"Who may call. Keys are minted with 'hopgate agents add' and are not kept here."`

@@ -3,7 +3,9 @@ package configs
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
+	"io/fs"
 	"path/filepath"
 	"reflect"
 
@@ -29,10 +31,18 @@ func Load(path string, o Options) (*File, error) {
 	data, err := o.ReadFile(path)
 	if err != nil {
 		r := newReport(newSource(path, nil))
-		r.fail(CodeUnreadable, policy.Pos{}, "", "cannot read the configuration: "+plainError(err), "")
+		r.fail(CodeUnreadable, policy.Pos{}, "", "cannot read the configuration: "+plainError(err), firstFile(err))
 		return nil, r.finish()
 	}
 	return Parse(path, data, o)
+}
+
+// firstFile says what to do where there is no file.
+func firstFile(err error) string {
+	if !errors.Is(err, fs.ErrNotExist) {
+		return ""
+	}
+	return "name it with --config, or write a first one: hopgate init"
 }
 
 // Parse is [Load] for a configuration that was read already. data must not change afterwards.

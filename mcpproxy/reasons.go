@@ -84,7 +84,7 @@ var (
 // Reasons that concern an upstream, or what the proxy has room for.
 var (
 	reasonUnavailable = &policy.Reason{
-		Code: "UPSTREAM_UNAVAILABLE", Answer: answerUnavailable, Hint: "the server did not start, or refused the connection; nothing was sent",
+		Code: "UPSTREAM_UNAVAILABLE", Answer: answerUnavailable, Hint: "the server did not start, or refused the connection; nothing was sent. The log has the error under the same ref",
 	}
 	reasonPaused = &policy.Reason{
 		Code: "UPSTREAM_PAUSED", Answer: answerPaused,

@@ -87,6 +87,9 @@ func (a *app) explainCall() *cobra.Command {
 		RunE: func(c *cobra.Command, given []string) error {
 			q.Agent = given[0]
 			q.Upstream, q.Target, _ = strings.Cut(given[1], "/")
+			if q.Target == "" && q.Method == "tools/call" {
+				return usage("write "+q.Upstream+"/TOOL, or ask for another --method, such as tools/list", "%q names no tool", given[1])
+			}
 			if err := asked(&q, at, arguments); err != nil {
 				return err
 			}

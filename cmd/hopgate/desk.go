@@ -8,6 +8,7 @@ import (
 	"iter"
 	"os"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -128,11 +129,23 @@ func (d desk) declared(name string) error {
 	}
 	switch a := file.Agent(name); {
 	case a == nil:
-		return &because{fmt.Sprintf("%s declares no agent %q", file.Path, name), admin.ErrNotFound}
+		return &because{fmt.Sprintf("%s declares no agent %q%s", file.Path, name, others(file)), admin.ErrNotFound}
 	case a.Auth != configs.AuthKey:
 		return &because{fmt.Sprintf("agent %s has auth: %s, so it has no keys", name, a.Auth), admin.ErrInvalid}
 	}
 	return nil
+}
+
+// others names the agents that there are.
+func others(file *configs.File) string {
+	var all []string
+	for _, a := range file.Agents {
+		all = append(all, a.Name)
+	}
+	if len(all) == 0 {
+		return ""
+	}
+	return "; there are: " + strings.Join(all, ", ")
 }
 
 // Agents implements admin.API.
@@ -207,7 +220,7 @@ func (d desk) Untaint(ctx context.Context, agent string) error {
 
 func known(err error) error {
 	if errors.Is(err, identity.ErrNoKey) {
-		return &because{err.Error(), admin.ErrNotFound}
+		return &because{err.Error() + "; see hopgate agents show", admin.ErrNotFound}
 	}
 	return err
 }

@@ -351,7 +351,7 @@ func choose(all []admin.Definition, items []string) (chosen []admin.Acceptance, 
 		}
 		at := strings.LastIndexByte(item, '@')
 		if at < 0 {
-			return nil, nil, fmt.Errorf("%s: it is not withheld", visible(item))
+			return nil, nil, fmt.Errorf("%s: it is not withheld; see hopgate upstreams diff", visible(item))
 		}
 		chosen = append(chosen, admin.Acceptance{ID: item[:at], Digest: item[at+1:]})
 	}
