@@ -48,6 +48,11 @@ func TestWithoutDescriptors(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	for end := time.Now().Add(20 * time.Second); !strings.Contains(h.log.String(), `"message":"ready"`); time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("it does not get ready:\n%s", h.log) // a process that cannot open what it starts with ends
+		}
+	}
 	limit(4096)
 	limit(3)
 	time.Sleep(200 * time.Millisecond) // it looks ten times a second
