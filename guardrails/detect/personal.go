@@ -9,6 +9,8 @@ type groups struct {
 	off        [13]int // where each group begins in norm
 	sep        [12]byte
 	norm       [64]byte // the groups without separators, in capitals
+	digits     [13]int  // before each group, the digits of those before it
+	capitals   [13]int  // before each group, how many of those before it begin or end with one
 }
 
 const (
@@ -156,7 +158,7 @@ func (c *candidate) grouped(word, end int) int {
 	if last := c.plus(word); last > 0 {
 		return last
 	}
-	if c.smallTalk() {
+	if c.smallTalk(0, g.n) {
 		return end
 	}
 	ctx := context{}
@@ -164,7 +166,7 @@ func (c *candidate) grouped(word, end int) int {
 		if from > 0 && g.start[from-1] >= end && g.n > 1 && from > 6 {
 			break
 		}
-		for to := g.n; to > from; to-- {
+		for to := g.n; to > from && !c.smallTalk(from, to); to-- { // nor are fewer of them more
 			if !c.s.effort(tryEffort, c.leaf, c.tr, len(c.t)) {
 				return end
 			}
@@ -176,28 +178,11 @@ func (c *candidate) grouped(word, end int) int {
 	return end
 }
 
-// smallTalk holds for a few digits among small letters in a longer text, as in "in 802 ms": whatever has so few
-// digits is written in capitals.
-func (c *candidate) smallTalk() bool {
+// smallTalk holds for groups with few digits among small letters in a longer text, as in "in 802 ms" or "v1.3.1/go.mod":
+// whatever has so few digits is written in capitals.
+func (c *candidate) smallTalk(from, to int) bool {
 	g := &c.s.groups
-	if len(c.t) < 32 {
-		return false
-	}
-	digits := 0
-	for _, b := range g.norm[:g.off[g.n]] {
-		if is(b, isDigit) {
-			digits++
-		}
-	}
-	if digits >= 5 {
-		return false
-	}
-	for i := range g.n {
-		if is(c.t[g.start[i]], isUpper) || is(c.t[g.end[i]-1], isUpper) {
-			return false
-		}
-	}
-	return true
+	return len(c.t) >= 32 && g.digits[to]-g.digits[from] < 5 && g.capitals[to] == g.capitals[from]
 }
 
 // idle holds for a leaf that is one whole number, and named by nothing that makes numbers personal: the common case of
@@ -286,18 +271,25 @@ func (c *candidate) push(lo, hi int) bool {
 	if n+hi-lo > maxNorm {
 		return false
 	}
+	digits, capitals := g.digits[g.n], g.capitals[g.n]
 	for i, b := range c.t[lo:hi] {
-		if is(b, isLower) {
+		switch {
+		case is(b, isLower):
 			b -= 'a' - 'A'
+		case is(b, isDigit):
+			digits++
 		}
 		g.norm[n+i] = b
+	}
+	if is(c.t[lo], isUpper) || is(c.t[hi-1], isUpper) {
+		capitals++
 	}
 	g.start[g.n], g.end[g.n] = lo, hi
 	if lo > 0 {
 		g.sep[g.n] = c.t[lo-1]
 	}
 	g.n++
-	g.off[g.n] = n + hi - lo
+	g.off[g.n], g.digits[g.n], g.capitals[g.n] = n+hi-lo, digits, capitals
 	return true
 }
 
