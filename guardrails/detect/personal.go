@@ -118,6 +118,9 @@ func (c *candidate) at(i int) int {
 	if next := c.address(word, end); next > 0 {
 		return next
 	}
+	if jumbled(c.t[word:end]) {
+		return end
+	}
 	return c.grouped(word, end)
 }
 
@@ -221,11 +224,20 @@ func (c *candidate) read(word, end int) bool {
 			break
 		}
 		stop := run(t, at+1, isAlnum)
-		if stop-at-1 > 20 || !c.joinable(at+1, stop) || !c.push(at+1, stop) {
+		if stop-at-1 > 20 || jumbled(t[at+1:stop]) || !c.joinable(at+1, stop) || !c.push(at+1, stop) {
 			break
 		}
 	}
 	return g.off[g.n] >= 5
+}
+
+// jumbled holds for a longer word of small and capital letters and a few digits, as in digests: no number is written so.
+func jumbled(v []byte) bool {
+	if len(v) < 9 {
+		return false
+	}
+	s := shapeOf(v)
+	return s.upper >= 2 && s.lower >= 2 && 2*(s.upper+s.lower) > len(v)
 }
 
 func runEnd(t []byte, at int) int { return run(t, at, isAlnum) }

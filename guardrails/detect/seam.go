@@ -25,7 +25,7 @@ func (e *Engine) lines(s *Scratch, t []byte, leaf int, tr *trail, depth int) {
 			lo--
 		}
 		i = hi
-		if hi < len(t) && tokenByte(t[hi]) && torn(t[max(0, lo-40):lo], t[hi:min(len(t), hi+40)]) && !rows(t, lo, hi) {
+		if hi < len(t) && tokenByte(t[hi]) && torn(t[max(0, lo-40):lo], t[hi:min(len(t), hi+40)]) && !padded(t[:lo]) && !rows(t, lo, hi) {
 			e.across(s, t, lo, hi, leaf, tr, depth)
 		}
 	}

@@ -138,11 +138,26 @@ func (r *tokenRule) verify(m *matcher, t []byte, s int) (lo, hi int) {
 	if hi = m.match(r.code, t, lo); hi < 0 {
 		return lo, hi
 	}
+	if r.brief && inDigest(t, lo, hi) {
+		return lo, -1
+	}
 	v := t[lo:hi]
 	if r.floor > 0 && entropy(v)*10 < float64(r.floor) || filler(v, r.name) {
 		return lo, -1
 	}
 	return lo, hi
+}
+
+// inDigest holds for a word that goes on as base64 on both sides, up to the padding of a digest or longer.
+func inDigest(t []byte, lo, hi int) bool {
+	if lo == 0 || t[lo-1] != '+' && t[lo-1] != '/' {
+		return false
+	}
+	end := run(t, hi, isBase64)
+	for i := 0; i < 2 && end < len(t) && t[end] == '='; i++ {
+		end++
+	}
+	return padded(t[:end])
 }
 
 // joins holds where the byte before at belongs to the same word. The letter of an escape such as \n does not.

@@ -15,6 +15,8 @@ type token struct {
 	floor uint8
 	// open lets the token begin inside a word.
 	open bool
+	// brief says that the literal bytes are so few that digests have them too, behind a plus or slash.
+	brief bool
 }
 
 func builtInTokens() []token {
@@ -83,8 +85,8 @@ func codeTokens() []token {
 		{name: "clojars-token", pattern: `CLOJARS_[0-9A-Za-z]{60}\b`},
 		{name: "dockerhub-token", pattern: `dckr_(?:pat|oat)_[0-9A-Za-z_-]{27,}`},
 		{name: "docker-swarm-token", pattern: `SWM(?:TKN|KEY)-1-[0-9A-Za-z/+-]{40,}`},
-		{name: "jfrog-key", pattern: `AKC[0-9A-Za-z]{10,}\b`},
-		{name: "jfrog-password", pattern: `AP[0-9A-F][0-9A-Za-z]{10,60}\b`},
+		{name: "jfrog-key", pattern: `AKC[0-9A-Za-z]{10,}\b`, brief: true},
+		{name: "jfrog-password", pattern: `AP[0-9A-F][0-9A-Za-z]{10,60}\b`, brief: true},
 		{name: "jfrog-reference-token", pattern: `cmVmdGtuO[0-9A-Za-z]{40,}`},
 		{name: "buildkite-token", pattern: `bk(?:ua|pt|rt|aj|ct|xt)_[0-9A-Za-z]{30,}`},
 		{name: "circleci-token", pattern: `CCI(?:PAT|PRJ)_[0-9A-Za-z]{22}_[0-9a-f]{40}`},

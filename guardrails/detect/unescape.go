@@ -155,6 +155,23 @@ func hexRune(t []byte, at, digits int) (r rune, n int) {
 	return r, at + digits
 }
 
+// padded holds for what ends with a digest or longer in base64, of which the padding is the end, so that nothing goes on in
+// the next line: lists of dependencies have one in each line.
+func padded(t []byte) bool {
+	n := len(t)
+	for n > 0 && len(t)-n < 2 && t[n-1] == '=' {
+		n--
+	}
+	if n == len(t) {
+		return false
+	}
+	lo := runBack(t, n, isBase64)
+	if name := bytes.IndexByte(t[lo:n], '-'); name >= 0 && name <= len("sha512") {
+		lo += name + 1 // as Subresource Integrity writes it
+	}
+	return n-lo >= 40 && (len(t)-lo)%4 == 0
+}
+
 // quotedPrintable reads =3D and soft line ends, where there are at least three.
 func quotedPrintable(dst, t []byte, o *offsets) ([]byte, bool) {
 	n := 0
@@ -166,7 +183,7 @@ func quotedPrintable(dst, t []byte, o *offsets) ([]byte, bool) {
 			n++
 			continue
 		}
-		if t[i] == '=' && i+1 < len(t) && t[i+1] == '\n' {
+		if t[i] == '=' && i+1 < len(t) && t[i+1] == '\n' && !padded(t[:i+1]) {
 			i += 2
 			n++
 			continue
