@@ -17,7 +17,7 @@ type claim struct {
 // decide returns a confidence in percent; 0 is no.
 func (l *lexicon) decide(c claim) uint8 {
 	w := weigh(c.value)
-	if w == noSecret || isPseudoVersion(c.value) {
+	if w == noSecret || isPseudoVersion(c.value) || isRelease(c.value) {
 		return 0
 	}
 	explicit := c.via == linkAssign || c.via == linkTag || c.via == linkCell || c.via == linkArg && c.quoted
@@ -221,6 +221,39 @@ func isPseudoVersion(v []byte) bool {
 	at, commit := rest[:14], rest[15:]
 	return rest[14] == '-' && hexRun(commit) && shapeOf(at).digit == len(at) && at[0] == '2' && at[1] == '0' && twoDigits(at[4:]) <= 12 && twoDigits(at[6:]) <= 31 &&
 		twoDigits(at[8:]) < 24 && twoDigits(at[10:]) < 60 && twoDigits(at[12:]) < 60
+}
+
+// isRelease holds for the version of a dependency, or a range of them, as manifests and lists of dependencies have it:
+// ^4.0.0, >=1.2.3-rc.1, v0.13.0/go.mod. It has two dots or three, and numbers of up to five digits between them.
+func isRelease(v []byte) bool {
+	v = bytes.TrimSuffix(bytes.TrimSuffix(v, []byte("/go.mod")), []byte("+incompatible"))
+	v = bytes.TrimLeft(v, "^~<>= ")
+	v = bytes.TrimPrefix(v, []byte("v"))
+	dots, digits := 0, 0
+	for i, b := range v {
+		switch {
+		case is(b, isDigit) && digits < 5:
+			digits++
+		case b == '.' && digits > 0 && dots < 3:
+			dots, digits = dots+1, 0
+		case b == '-' && digits > 0 && dots == 2:
+			return preRelease(v[i+1:])
+		default:
+			return false
+		}
+	}
+	return dots >= 2 && digits > 0
+}
+
+// preRelease holds for rc.1, beta2 and the like (Semantic Versioning 2.0.0, item 9).
+func preRelease(v []byte) bool {
+	name := bytes.TrimRight(v, "0123456789.-")
+	for _, known := range [...]string{"", "alpha", "beta", "rc", "pre", "preview", "next", "dev", "canary"} {
+		if string(name) == known {
+			return len(v)-len(name) <= 8
+		}
+	}
+	return false
 }
 
 // numbered holds for what stands before the time: v0.0.0- or v1.2.4-0. with nothing but numbers.

@@ -55,6 +55,8 @@ func TestWhatOnlyLooksLikeASecretIsLeft(t *testing.T) {
 		"the secret of good bread is time", "token count 12345 exceeded limit 8192", "credentialsId: '6fa459ea-ee8a-3ca4-894e-db77e160355e'", "badge/Slack-4285F4?logo=slack&logoColor=white",
 		"google.golang.org/genproto/googleapis/api v0.0.0-20240826202546-f6391c0de4c7 // indirect", "golang.org/x/token v0.0.0-20240826202546-f6391c0de4c7/go.mod h1:",
 		"example.com/credentials v1.2.4-0.20191109021931-daa7c04131f5+incompatible",
+		"google.golang.org/api v0.215.0/go.mod h1:fta3CVtuJYOEdugLNWm6WodzOS", "github.com/prometheus/client_golang v1.11.1/go.mod h1:Z6t4BnS23TR94PD6BsDNk8yVqr",
+		`{"dependencies":{"js-tokens":"^4.0.0","jsonwebtoken":"~9.0.2","@octokit/auth-token":">=4.0.0-rc.1","minipass":"^7.1.2-beta"}}`,
 	} {
 		if all := found(e, detect.Leaf{Text: []byte(text), Field: []byte("body")}); ofKind(all, detect.Secret) {
 			t.Errorf("%q: %v", text, all)
