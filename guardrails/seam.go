@@ -2,6 +2,10 @@ package guardrails
 
 import (
 	"bytes"
+	"crypto/sha1" //nolint:gosec // its size
+	"crypto/sha256"
+	"crypto/sha512"
+	"encoding/base64"
 
 	"github.com/hopgate/hopgate/guardrails/detect"
 )
@@ -49,6 +53,10 @@ type seams struct {
 // join looks at the leaf read last.
 func (w *walk) join(k int32) {
 	l, j := &w.leaves[k], &w.joins
+	if isIntegrity(l.Text) {
+		w.flush(&j.near) // a whole thing, of which nothing goes on
+		return
+	}
 	begins, ends := markedEnds(l.Text)
 	before := int32(-1)
 	if j.near.n > 0 {
@@ -63,6 +71,28 @@ func (w *walk) join(k int32) {
 		w.extend(c, k, l, true, begins)
 	}
 	j.near.marked, c.marked = ends, ends
+}
+
+// isIntegrity holds for a digest with its name, as lists of dependencies have it (W3C Subresource Integrity section 3.5).
+func isIntegrity(t []byte) bool {
+	name, digest, _ := bytes.Cut(t, []byte("-"))
+	size := 0
+	switch string(name) {
+	case "sha1":
+		size = sha1.Size
+	case "sha256":
+		size = sha256.Size
+	case "sha384":
+		size = sha512.Size384
+	case "sha512":
+		size = sha512.Size
+	}
+	if size == 0 || len(digest) != base64.StdEncoding.EncodedLen(size) {
+		return false
+	}
+	var out [sha512.Size + 2]byte
+	n, err := base64.StdEncoding.Decode(out[:], digest)
+	return err == nil && n == size
 }
 
 // chainOf returns the chain of a name. Members of rows come in one order, and so do their chains.
