@@ -43,9 +43,13 @@ upstreams:
 }
 
 // neighbour is a good agent, which calls both good servers all the time.
+//
+// It keeps its connections. A new one has the rank of a stranger's until its first request is read, and may have to make room for
+// those that come from the same address in the same moment, as all here do.
 type neighbour struct {
 	end  chan struct{}
 	work sync.WaitGroup
+	kept http.Transport
 
 	mu      sync.Mutex // guards what follows
 	calls   int
@@ -55,7 +59,7 @@ type neighbour struct {
 
 func (h *hopgate) neighbour(key string) *neighbour {
 	h.t.Helper()
-	n := &neighbour{end: make(chan struct{})}
+	n := &neighbour{end: make(chan struct{}), kept: http.Transport{MaxIdleConnsPerHost: 8}}
 	for to, tool := range map[string]string{"far": "run", "near": "echo"} {
 		for _, session := range []bool{false, true} {
 			a := h.agent(to, key)
@@ -82,7 +86,7 @@ func (h *hopgate) neighbour(key string) *neighbour {
 // call makes a call and notes what came of it.
 func (n *neighbour) call(a *agent, body string, edit func(*http.Request)) {
 	begun := time.Now()
-	got, err := a.send(body, edit)
+	got, err := a.send(&n.kept, body, edit)
 	took := time.Since(begun)
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -94,14 +98,14 @@ func (n *neighbour) call(a *agent, body string, edit func(*http.Request)) {
 }
 
 // send posts a message; other than post it may be called from any goroutine.
-func (a *agent) send(body string, edit func(*http.Request)) (string, error) {
+func (a *agent) send(over http.RoundTripper, body string, edit func(*http.Request)) (string, error) {
 	r, err := http.NewRequestWithContext(a.t.Context(), http.MethodPost, a.url, strings.NewReader(body))
 	if err != nil {
 		return "", err
 	}
 	r.Header = a.header.Clone()
 	edit(r)
-	resp, err := http.DefaultTransport.RoundTrip(r)
+	resp, err := over.RoundTrip(r)
 	if err != nil {
 		return "", err
 	}
@@ -115,6 +119,7 @@ func (n *neighbour) leave(t *testing.T) {
 	t.Helper()
 	close(n.end)
 	n.work.Wait()
+	n.kept.CloseIdleConnections()
 	t.Logf("the neighbour made %d calls, the slowest took %v", n.calls, n.slowest.Round(time.Millisecond))
 	if len(n.failed) > 0 {
 		t.Errorf("%d of the neighbour's calls failed, one with %s", len(n.failed), n.failed[0])
