@@ -26,7 +26,8 @@ const (
 	soakIdle   = 3 * time.Second // after which a session that was abandoned ends
 )
 
-// usage is what a process holds.
+// usage is what a process holds, but for the tables of its store: they grow with the journal, and what is mapped of them the
+// kernel takes back when it wants to.
 type usage struct{ resident, descriptors, children int } // KB, and numbers
 
 // held reads what the process holds.
@@ -38,7 +39,7 @@ func (h *hopgate) held() (u usage) {
 		h.t.Skip("what a process holds is read from /proc")
 	}
 	for line := range strings.Lines(string(status)) {
-		if rest, ok := strings.CutPrefix(line, "VmRSS:"); ok {
+		if rest, ok := strings.CutPrefix(line, "RssAnon:"); ok {
 			fmt.Sscan(rest, &u.resident)
 		}
 	}
@@ -46,7 +47,11 @@ func (h *hopgate) held() (u usage) {
 	if err != nil {
 		h.t.Fatal(err)
 	}
-	u.descriptors = len(files)
+	for _, f := range files {
+		if to, err := os.Readlink(filepath.Join(dir, "fd", f.Name())); err == nil && filepath.Base(filepath.Dir(to)) != "badger" {
+			u.descriptors++ // that is still open
+		}
+	}
 	threads, err := filepath.Glob(filepath.Join(dir, "task", "*", "children"))
 	if err != nil {
 		h.t.Fatal(err)
