@@ -256,6 +256,21 @@ func preRelease(v []byte) bool {
 	return false
 }
 
+// pseudoVersion returns where such a version ends that begins at lo; 0 where there is none.
+func pseudoVersion(t []byte, lo int) int {
+	if t[lo] != 'v' {
+		return 0
+	}
+	hi := lo
+	for hi < len(t) && hi-lo < 64 && (is(t[hi], isAlnum) || t[hi] == '.' || t[hi] == '-') {
+		hi++
+	}
+	if !isPseudoVersion(t[lo:hi]) {
+		return 0
+	}
+	return hi
+}
+
 // numbered holds for what stands before the time: v0.0.0- or v1.2.4-0. with nothing but numbers.
 func numbered(base []byte) bool {
 	for _, b := range base[1:] {

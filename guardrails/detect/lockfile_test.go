@@ -16,7 +16,8 @@ func TestListsOfDependenciesAreReadWhole(t *testing.T) {
 		"go.sum": func(i int, short, _ []byte) string {
 			line := fmt.Sprintf("github.com/maker%d/part-%d/v%d v%d.%d.%d", i%7, i, i%5+2, i%5+2, i%11, i%13)
 			digest := base64.StdEncoding.EncodeToString(short)
-			return line + " h1:" + digest + "\n" + line + "/go.mod h1:" + digest + "\n"
+			between := fmt.Sprintf("golang.example/x/part%d v0.0.0-201801%02d%02d4157-%x", i%9, i%28+1, i%24, short[:6])
+			return line + " h1:" + digest + "\n" + between + "/go.mod h1:" + digest + "\n" + line + "/go.mod h1:" + digest + "\n"
 		},
 		"yarn.lock": func(i int, _, long []byte) string {
 			return fmt.Sprintf("part-%d@^%d.%d.0:\n  version \"%d.%d.%d\"\n  resolved \"https://registry.example/part-%d/-/part-%d-%d.%d.%d.tgz\"\n  integrity sha512-%s\n\n",

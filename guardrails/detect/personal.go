@@ -118,6 +118,9 @@ func (c *candidate) at(i int) int {
 	if next := c.address(word, end); next > 0 {
 		return next
 	}
+	if next := pseudoVersion(c.t, word); next > 0 {
+		return next
+	}
 	if jumbled(c.t[word:end]) {
 		return end
 	}
@@ -224,7 +227,7 @@ func (c *candidate) read(word, end int) bool {
 			break
 		}
 		stop := run(t, at+1, isAlnum)
-		if stop-at-1 > 20 || jumbled(t[at+1:stop]) || !c.joinable(at+1, stop) || !c.push(at+1, stop) {
+		if stop-at-1 > 20 || jumbled(t[at+1:stop]) || pseudoVersion(t, at+1) > 0 || !c.joinable(at+1, stop) || !c.push(at+1, stop) {
 			break
 		}
 	}
