@@ -49,7 +49,6 @@ upstreams:
 type neighbour struct {
 	end  chan struct{}
 	work sync.WaitGroup
-	kept http.Transport
 
 	mu      sync.Mutex // guards what follows
 	calls   int
@@ -59,7 +58,7 @@ type neighbour struct {
 
 func (h *hopgate) neighbour(key string) *neighbour {
 	h.t.Helper()
-	n := &neighbour{end: make(chan struct{}), kept: http.Transport{MaxIdleConnsPerHost: 8}}
+	n := &neighbour{end: make(chan struct{})}
 	for to, tool := range map[string]string{"far": "run", "near": "echo"} {
 		for _, session := range []bool{false, true} {
 			a := h.agent(to, key)
@@ -68,13 +67,16 @@ func (h *hopgate) neighbour(key string) *neighbour {
 				a.greet("2025-11-25")
 				body, edit = call(`"`+tool+`"`), func(*http.Request) {}
 			}
+			kept := new(http.Transport)
+			n.call(kept, a, body, edit) // now it has its connection
 			n.work.Go(func() {
+				defer kept.CloseIdleConnections()
 				for {
 					select {
 					case <-n.end:
 						return
 					case <-time.After(25 * time.Millisecond):
-						n.call(a, body, edit)
+						n.call(kept, a, body, edit)
 					}
 				}
 			})
@@ -84,9 +86,9 @@ func (h *hopgate) neighbour(key string) *neighbour {
 }
 
 // call makes a call and notes what came of it.
-func (n *neighbour) call(a *agent, body string, edit func(*http.Request)) {
+func (n *neighbour) call(kept *http.Transport, a *agent, body string, edit func(*http.Request)) {
 	begun := time.Now()
-	got, err := a.send(&n.kept, body, edit)
+	got, err := a.send(kept, body, edit)
 	took := time.Since(begun)
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -119,7 +121,6 @@ func (n *neighbour) leave(t *testing.T) {
 	t.Helper()
 	close(n.end)
 	n.work.Wait()
-	n.kept.CloseIdleConnections()
 	t.Logf("the neighbour made %d calls, the slowest took %v", n.calls, n.slowest.Round(time.Millisecond))
 	if len(n.failed) > 0 {
 		t.Errorf("%d of the neighbour's calls failed, one with %s", len(n.failed), n.failed[0])
