@@ -157,7 +157,8 @@ func (p *place) listing(tb testing.TB) string {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	text := fmt.Sprintln("store", p.store.Position())
+	var text strings.Builder
+	text.WriteString(fmt.Sprintln("store", p.store.Position()))
 	for _, f := range files {
 		info, err := f.Info()
 		if errors.Is(err, os.ErrNotExist) {
@@ -166,9 +167,9 @@ func (p *place) listing(tb testing.TB) string {
 		if err != nil {
 			tb.Fatal(err)
 		}
-		text += fmt.Sprintln(f.Name(), info.Size(), info.ModTime())
+		text.WriteString(fmt.Sprintln(f.Name(), info.Size(), info.ModTime()))
 	}
-	return text
+	return text.String()
 }
 
 // state returns the live state, without the journal's own keys.
