@@ -158,7 +158,7 @@ func (p *place) listing(tb testing.TB) string {
 		tb.Fatal(err)
 	}
 	var text strings.Builder
-	text.WriteString(fmt.Sprintln("store", p.store.Position()))
+	fmt.Fprintln(&text, "store", p.store.Position())
 	for _, f := range files {
 		info, err := f.Info()
 		if errors.Is(err, os.ErrNotExist) {
@@ -167,7 +167,7 @@ func (p *place) listing(tb testing.TB) string {
 		if err != nil {
 			tb.Fatal(err)
 		}
-		text.WriteString(fmt.Sprintln(f.Name(), info.Size(), info.ModTime()))
+		fmt.Fprintln(&text, f.Name(), info.Size(), info.ModTime())
 	}
 	return text.String()
 }

@@ -72,10 +72,10 @@ func heard(raw []byte, serve func(http.Handler) (func(net.Listener) error, func(
 	run, end := serve(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		b, err := io.ReadAll(r.Body)
 		var asked strings.Builder
-		asked.WriteString(fmt.Sprintf("%s %s %s %d %q %v", r.Method, r.URL.Path, r.Host, r.ContentLength, b, err != nil))
+		fmt.Fprintf(&asked, "%s %s %s %d %q %v", r.Method, r.URL.Path, r.Host, r.ContentLength, b, err != nil)
 		for _, name := range slices.Sorted(maps.Keys(r.Header)) {
 			if strings.HasPrefix(name, "Mcp-") || slices.Contains([]string{"Authorization", "X-Api-Key", "Origin", "Accept", "Content-Type", "Content-Encoding", "Last-Event-Id"}, name) {
-				asked.WriteString(fmt.Sprintf(" %s=%q", name, r.Header[name]))
+				fmt.Fprintf(&asked, " %s=%q", name, r.Header[name])
 			}
 		}
 		seen = append(seen, asked.String())
