@@ -19,6 +19,7 @@ race: ## the same under the race detector, but for e2e, whose programs are built
 	$(GO) test -race $$($(GO) list ./... | grep -v '/e2e$$')
 
 fuzz: ## fuzz every target for FUZZ (10s)
+	$(GO) -C tools test ./fuzz
 	$(GO) -C tools run ./fuzz -dir .. -time $(FUZZ)
 
 fault: ## kill processes 200 times in each of many ways, spoil and fill what they leave; a full disk needs root
