@@ -158,6 +158,9 @@ func (c *candidate) long(word, end int) int {
 // grouped reads the groups around one word and asks every form of their length.
 func (c *candidate) grouped(word, end int) int {
 	g := &c.s.groups
+	if c.s.spent() && (word == 0 || c.t[word-1] != '+' && c.t[word-1] != '(') { // but telephone numbers are found for nothing
+		return end
+	}
 	if !c.read(word, end) {
 		return end
 	}

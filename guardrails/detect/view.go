@@ -167,6 +167,9 @@ func (s *Scratch) effort(n, leaf int, tr *trail, size int) bool {
 	return false
 }
 
+// spent holds where no closer look is left, and that was said: what only leads to one need not be read any more.
+func (s *Scratch) spent() bool { return s.budget.told && s.budget.effort < 0 }
+
 // overrun reports, once for each scan, that the rest was not read.
 func (s *Scratch) overrun(leaf int, tr *trail, size int) {
 	if !s.budget.told {
