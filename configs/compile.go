@@ -181,23 +181,6 @@ func (c *compiler) agent(a *agent) {
 	c.file.agents[string(a.Name)] = c.file.Agents[len(c.file.Agents)-1]
 }
 
-// agentNames and upstreamNames are what is declared, for suggestions.
-func (c *compiler) agentNames() []string {
-	names := make([]string, len(c.file.Agents))
-	for i, a := range c.file.Agents {
-		names[i] = a.Name
-	}
-	return names
-}
-
-func (c *compiler) upstreamNames() []string {
-	names := make([]string, len(c.file.Upstreams))
-	for i, u := range c.file.Upstreams {
-		names[i] = u.Name
-	}
-	return names
-}
-
 // unused warns of what is declared and leads nowhere. It does so only in a file without errors, in which nothing is
 // missing for another reason.
 func (c *compiler) unused() {

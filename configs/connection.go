@@ -37,7 +37,7 @@ func (c *compiler) keys(path string, k *connectionKeys) settings {
 
 // connections compiles the connections of the file: one for each pair of agent and upstream.
 func (c *compiler) connections(all []connection) {
-	agents, upstreams := c.agentNames(), c.upstreamNames()
+	agents, upstreams := c.file.agentNames(), c.file.upstreamNames()
 	claims := map[pair]claim{}
 	for i := range all {
 		k := &all[i]

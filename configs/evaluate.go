@@ -46,6 +46,9 @@ func (f *File) try(ctx context.Context, q Question, trace func(policy.Step)) tri
 			out.Fault = errors.Join(out.Fault, err)
 		}
 	}
+	if out.Reason == policy.ReasonNoConnection && f.Upstream(q.Upstream) == nil {
+		out.Reason = policy.ReasonNoUpstream // as the proxy has it, for names that nobody is trying out
+	}
 	return trial{send, out}
 }
 

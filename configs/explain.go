@@ -48,19 +48,31 @@ func (f *File) identityStep(q Question) policy.Step {
 	if a := f.Agent(q.Agent); a != nil {
 		s.Passed, s.At = true, a.At
 	} else {
-		s.Detail += " is not declared"
+		s.Detail += " is not declared" + meant(q.Agent, f.agentNames())
 	}
 	return s
 }
 
 func (f *File) connectionStep(q Question) policy.Step {
 	s := policy.Step{Gate: "connection", Check: "connection"}
-	if k := f.Connection(q.Agent, q.Upstream); k != nil {
+	k := f.Connection(q.Agent, q.Upstream)
+	switch {
+	case k != nil:
 		s.Passed, s.At, s.Detail = true, k.At, k.Name+"  ("+q.Agent+" → "+q.Upstream+")"
-	} else {
+	case f.Upstream(q.Upstream) == nil:
+		s.Detail = "there is no upstream " + q.Upstream + meant(q.Upstream, f.upstreamNames())
+	default:
 		s.Detail = "none from " + q.Agent + " to " + q.Upstream
 	}
 	return s
+}
+
+// meant asks whether a declared name was meant, where one is near to the name that is not.
+func meant(name string, declared []string) string {
+	if hint := didYouMean(name, declared); hint != "" {
+		return "; " + hint
+	}
+	return ""
 }
 
 // tracer collects the checks of the gates, in the order in which these are asked.

@@ -45,6 +45,23 @@ type pair struct{ agent, upstream string }
 // Agent returns the agent of a name, or nil.
 func (f *File) Agent(name string) *Agent { return f.agents[name] }
 
+// agentNames and upstreamNames are what is declared, for suggestions.
+func (f *File) agentNames() []string {
+	names := make([]string, len(f.Agents))
+	for i, a := range f.Agents {
+		names[i] = a.Name
+	}
+	return names
+}
+
+func (f *File) upstreamNames() []string {
+	names := make([]string, len(f.Upstreams))
+	for i, u := range f.Upstreams {
+		names[i] = u.Name
+	}
+	return names
+}
+
 // Upstream returns the upstream of a name, or nil.
 func (f *File) Upstream(name string) *Upstream { return f.upstreams[name] }
 

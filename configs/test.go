@@ -23,7 +23,7 @@ func testTime() time.Time { return time.Date(2026, time.January, 5, 12, 0, 0, 0,
 
 // tests compiles the tests of the file. They run later, in a file that is sound.
 func (c *compiler) tests(all []test) {
-	codes, agents, upstreams := codesOf(c.gates), c.agentNames(), c.upstreamNames()
+	codes, agents, upstreams := codesOf(c.gates), c.file.agentNames(), c.file.upstreamNames()
 	for i := range all {
 		t := &all[i]
 		path := fmt.Sprintf("tests[%d]", i)

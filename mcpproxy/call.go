@@ -204,6 +204,7 @@ func (x *exchange) timeout() time.Duration {
 func (x *exchange) decide(ctx context.Context) *policy.Call {
 	send, out, settle := policy.Decide(ctx, &x.call)
 	x.sent, x.out, x.settle = send, out, settle
+	x.interrupted()
 	if x.out.Allowed {
 		if paused, ok := x.admit(); !ok {
 			x.withhold(paused)
@@ -214,6 +215,7 @@ func (x *exchange) decide(ctx context.Context) *policy.Call {
 		if err := x.g.p.begin(ctx, send, &x.out); err != nil {
 			x.out = policy.Denied("audit", reasonRecord, "")
 			x.out.Fault = err
+			x.interrupted()
 			x.conclude(ctx, policy.StatusFailed, false)
 			x.release()
 			x.logFault()
@@ -248,6 +250,9 @@ func (x *exchange) answerRefusal(r *ingress.Refusal) {
 // refuseProtocol refuses a message that breaks the protocol.
 func (x *exchange) refuseProtocol(ctx context.Context, reason *policy.Reason) {
 	x.out = policy.Denied("protocol", reason, "")
+	if reason == reasonSession {
+		x.disowned()
+	}
 	r := x.record(ctx)
 	r.Modern = r.Modern || x.modern
 	if reason == reasonVersion {

@@ -130,7 +130,7 @@ func (x *exchange) finish(ctx context.Context, in *upstream.Incoming) {
 	x.report.Result = result
 	x.health = answered(in)
 	status := statusOf(result, &x.report)
-	switch agent, _, cause, fault := x.g.p.identify(x.g.p.policy.Load(), x.g.peer); {
+	switch agent, cause, fault := x.owner(); {
 	case fault != nil:
 		x.withhold(policy.Denied("identity", reasonBroken, ""))
 	case agent == nil: // revoked while the call was under way
@@ -252,6 +252,10 @@ func (x *exchange) fail(life, ctx context.Context, err error) {
 	}
 	out.Wait = wait
 	x.withhold(out)
+	// An action that may have happened is what its agent has to hear of; initialize does nothing that is to be checked.
+	if reason == reasonSession || reason == reasonEnded && x.starts {
+		x.disowned()
+	}
 	x.conclude(ctx, status, true)
 	x.release()
 	if reason == reasonCancelled {

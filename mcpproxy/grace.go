@@ -108,7 +108,7 @@ func (p *Proxy) excuse(ctx context.Context, c *policy.Call, out *policy.Outcome)
 		}
 	}
 	if out.Reason == policy.ReasonNoConnection && p.policy.Load().Upstreams[c.Upstream] == nil && p.grace.lost(c.Agent.Name, c.Upstream, c.Time) {
-		out.Reason = reasonNoUpstream
+		out.Reason = policy.ReasonNoUpstream
 	}
 }
 

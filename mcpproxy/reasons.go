@@ -148,10 +148,6 @@ var (
 	reasonRecord = &policy.Reason{
 		Code: "AUDIT_UNAVAILABLE", Answer: policy.AnswerUnavailable, Hint: "the decision could not be put on record, so the call was not made; see the log",
 	}
-	reasonNoUpstream = &policy.Reason{
-		Code: "NO_UPSTREAM", Answer: policy.AnswerForbidden,
-		Hint: "the configuration has no upstream of this name: the agent's URL is wrong; who tries more than 3 such names in an hour gets NO_CONNECTION",
-	}
 	reasonTaskForeign = &policy.Reason{
 		Code: "TASK_FOREIGN", Answer: reasonTask.Answer, Severity: policy.Medium, Hint: "the agent named a task that was given to another agent",
 	}
@@ -191,6 +187,6 @@ func Reasons() []*policy.Reason {
 		reasonNoSession, reasonPaused, reasonCredential, reasonSession, reasonForeign, reasonNotReady, reasonAgain, reasonVersion, reasonVersionHeader, reasonHeaders,
 		reasonMeta, reasonRemoved, reasonIDInUse, reasonUnasked, reasonCancel, reasonEvent, reasonNoStream, reasonNoEffect, reasonUnsolicited,
 		reasonCursor, reasonCursorForeign, reasonCursorForged, reasonTask, reasonTaskForeign, reasonStateForeign, reasonStateForged, reasonStateOver, reasonCapability, reasonTurnedAway, reasonBroken,
-		reasonServerProtocol, reasonUnavailable, reasonTimeout, reasonFailed, reasonNotModern, reasonNobodyListens, reasonCancelled, reasonEnded, reasonLargeResult, reasonSessions, reasonRecord, reasonNoUpstream,
+		reasonServerProtocol, reasonUnavailable, reasonTimeout, reasonFailed, reasonNotModern, reasonNobodyListens, reasonCancelled, reasonEnded, reasonLargeResult, reasonSessions, reasonRecord,
 	)
 }

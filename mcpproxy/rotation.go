@@ -2,9 +2,11 @@ package mcpproxy
 
 import (
 	"context"
+	"errors"
 	"slices"
 
 	"github.com/hopgate/hopgate/mcpproxy/ingress"
+	"github.com/hopgate/hopgate/policy"
 )
 
 // A session is bound to an agent, and not to the key that it was opened with: an agent changes its key and goes on. Every
@@ -92,5 +94,29 @@ func (s *session) expel(void, revoked func(key string) bool) {
 		if c.key != "" && ends(c.key) {
 			c.stop()
 		}
+	}
+}
+
+// owner is who the agent of a message is by now.
+func (x *exchange) owner() (a *policy.Agent, cause string, fault error) {
+	a, _, cause, fault = x.g.p.identify(x.g.p.policy.Load(), x.g.peer)
+	return a, cause, fault
+}
+
+// interrupted is disowned for a message whose judgement the end of its session has broken off.
+func (x *exchange) interrupted() {
+	if errors.Is(x.out.Fault, errEnded) || errors.Is(x.out.Fault, context.Canceled) {
+		x.disowned()
+	}
+}
+
+// disowned makes nobody's credential the reason why a message is refused for want of a session, where the session has gone
+// with the key: told to begin anew, the agent would try a key again that does not count any more.
+func (x *exchange) disowned() {
+	switch a, cause, fault := x.owner(); {
+	case fault != nil:
+		x.withhold(faulty("identity", fault))
+	case a == nil:
+		x.withhold(policy.Denied("identity", policy.ReasonNobody, cause))
 	}
 }

@@ -1,6 +1,7 @@
 package mcpproxy_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -377,6 +378,59 @@ func TestRevocationEndsOnlyWhatTheKeyOpened(t *testing.T) {
 			t.Errorf("the session of the revoked key: %d", status)
 		}
 	})
+}
+
+// TestKeyRevokedDuringInitialize is answered as the key is that does not count: told that its session is unknown, the client
+// would begin again with that key.
+func TestKeyRevokedDuringInitialize(t *testing.T) {
+	cases := map[string]func(w *world){
+		"while it is judged": func(w *world) {
+			w.gate.check = func(context.Context, *policy.Call) (policy.Verdict, error) {
+				w.revoke("alice-key")
+				return policy.Pass, nil
+			}
+		},
+		"while it is put on record": func(w *world) {
+			w.journal.fail = func(*policy.Call) error {
+				w.revoke("alice-key")
+				return fmt.Errorf("waiting for the disk: %w", context.Canceled)
+			}
+		},
+		"before it is sent": func(w *world) {
+			w.journal.fail = func(*policy.Call) error {
+				w.revoke("alice-key")
+				return nil
+			}
+		},
+		"while the server thinks": func(w *world) {
+			w.server.intrude = func(_ http.ResponseWriter, r *http.Request, f *wire.Frame) bool {
+				if f.String(wire.Method) != "initialize" {
+					return false
+				}
+				w.revoke("alice-key")
+				<-r.Context().Done()
+				return true
+			}
+		},
+	}
+	for name, during := range cases {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(w *world) {
+				t := w.t
+				c := w.agent("alice")
+				during(w)
+				r := c.post(hello)
+				got := r.last()
+				if r.status != 401 || !strings.Contains(got, "UNAUTHENTICATED") || r.header.Get("Mcp-Session-Id") != "" {
+					t.Errorf("status %d, session %q, %s", r.status, r.header.Get("Mcp-Session-Id"), got)
+				}
+				synctest.Wait()
+				if e := w.journal.find("initialize"); len(e) > 0 && e[len(e)-1].code != "UNAUTHENTICATED" {
+					t.Errorf("on record is %q", e[len(e)-1].code)
+				}
+			})
+		})
+	}
 }
 
 func TestPolicyChangesReachOpenSessions(t *testing.T) {

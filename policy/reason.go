@@ -101,6 +101,10 @@ var (
 		Code: "NO_CONNECTION", Answer: AnswerForbidden, Severity: Low,
 		Hint: "no connection leads from this agent to this upstream",
 	}
+	ReasonNoUpstream = &Reason{
+		Code: "NO_UPSTREAM", Answer: AnswerForbidden,
+		Hint: "the configuration has no upstream of this name: the agent's URL is wrong; who tries more than 3 such names in an hour gets NO_CONNECTION",
+	}
 	ReasonFault = &Reason{
 		Code: "POLICY_UNAVAILABLE", Answer: AnswerUnavailable,
 		Hint: "a gate failed; the log has the error under the same ref",
@@ -108,7 +112,7 @@ var (
 )
 
 // Reasons returns the reasons that the pipeline itself gives.
-func Reasons() []*Reason { return []*Reason{ReasonNobody, ReasonNoConnection, ReasonFault} }
+func Reasons() []*Reason { return []*Reason{ReasonNobody, ReasonNoConnection, ReasonNoUpstream, ReasonFault} }
 
 // Refuse is a refusal for a reason. detail is for the record and names kinds and places, never content.
 func Refuse(r *Reason, at Pos, detail string) Verdict {
