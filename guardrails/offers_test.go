@@ -4,21 +4,12 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/hopgate/hopgate/guardrails"
 	"github.com/hopgate/hopgate/mcpproxy/wire"
 	"github.com/hopgate/hopgate/policy"
 )
 
 func TestServersMayNotSendAgentsToToolsOfOthers(t *testing.T) {
-	spec := guardrails.Spec(newVault(), guardrails.NewBook())
-	keys, _ := spec.Config().(*guardrails.Keys)
-	keys.Guard = &guardrails.ProfileName{Text: "strict"}
-	c := &policy.Connection{Name: "c", Agent: &policy.Agent{Name: "a"}, Limits: wire.DefaultLimits}
-	g, err := spec.Build(c, keys)
-	if err != nil {
-		t.Fatal(err)
-	}
-	c.Gates = []policy.Named{{Name: spec.Name, Gate: g}}
+	c := connection(t, "strict")
 	says := func(upstream, method, result string) policy.Outcome {
 		t.Helper()
 		ask := parse(t, wire.FromAgent, `{"jsonrpc":"2.0","id":1,"method":"`+method+`","params":{"name":"t"}}`)

@@ -4,7 +4,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/hopgate/hopgate/guardrails"
 	"github.com/hopgate/hopgate/mcpproxy/wire"
 	"github.com/hopgate/hopgate/policy"
 )
@@ -12,15 +11,7 @@ import (
 // lists judges marked lists of tools.
 func lists(t *testing.T) func(upstream string, mark *wire.Mark, tools string) (string, policy.Outcome) {
 	t.Helper()
-	spec := guardrails.Spec(newVault(), guardrails.NewBook())
-	keys, _ := spec.Config().(*guardrails.Keys)
-	keys.Guard = &guardrails.ProfileName{Text: "strict"}
-	c := &policy.Connection{Name: "c", Agent: &policy.Agent{Name: "a"}, Limits: wire.DefaultLimits}
-	g, err := spec.Build(c, keys)
-	if err != nil {
-		t.Fatal(err)
-	}
-	c.Gates = []policy.Named{{Name: spec.Name, Gate: g}}
+	c := connection(t, "strict")
 	ask := parse(t, wire.FromAgent, `{"jsonrpc":"2.0","id":1,"method":"tools/list"}`)
 	return func(upstream string, mark *wire.Mark, tools string) (string, policy.Outcome) {
 		t.Helper()

@@ -5,7 +5,6 @@ import (
 	"encoding/binary"
 	"fmt"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -14,7 +13,7 @@ import (
 
 // Bounds of what is remembered of tasks.
 const (
-	maxTasks = 1024                // of one agent; the oldest are forgotten first, and nobody's from then on
+	maxTasks = maxSlots            // of one agent; the oldest are forgotten first, and nobody's from then on
 	taskTime = time.Hour           // beyond the time that the server keeps a task for, and at least after the agent's last question
 	maxTime  = 30 * 24 * time.Hour // for a task that the server keeps for ever, or for longer
 )
@@ -28,45 +27,40 @@ func newTaskKey(upstream string, id []byte) taskKey {
 
 // given is a task that an agent was given.
 type given struct {
+	slot
 	key       taskKey
-	agent     string
 	until     time.Time
-	contested bool   // the server has given it to another agent too, so that it is nobody's
-	fleeting  bool   // it ends with this process, as the child does that has it
-	place     uint16 // of the agent's, where the store keeps it
+	contested bool // the server has given it to another agent too, so that it is nobody's
+	fleeting  bool // it ends with this process, as the child does that has it
 }
 
 // Owners are the agents whom tasks were given to. Whoever attaches them to the journal has them over a restart. They are
 // safe for concurrent use.
 type Owners struct {
-	mu      sync.Mutex // guards all below
-	of      map[taskKey][]*given
-	mine    map[string][]*given // of an agent, the oldest first
-	changed map[string][]byte   // by key of the store: what the journal does not know yet
+	mu   sync.Mutex // guards all below
+	of   map[taskKey][]*given
+	mine map[string][]*given // of an agent, the oldest first
+	kept slots
 }
 
 // OpenOwners returns the owners that a store knows of; nil stands for an empty one. Where old says that the store may be
 // older than what was done since, a task in it may be another one by now, and is nobody's.
 func OpenOwners(state store.Reader, old bool) (*Owners, error) {
-	o := &Owners{of: map[taskKey][]*given{}, mine: map[string][]*given{}, changed: map[string][]byte{}}
-	if state == nil {
-		return o, nil
-	}
-	for item, err := range state.Scan([]byte(ownerPrefix), nil, false) {
-		if err != nil {
-			return nil, fmt.Errorf("reading owners of tasks: %w", err)
-		}
-		g, over, ok := readGiven(item.Key, item.Value)
+	o := &Owners{of: map[taskKey][]*given{}, mine: map[string][]*given{}, kept: newSlots("w/")}
+	if err := o.kept.read(state, func(at slot, value []byte) bool {
+		g, ok := readGiven(at, value)
 		switch {
 		case !ok:
-			return nil, fmt.Errorf("reading owners of tasks: %w: %q", store.ErrDamaged, item.Key)
-		case over:
+			return false
 		case old:
-			o.changed[g.stored()] = taskOver
+			o.kept.end(at)
 		default:
 			o.of[g.key] = append(o.of[g.key], g)
 			o.mine[g.agent] = append(o.mine[g.agent], g)
 		}
+		return true
+	}); err != nil {
+		return nil, fmt.Errorf("reading owners of tasks: %w", err)
 	}
 	for _, mine := range o.mine { // which are the oldest is not kept; those that end first are as good
 		slices.SortStableFunc(mine, func(a, b *given) int { return a.until.Compare(b.until) })
@@ -78,10 +72,7 @@ func OpenOwners(state store.Reader, old bool) (*Owners, error) {
 func (o *Owners) Changes(put func(store.Put)) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	for key, value := range o.changed {
-		put(store.Put{Key: []byte(key), Value: value})
-	}
-	clear(o.changed)
+	o.kept.changes(put)
 }
 
 // give notes that a task is an agent's. A server that gives one id to two agents has either forgotten the first, or was
@@ -106,18 +97,10 @@ func (o *Owners) give(k taskKey, agent string, until time.Time, fleeting bool) {
 	for len(o.mine[agent]) >= maxTasks {
 		o.drop(o.mine[agent][0])
 	}
-	g := &given{key: k, agent: agent, until: until, fleeting: fleeting, place: vacant(o.mine[agent])}
+	at := vacant(agent, o.mine[agent], func(g *given) slot { return g.slot })
+	g := &given{slot: at, key: k, until: until, fleeting: fleeting}
 	o.of[k], o.mine[agent] = append(held, g), append(o.mine[agent], g)
 	o.note(g)
-}
-
-// vacant returns the first place that none of an agent's tasks has.
-func vacant(mine []*given) uint16 {
-	var taken [maxTasks]bool
-	for _, g := range mine {
-		taken[g.place] = true
-	}
-	return uint16(slices.Index(taken[:], false))
 }
 
 // claim says whose a task is that an agent names. A task that is asked for is kept for some time more.
@@ -173,62 +156,40 @@ func (o *Owners) drop(g *given) {
 		delete(o.mine, g.agent)
 	}
 	if !g.fleeting {
-		o.changed[g.stored()] = taskOver
+		o.kept.end(g.slot)
 	}
 }
 
 // note has the journal write down a task.
 func (o *Owners) note(g *given) {
 	if !g.fleeting {
-		o.changed[g.stored()] = g.append(nil)
+		o.kept.set(g.slot, g.append(nil))
 	}
 }
 
-// ownerPrefix begins the keys of tasks in the store. A name and a place follow.
-const ownerPrefix = "w/"
-
 // The bytes of a task begin with what it is.
 const (
-	taskIsOver      byte = 1
-	taskIsOwned     byte = 2
-	taskIsContested byte = 3
-	taskSize             = 1 + sha256.Size + 8
+	taskOwned     byte = 2
+	taskContested byte = 3
+	taskSize           = 1 + sha256.Size + 8
 )
 
-var taskOver = []byte{taskIsOver}
-
-// stored is the key of a task in the store.
-func (g *given) stored() string {
-	return string(binary.BigEndian.AppendUint16([]byte(ownerPrefix+g.agent+"/"), g.place))
-}
-
 func (g *given) append(dst []byte) []byte {
-	kind := taskIsOwned
+	kind := taskOwned
 	if g.contested {
-		kind = taskIsContested
+		kind = taskContested
 	}
 	dst = append(append(dst, kind), g.key[:]...)
 	return binary.BigEndian.AppendUint64(dst, uint64(g.until.UnixNano()))
 }
 
-// readGiven reads what stored and append have written; false for anything else.
-func readGiven(key, value []byte) (g *given, over, ok bool) {
-	name, found := strings.CutPrefix(string(key), ownerPrefix)
-	end := len(name) - len("/00")
-	if !found || end < 1 || name[end] != '/' {
-		return nil, false, false
+// readGiven reads what append has written; false for anything else.
+func readGiven(at slot, value []byte) (*given, bool) {
+	if len(value) != taskSize || value[0] != taskOwned && value[0] != taskContested {
+		return nil, false
 	}
-	g = &given{agent: name[:end], place: binary.BigEndian.Uint16([]byte(name[end+1:]))}
-	switch {
-	case g.place >= maxTasks:
-		return nil, false, false
-	case len(value) == 1 && value[0] == taskIsOver:
-		return g, true, true
-	case len(value) != taskSize || value[0] != taskIsOwned && value[0] != taskIsContested:
-		return nil, false, false
-	}
-	g.contested = value[0] == taskIsContested
+	g := &given{slot: at, contested: value[0] == taskContested}
 	value = value[1+copy(g.key[:], value[1:]):]
 	g.until = time.Unix(0, int64(binary.BigEndian.Uint64(value)))
-	return g, false, true
+	return g, true
 }

@@ -1,11 +1,9 @@
 package mcpproxy_test
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -48,13 +46,7 @@ func (k *tasks) process(test func(w *world)) {
 		w.server.mu.Unlock()
 		test(w)
 	}, func(c *mcpproxy.Config) { c.Owners = owners })
-	var puts []store.Put
-	owners.Changes(func(p store.Put) {
-		puts = append(puts, store.Put{Key: slices.Clone(p.Key), Value: slices.Clone(p.Value)})
-	})
-	if err := k.state.Apply(k.state.Position()+1, puts); err != nil {
-		k.t.Fatal(err)
-	}
+	persist(k.t, &k.state, owners)
 }
 
 // begin has a session be given a task.
@@ -154,23 +146,11 @@ func TestTasksOfOneAgentAreBounded(t *testing.T) {
 }
 
 func TestOwnersThatMakeNoSenseAreDamage(t *testing.T) {
-	key := "w/alice/\x00\x01"
-	for name, p := range map[string]store.Put{
-		"no place":      {Key: []byte("w/alice"), Value: []byte{1}},
-		"no name":       {Key: []byte("w//\x00\x01"), Value: []byte{1}},
-		"another place": {Key: []byte("w/alice/\xff\x01"), Value: []byte{1}},
-		"nothing":       {Key: []byte(key), Value: []byte{}},
-		"another kind":  {Key: []byte(key), Value: append([]byte{4}, make([]byte, 40)...)},
-		"cut":           {Key: []byte(key), Value: append([]byte{2}, make([]byte, 39)...)},
-	} {
-		t.Run(name, func(t *testing.T) {
-			var state store.Memory
-			if err := state.Apply(1, []store.Put{p}); err != nil {
-				t.Fatal(err)
-			}
-			if _, err := mcpproxy.OpenOwners(&state, false); !errors.Is(err, store.ErrDamaged) {
-				t.Errorf("got error %v", err)
-			}
-		})
-	}
+	damaged(t, "w/", map[string][]byte{
+		"another kind": append([]byte{4}, make([]byte, 40)...),
+		"cut":          append([]byte{2}, make([]byte, 39)...),
+	}, func(state store.Reader) error {
+		_, err := mcpproxy.OpenOwners(state, false)
+		return err
+	})
 }

@@ -76,7 +76,7 @@ func (x *exchange) sealState(result *wire.Frame) (wire.Edits, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := round{id: id, agent: x.call.Agent.Name, no: x.call.Round + 1, first: x.call.First, until: x.g.p.Clock().Add(roundTime)}
+	r := round{slot: slot{agent: x.call.Agent.Name}, id: id, no: x.call.Round + 1, first: x.call.First, until: x.g.p.Clock().Add(roundTime)}
 	if r.no == 1 {
 		r.first = x.call.Ref
 	}

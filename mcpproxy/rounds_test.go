@@ -2,7 +2,6 @@ package mcpproxy_test
 
 import (
 	"bytes"
-	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -35,13 +34,7 @@ func (k *kept) process(test func(w *world, v *conversation)) {
 
 func (k *kept) save() {
 	k.t.Helper()
-	var puts []store.Put
-	k.rounds.Changes(func(p store.Put) {
-		puts = append(puts, store.Put{Key: slices.Clone(p.Key), Value: slices.Clone(p.Value)})
-	})
-	if err := k.state.Apply(k.state.Position()+1, puts); err != nil {
-		k.t.Fatal(err)
-	}
+	persist(k.t, &k.state, k.rounds)
 }
 
 func newKept(t *testing.T) *kept {
@@ -175,24 +168,12 @@ func TestARoundIsNotKeptForEver(t *testing.T) {
 }
 
 func TestRoundsThatMakeNoSenseAreDamage(t *testing.T) {
-	key := "n/alice/\x00\x01"
-	for name, p := range map[string]store.Put{
-		"no place":        {Key: []byte("n/alice"), Value: []byte{1}},
-		"no name":         {Key: []byte("n//\x00\x01"), Value: []byte{1}},
-		"another place":   {Key: []byte("n/alice/\xff\x01"), Value: []byte{1}},
-		"nothing":         {Key: []byte(key), Value: []byte{}},
-		"another kind":    {Key: []byte(key), Value: []byte{3}},
-		"cut":             {Key: []byte(key), Value: append([]byte{2}, make([]byte, 31)...)},
-		"the round of no": {Key: []byte(key), Value: append([]byte{2}, make([]byte, 32)...)},
-	} {
-		t.Run(name, func(t *testing.T) {
-			var state store.Memory
-			if err := state.Apply(1, []store.Put{p}); err != nil {
-				t.Fatal(err)
-			}
-			if _, err := mcpproxy.OpenRounds(&state); !errors.Is(err, store.ErrDamaged) {
-				t.Errorf("got error %v", err)
-			}
-		})
-	}
+	damaged(t, "n/", map[string][]byte{
+		"another kind":    {3},
+		"cut":             append([]byte{2}, make([]byte, 31)...),
+		"the round of no": append([]byte{2}, make([]byte, 32)...),
+	}, func(state store.Reader) error {
+		_, err := mcpproxy.OpenRounds(state)
+		return err
+	})
 }
