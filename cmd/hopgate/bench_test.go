@@ -15,6 +15,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -187,22 +188,31 @@ func reverseProxy(b *testing.B, upstreamURL string) string {
 	if err != nil {
 		b.Fatal(err)
 	}
-	s := httptest.NewServer(&httputil.ReverseProxy{
+	proxy := &httputil.ReverseProxy{
 		Rewrite:   func(r *httputil.ProxyRequest) { r.Out.URL.Scheme, r.Out.URL.Host = u.Scheme, u.Host },
 		Transport: &http.Transport{MaxIdleConnsPerHost: 100, DisableCompression: true},
-	})
+	}
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		// Else net/http closes the body when the answer begins, and an answer that comes before the transport has looked for
+		// the body's end is cut.
+		if err := http.NewResponseController(w).EnableFullDuplex(); err != nil {
+			b.Error(err)
+		}
+		proxy.ServeHTTP(w, r)
+	}))
 	b.Cleanup(s.Close)
 	return s.URL + u.Path
 }
 
-// versus runs one request against the upstream itself, ReverseProxy and Hopgate.
-func versus(b *testing.B, connection, request, answer string) {
+// versus runs one request against the upstream itself, ReverseProxy and Hopgate. The upstream answers in turn.
+func versus(b *testing.B, connection, request string, answers ...string) {
 	b.Helper()
+	var asked atomic.Uint64
 	up := plainUpstream(b, func(body []byte) string {
 		if bytes.Contains(body, []byte(`"initialize"`)) {
 			return initAnswer
 		}
-		return answer
+		return answers[asked.Add(1)%uint64(len(answers))]
 	})
 	target, key := benchEngine(b, up, connection)
 	for _, way := range []struct{ name, target string }{
@@ -243,15 +253,26 @@ func BenchmarkList100(b *testing.B) {
 		`{"jsonrpc":"2.0","id":7,"result":{"tools":[`+strings.Join(tools, ",")+`]}}`)
 }
 
+// BenchmarkList1000 has a list that is the same each time, whole or cut to a half, and one that is always new: what comes
+// after two others is not remembered.
 func BenchmarkList1000(b *testing.B) {
-	var tools []string
-	for i := range 1000 {
-		tools = append(tools, fmt.Sprintf(`{"name":"tool_%04d","description":"Filler tool number %d: looks up one record by its key and returns it as text.","inputSchema":{"type":"object","properties":{"key":{"type":"string","description":"The key of the record."},"limit":{"type":"integer","minimum":1,"maximum":100}},"required":["key"]}}`, i, i))
+	list := func(words string) string {
+		var tools []string
+		for i := range 1000 {
+			tools = append(tools, fmt.Sprintf(`{"name":"tool_%04d","description":"Filler tool number %d: %s one record up by its key and returns it as text.","inputSchema":{"type":"object","properties":{"key":{"type":"string","description":"The key of the record."},"limit":{"type":"integer","minimum":1,"maximum":100}},"required":["key"]}}`, i, i, words))
+		}
+		return `{"jsonrpc":"2.0","id":7,"result":{"tools":[` + strings.Join(tools, ",") + `]}}`
 	}
-	answer := `{"jsonrpc":"2.0","id":7,"result":{"tools":[` + strings.Join(tools, ",") + `]}}`
-	for name, connection := range map[string]string{"whole": `tools: ["tool_*"], guard: strict`, "half": `tools: ["tool_*"], deny: ["tool_*1", "tool_*3", "tool_*5", "tool_*7", "tool_*9"], guard: strict`} {
-		b.Run(name, func(b *testing.B) {
-			versus(b, connection, `{"jsonrpc":"2.0","id":7,"method":"tools/list"}`, answer)
+	const half = `deny: ["tool_*1", "tool_*3", "tool_*5", "tool_*7", "tool_*9"], `
+	for _, c := range []struct {
+		name, deny string
+		answers    []string
+	}{
+		{"whole", "", []string{list("looks")}}, {"half", half, []string{list("looks")}},
+		{"new", "", []string{list("looks"), list("seeks"), list("takes")}},
+	} {
+		b.Run(c.name, func(b *testing.B) {
+			versus(b, `tools: ["tool_*"], `+c.deny+`guard: strict`, `{"jsonrpc":"2.0","id":7,"method":"tools/list"}`, c.answers...)
 		})
 	}
 }
