@@ -3,6 +3,7 @@ package configs_test
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -35,7 +36,7 @@ func TestAFileIsLookedUpByName(t *testing.T) {
 
 func TestDefaultsOfTheLanguage(t *testing.T) {
 	f := parse(t, connect("tools: x"), world{})
-	if got := f.Listen.MCP.Addr; got != "127.0.0.1:7070" || !f.Listen.MCP.Loopback() {
+	if got := f.Listen.MCP.Addr; got != "127.0.0.1:7070" {
 		t.Errorf("it listens on %s", got)
 	}
 	if f.Audit.Keep != 180*24*time.Hour || f.Store != "" {
@@ -72,15 +73,23 @@ func TestAGateWithNothingToSayIsLeftOut(t *testing.T) {
 	}
 }
 
-func TestLoopback(t *testing.T) {
-	cases := map[string]bool{
-		"127.0.0.1:1": true, "127.9.9.9:1": true, "localhost:1": true, "[::1]:1": true, "[::ffff:127.0.0.1]:1": true,
-		"0.0.0.0:1": false, ":1": false, "[::]:1": false, "10.0.0.1:1": false, "localhost.evil:1": false, "127.0.0.1.evil:1": false,
-		"127.1:1": false, "": false, "127.0.0.1": false,
+// TestPlainTextStaysOnTheMachine: of a name other than localhost nobody knows what it will stand for.
+func TestPlainTextStaysOnTheMachine(t *testing.T) {
+	cases := map[string]configs.Code{
+		"127.0.0.1:1": "", "127.9.9.9:1": "", "localhost:1": "", "[::1]:1": "", "[::ffff:127.0.0.1]:1": "",
+		"0.0.0.0:1": configs.CodeExposed, ":1": configs.CodeExposed, "[::]:1": configs.CodeExposed, "10.0.0.1:1": configs.CodeExposed,
+		"localhost.evil:1": configs.CodeExposed, "127.0.0.1.evil:1": configs.CodeExposed, "127.1:1": configs.CodeExposed,
+		"127.0.0.1": configs.CodeValue, "": configs.CodeValue,
 	}
 	for addr, want := range cases {
-		if got := (&configs.Listener{Addr: addr}).Loopback(); got != want {
-			t.Errorf("%q: got %v", addr, got)
+		_, err := configs.Parse(fileName, []byte(connect("tools: x")+"listen: {mcp: \""+addr+"\"}\n"), world{}.options())
+		var found configs.Diagnostics
+		var got configs.Code
+		if errors.As(err, &found) {
+			got = found[0].Code
+		}
+		if got != want || (err == nil) != (want == "") || len(found) > 1 {
+			t.Errorf("%q: got %q, %v", addr, got, err)
 		}
 	}
 }

@@ -93,13 +93,8 @@ type Listener struct {
 // TLS names the files of a TLS identity by absolute paths.
 type TLS struct{ Cert, Key string }
 
-// Loopback reports whether the address can be reached from this machine alone. Of a name other than localhost it says no,
-// because what a name stands for can change.
-func (l *Listener) Loopback() bool {
-	host, err := splitAddr(l.Addr)
-	return err == nil && loopback(host)
-}
-
+// loopback reports whether a host can be reached from this machine alone. Of a name other than localhost it says no, because
+// what a name stands for can change.
 func loopback(host string) bool {
 	if host == "localhost" {
 		return true

@@ -23,8 +23,8 @@ import (
 	"github.com/hopgate/hopgate/mcpproxy/wire"
 )
 
-// Modern is the revision that servers without sessions are spoken to in.
-const Modern = mcp.LATEST_PROTOCOL_VERSION
+// modernVersion is the revision that servers without sessions are spoken to in.
+const modernVersion = mcp.LATEST_PROTOCOL_VERSION
 
 // Members of _meta by which requests of the later era say what sessions have settled (MCP 2026-07-28, basic).
 const (
@@ -257,7 +257,7 @@ func (c *Config) Discover(ctx context.Context, link upstream.Link, capabilities,
 	if err != nil {
 		return nil, false, err
 	}
-	in, err := ask(ctx, link, &upstream.Outgoing{Frame: f, Protocol: Modern, Modern: true})
+	in, err := ask(ctx, link, &upstream.Outgoing{Frame: f, Protocol: modernVersion, Modern: true})
 	var status *upstream.StatusError
 	switch {
 	case errors.As(err, &status) && Foreign(status.Code):
@@ -288,7 +288,7 @@ func Claims(f *wire.Frame) bool {
 
 func namesModern(versions []byte) bool {
 	for _, v := range wire.Elements(versions) {
-		if text, _ := wire.Unquote(v); string(text) == Modern {
+		if text, _ := wire.Unquote(v); string(text) == modernVersion {
 			return true
 		}
 	}
@@ -314,7 +314,7 @@ func meta(capabilities, info, level []byte) string {
 		info = []byte(self)
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, `%q:%q,%q:%s,%q:%s`, keyVersion, Modern, keyCapabilities, capabilities, keyInfo, info)
+	fmt.Fprintf(&b, `%q:%q,%q:%s,%q:%s`, keyVersion, modernVersion, keyCapabilities, capabilities, keyInfo, info)
 	if level != nil {
 		fmt.Fprintf(&b, `,%q:%s`, keyLevel, level)
 	}

@@ -110,7 +110,7 @@ func (e *ears) turn(ctx context.Context, filter string) (refused []byte, err err
 	if err != nil {
 		return nil, err
 	}
-	stream, err := l.link.Send(ctx, &upstream.Outgoing{Frame: f, Protocol: Modern, Modern: true})
+	stream, err := l.link.Send(ctx, &upstream.Outgoing{Frame: f, Protocol: modernVersion, Modern: true})
 	if err != nil {
 		return nil, err
 	}

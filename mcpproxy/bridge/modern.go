@@ -51,8 +51,8 @@ func NewToModern(ctx context.Context, c Config, link upstream.Link, hello *wire.
 	return l, true, nil
 }
 
-// Hello is the answer to an initialize request.
-func (l *ToModern) Hello(hello *wire.Frame) (upstream.Stream, error) {
+// hello is the answer to an initialize request.
+func (l *ToModern) hello(hello *wire.Frame) (upstream.Stream, error) {
 	member := func(name string, or string) []byte {
 		if e, ok := wire.Lookup(l.discovered, name); ok {
 			return e.Value
@@ -88,7 +88,7 @@ func (l *ToModern) Send(ctx context.Context, out *upstream.Outgoing) (upstream.S
 	id := f.Get(wire.ID)
 	switch name := method(f); name {
 	case methodInitialize:
-		return l.Hello(f)
+		return l.hello(f)
 	case methodPing:
 		return l.said(result(id, []byte("{}")))
 	case methodLevel:
@@ -147,7 +147,7 @@ func (l *ToModern) later(raw, id, level, answers, state []byte) (*upstream.Outgo
 	if err != nil {
 		return nil, err
 	}
-	out := &upstream.Outgoing{Frame: next, Protocol: Modern, Modern: true}
+	out := &upstream.Outgoing{Frame: next, Protocol: modernVersion, Modern: true}
 	switch method(next) {
 	case "tools/call":
 		out.Name, out.Params = next.String(wire.ParamsName), l.Params(next)

@@ -207,7 +207,7 @@ func (d *conversation) admit(ctx context.Context, t *turn) error {
 		}
 	}
 	d.bytes.Add(-int64(t.line.Len()))
-	r := d.handler.Refuse(ctx, d.peer, ReasonBusy, "")
+	r := d.handler.Refuse(ctx, d.peer, reasonBusy, "")
 	turnedAway{r}.Post(ctx, &Message{Raw: t.line.Bytes()}, plainReply{d.out})
 	return nil
 }

@@ -107,7 +107,7 @@ func (h *HTTP) serveMCP(w http.ResponseWriter, r *http.Request, name string) {
 		w.WriteHeader(http.StatusNoContent)
 	default:
 		w.Header()["Allow"] = []string{"GET, POST, DELETE"}
-		h.refuse(w, r, p, ReasonMethod)
+		h.refuse(w, r, p, reasonMethod)
 	}
 }
 
@@ -125,21 +125,21 @@ func (h *HTTP) admit(w http.ResponseWriter, r *http.Request, p *Peer) Guest {
 		guest.End(r.Context(), nil) // the session that it was to begin
 	}
 	w.Header()["Connection"] = []string{"close"}
-	h.refuse(w, r, p, ReasonConnections)
+	h.refuse(w, r, p, reasonConnections)
 	return nil
 }
 
 // check looks at what needs no message: whether a web page is behind the request, and who says to be calling.
 func (h *HTTP) check(r *http.Request, p *Peer) *policy.Reason {
 	if !h.hostAllowed(r.Host) {
-		return ReasonHost
+		return reasonHost
 	}
 	if !h.originAllowed(r) {
-		return ReasonOrigin
+		return reasonOrigin
 	}
 	bearer, keys := r.Header["Authorization"], r.Header["X-Api-Key"]
 	if len(bearer)+len(keys) > 1 {
-		return ReasonCredentials
+		return reasonCredentials
 	}
 	if len(keys) == 1 {
 		p.Credential = Credential(keys[0])
@@ -229,7 +229,7 @@ func readHead(r *http.Request) (*Head, *policy.Reason) {
 			continue
 		}
 		if len(values) != 1 {
-			return nil, ReasonHeader
+			return nil, reasonHeader
 		}
 		*to = values[0]
 	}
@@ -275,14 +275,14 @@ func acceptable(r *http.Request, head *Head) *policy.Reason {
 	}
 	json, stream := accepts(r.Header["Accept"], !legacyHeader(head))
 	if !json || !stream {
-		return ReasonAccept
+		return reasonAccept
 	}
 	return nil
 }
 
 func content(r *http.Request) *policy.Reason {
 	if types := r.Header["Content-Type"]; r.Header["Content-Encoding"] != nil || len(types) != 1 || !jsonType(types[0]) {
-		return ReasonType
+		return reasonType
 	}
 	return nil
 }
@@ -320,11 +320,11 @@ func accepts(header []string, strict bool) (json, stream bool) {
 // read takes the body whole, with a deadline of its own: the server's would cut streams too.
 func (h *HTTP) read(w http.ResponseWriter, r *http.Request, into *bytes.Buffer, limit int) *policy.Reason {
 	if r.ContentLength > int64(limit) {
-		return ReasonLarge
+		return reasonLarge
 	}
 	c := http.NewResponseController(w)
 	if err := c.SetReadDeadline(h.Clock().Add(bodyTime)); err != nil {
-		return ReasonBody
+		return reasonBody
 	}
 	if r.ContentLength > 0 {
 		into.Grow(min(int(r.ContentLength), believed) + bytes.MinRead)
@@ -332,26 +332,26 @@ func (h *HTTP) read(w http.ResponseWriter, r *http.Request, into *bytes.Buffer, 
 	n, err := into.ReadFrom(io.LimitReader(r.Body, int64(limit)+1))
 	switch {
 	case err != nil:
-		return ReasonBody
+		return reasonBody
 	case n > int64(limit):
-		return ReasonLarge
+		return reasonLarge
 	}
 	if err := c.SetReadDeadline(time.Time{}); err != nil {
-		return ReasonBody
+		return reasonBody
 	}
 	return nil
 }
 
 func (h *HTTP) get(w http.ResponseWriter, r *http.Request, p *Peer, g Guest, head *Head) {
 	if _, stream := accepts(r.Header["Accept"], true); !stream {
-		h.refuse(w, r, p, ReasonAccept)
+		h.refuse(w, r, p, reasonAccept)
 		return
 	}
 	ctx, cancel := context.WithCancel(context.Background()) //nolint:contextcheck,forbidigo // the stream outlives the request where it is parked, and holds nothing of it
 	exit, ok := h.Lasting.enter(OverHTTP, cancel)
 	if !ok {
 		cancel()
-		h.refuse(w, r, p, ReasonEnding)
+		h.refuse(w, r, p, reasonEnding)
 		return
 	}
 	reply := newReply(w, h.Clock)

@@ -19,31 +19,31 @@ const (
 
 // Reasons for which the transport itself refuses.
 var (
-	ReasonHost = protocol("HOST_NOT_ALLOWED", "The Host header names a host that is not served here.", codeForbidden, 403,
+	reasonHost = protocol("HOST_NOT_ALLOWED", "The Host header names a host that is not served here.", codeForbidden, 403,
 		"a web page may be trying to reach this listener by DNS rebinding; if the host is right, add it to listen.mcp.hosts")
-	ReasonOrigin = protocol("ORIGIN_NOT_ALLOWED", "The Origin header names a site that may not call here.", codeForbidden, 403,
+	reasonOrigin = protocol("ORIGIN_NOT_ALLOWED", "The Origin header names a site that may not call here.", codeForbidden, 403,
 		"a web page called; if it may, add its origin to listen.mcp.origins")
-	ReasonCredentials = protocol("AMBIGUOUS_CREDENTIALS", "Send exactly one credential.", codeUnauthorized, 401,
+	reasonCredentials = protocol("AMBIGUOUS_CREDENTIALS", "Send exactly one credential.", codeUnauthorized, 401,
 		"more than one Authorization or X-API-Key header came with one request")
-	ReasonMethod       = protocol("HTTP_METHOD_NOT_ALLOWED", "This address does not take the method.", codeInvalidRequest, 405, "")
-	ReasonAccept       = protocol("NOT_ACCEPTABLE", "Accept must list application/json and text/event-stream.", codeInvalidRequest, 406, "")
-	ReasonAcceptStream = protocol("NOT_A_STREAM", "Accept must list text/event-stream.", codeInvalidRequest, 406, "")
-	ReasonType         = protocol("UNSUPPORTED_MEDIA_TYPE", "Content-Type must be application/json, without Content-Encoding.", codeInvalidRequest, 415, "")
-	ReasonHeader       = protocol("DUPLICATE_HEADER", "A header of the protocol came twice.", codeHeaderMismatch, 400,
+	reasonMethod       = protocol("HTTP_METHOD_NOT_ALLOWED", "This address does not take the method.", codeInvalidRequest, 405, "")
+	reasonAccept       = protocol("NOT_ACCEPTABLE", "Accept must list application/json and text/event-stream.", codeInvalidRequest, 406, "")
+	reasonAcceptStream = protocol("NOT_A_STREAM", "Accept must list text/event-stream.", codeInvalidRequest, 406, "")
+	reasonType         = protocol("UNSUPPORTED_MEDIA_TYPE", "Content-Type must be application/json, without Content-Encoding.", codeInvalidRequest, 415, "")
+	reasonHeader       = protocol("DUPLICATE_HEADER", "A header of the protocol came twice.", codeHeaderMismatch, 400,
 		"programs differ in which of two headers they believe, so neither is")
-	ReasonLarge = protocol("BODY_TOO_LARGE", "The message is larger than the limit.", codeInvalidRequest, 413, "see limits.frame")
-	ReasonBody  = protocol("BODY_UNREADABLE", "The body did not arrive whole in time.", codeInvalidRequest, 400, "")
-	ReasonQuery = protocol("QUERY_NOT_ALLOWED", "The address takes no query. Send the credential in the Authorization header.", codeInvalidRequest, 400,
+	reasonLarge = protocol("BODY_TOO_LARGE", "The message is larger than the limit.", codeInvalidRequest, 413, "see limits.frame")
+	reasonBody  = protocol("BODY_UNREADABLE", "The body did not arrive whole in time.", codeInvalidRequest, 400, "")
+	reasonQuery = protocol("QUERY_NOT_ALLOWED", "The address takes no query. Send the credential in the Authorization header.", codeInvalidRequest, 400,
 		"addresses end up in logs and histories; a key that stood in one is to be revoked")
-	ReasonUpgrade     = protocol("NOT_A_WEBSOCKET", "This address takes WebSocket handshakes alone.", codeInvalidRequest, 426, "")
-	ReasonSubprotocol = protocol("SUBPROTOCOL_MISSING", "Sec-WebSocket-Protocol must list mcp.", codeInvalidRequest, 400, "")
-	ReasonBinary      = protocol("NOT_TEXT", "Send one message per text frame.", codeInvalidRequest, 400, "")
-	ReasonGone        = protocol("STREAM_GONE", "The stream that the answer would go to has ended. Open another one.", codeInvalidRequest, 404, "")
-	ReasonEnd         = protocol("STREAM_ENDED", "The stream ended in the middle of a message.", -32700, 400, "")
+	reasonUpgrade     = protocol("NOT_A_WEBSOCKET", "This address takes WebSocket handshakes alone.", codeInvalidRequest, 426, "")
+	reasonSubprotocol = protocol("SUBPROTOCOL_MISSING", "Sec-WebSocket-Protocol must list mcp.", codeInvalidRequest, 400, "")
+	reasonBinary      = protocol("NOT_TEXT", "Send one message per text frame.", codeInvalidRequest, 400, "")
+	reasonGone        = protocol("STREAM_GONE", "The stream that the answer would go to has ended. Open another one.", codeInvalidRequest, 404, "")
+	reasonEnd         = protocol("STREAM_ENDED", "The stream ended in the middle of a message.", -32700, 400, "")
 )
 
-// ReasonEnding is given while the process ends.
-var ReasonEnding = &policy.Reason{
+// reasonEnding is given while the process ends.
+var reasonEnding = &policy.Reason{
 	Code: "SHUTTING_DOWN",
 	Answer: &policy.Answer{
 		Code: "SHUTTING_DOWN", Retry: policy.RetryAfter, Form: policy.FormError, RPC: 503, HTTP: 503,
@@ -51,8 +51,8 @@ var ReasonEnding = &policy.Reason{
 	},
 }
 
-// ReasonBusy is given on connections that last, where messages wait for each other.
-var ReasonBusy = &policy.Reason{
+// reasonBusy is given on connections that last, where messages wait for each other.
+var reasonBusy = &policy.Reason{
 	Code: "TOO_MANY_CALLS", Severity: policy.Low, Hint: "a client sends calls over one connection and does not wait for their answers",
 	Answer: &policy.Answer{
 		Code: "TOO_MANY_CALLS", Retry: policy.RetryAfter, Form: policy.FormResult, RPC: 429, HTTP: 429,
@@ -60,8 +60,8 @@ var ReasonBusy = &policy.Reason{
 	},
 }
 
-// ReasonConnections is given to an agent on a connection that is one too many.
-var ReasonConnections = &policy.Reason{
+// reasonConnections is given to an agent on a connection that is one too many.
+var reasonConnections = &policy.Reason{
 	Code: "TOO_MANY_CONNECTIONS", Severity: policy.Low,
 	Hint: "the agent has as many connections as one may: an eighth of the descriptors of the process (ulimit -n)",
 	Answer: &policy.Answer{
@@ -75,7 +75,7 @@ const codeHeaderMismatch = -32020 // MCP 2026-07-28, HeaderMismatch
 // Reasons returns the reasons for which the transport itself refuses.
 func Reasons() []*policy.Reason {
 	return []*policy.Reason{
-		ReasonHost, ReasonOrigin, ReasonCredentials, ReasonMethod, ReasonAccept, ReasonType, ReasonHeader, ReasonLarge, ReasonBody, ReasonEnd,
-		ReasonAcceptStream, ReasonQuery, ReasonUpgrade, ReasonSubprotocol, ReasonBinary, ReasonGone, ReasonEnding, ReasonBusy, ReasonConnections,
+		reasonHost, reasonOrigin, reasonCredentials, reasonMethod, reasonAccept, reasonType, reasonHeader, reasonLarge, reasonBody, reasonEnd,
+		reasonAcceptStream, reasonQuery, reasonUpgrade, reasonSubprotocol, reasonBinary, reasonGone, reasonEnding, reasonBusy, reasonConnections,
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -17,12 +18,23 @@ import (
 
 var update = flag.Bool("update", false, "rewrite the golden files")
 
+// reason is one of the transport's.
+func reason(t *testing.T, code string) *policy.Reason {
+	t.Helper()
+	all := ingress.Reasons()
+	i := slices.IndexFunc(all, func(r *policy.Reason) bool { return r.Code == code })
+	if i < 0 {
+		t.Fatalf("there is no reason %s", code)
+	}
+	return all[i]
+}
+
 // TestRefusalsOnTheWire is the table of what agents see: each answer, for each kind of method, in both eras.
 func TestRefusalsOnTheWire(t *testing.T) {
 	rated := &policy.Answer{Code: "RATED", Text: "Not done.", Retry: policy.RetryAfter, Form: policy.FormResult, RPC: 429, HTTP: 200}
 	answers := []*policy.Answer{
 		policy.AnswerNotPermitted, policy.AnswerUnknown, policy.AnswerUnavailable, policy.AnswerUnauthenticated, policy.AnswerForbidden,
-		ingress.ReasonOrigin.Answer, rated,
+		reason(t, "ORIGIN_NOT_ALLOWED").Answer, rated,
 	}
 	var b strings.Builder
 	for _, a := range answers {
@@ -62,7 +74,7 @@ func TestRefusalsOnTheWire(t *testing.T) {
 }
 
 func TestRefusalCarriesData(t *testing.T) {
-	r := ingress.Refusal{Reason: ingress.ReasonHeader, ID: []byte("1"), Modern: true, Data: []byte(`{"supported":["a"]}`)}
+	r := ingress.Refusal{Reason: reason(t, "DUPLICATE_HEADER"), ID: []byte("1"), Modern: true, Data: []byte(`{"supported":["a"]}`)}
 	var got struct {
 		Error struct {
 			Data map[string]any `json:"data"`

@@ -33,14 +33,14 @@ func (s *stream) enter() *policy.Reason {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
-		return ReasonGone
+		return reasonGone
 	}
 	select {
 	case s.slots <- struct{}{}:
 		s.work.Add(1)
 		return nil
 	default:
-		return ReasonBusy
+		return reasonBusy
 	}
 }
 
@@ -65,17 +65,17 @@ func (h *HTTP) serveSSE(w http.ResponseWriter, r *http.Request, upstream string)
 	switch _, stray := onlySession(query); {
 	case reason != nil:
 	case err != nil, stray, r.Method == http.MethodGet && len(query) > 0:
-		reason = ReasonQuery
+		reason = reasonQuery
 	case r.Method == http.MethodGet:
 		if header, sent := r.Header["Accept"]; sent {
 			if _, stream := accepts(header, false); !stream {
-				reason = ReasonAcceptStream
+				reason = reasonAcceptStream
 			}
 		}
 	case r.Method != http.MethodPost || len(query) == 0:
 		// Clients of later revisions post first, and fall back to GET on this status.
 		w.Header()["Allow"] = []string{"GET"}
-		reason = ReasonMethod
+		reason = reasonMethod
 	default:
 		p.Session, _ = onlySession(query)
 		reason = content(r)
@@ -113,7 +113,7 @@ func (h *HTTP) openStream(w http.ResponseWriter, r *http.Request, p *Peer, g Gue
 	exit, ok := h.Lasting.enter(OverSSE, cancel)
 	if !ok {
 		g.End(ctx, nil)
-		h.refuse(w, r, p, ReasonEnding)
+		h.refuse(w, r, p, reasonEnding)
 		return
 	}
 	defer exit()
@@ -164,7 +164,7 @@ func (h *HTTP) postTo(w http.ResponseWriter, r *http.Request, p *Peer, g Guest) 
 	if r.TransferEncoding != nil {
 		w.Header()["Connection"] = []string{"close"} // see post
 	}
-	reason := ReasonGone
+	reason := reasonGone
 	s := h.Lasting.stream(p.Session)
 	if s != nil {
 		reason = s.enter()

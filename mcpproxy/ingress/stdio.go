@@ -43,9 +43,9 @@ func (l *lineReader) next(_ context.Context, into *bytes.Buffer, limit int) erro
 	case err == nil:
 		return nil
 	case errors.Is(err, errLine):
-		return &broken{ReasonLarge, nil}
+		return &broken{reasonLarge, nil}
 	case into.Len() > 0:
-		return &broken{ReasonEnd, ended(err)}
+		return &broken{reasonEnd, ended(err)}
 	}
 	return ended(err)
 }

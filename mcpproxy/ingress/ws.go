@@ -25,7 +25,7 @@ func (h *HTTP) serveWS(w http.ResponseWriter, r *http.Request, upstream string) 
 	if reason == nil {
 		reason = handshake(r, p)
 	}
-	if reason == ReasonUpgrade {
+	if reason == reasonUpgrade {
 		w.Header()["Upgrade"] = []string{"websocket"}
 		w.Header()["Connection"] = []string{"Upgrade"}
 	}
@@ -42,7 +42,7 @@ func (h *HTTP) serveWS(w http.ResponseWriter, r *http.Request, upstream string) 
 	exit, ok := h.Lasting.enter(OverWS, cancel)
 	if !ok {
 		guest.End(ctx, nil)
-		h.refuse(w, r, p, ReasonEnding)
+		h.refuse(w, r, p, reasonEnding)
 		return
 	}
 	defer exit()
@@ -62,10 +62,10 @@ func (h *HTTP) serveWS(w http.ResponseWriter, r *http.Request, upstream string) 
 // nowhere in the address, which ends up in logs.
 func handshake(r *http.Request, p *Peer) *policy.Reason {
 	if r.URL.RawQuery != "" {
-		return ReasonQuery
+		return reasonQuery
 	}
 	if r.Method != http.MethodGet || !strings.EqualFold(r.Header.Get("Upgrade"), "websocket") {
-		return ReasonUpgrade
+		return reasonUpgrade
 	}
 	offered := false
 	for _, line := range r.Header["Sec-Websocket-Protocol"] {
@@ -73,7 +73,7 @@ func handshake(r *http.Request, p *Peer) *policy.Reason {
 			part = strings.TrimSpace(part)
 			if key, ok := strings.CutPrefix(part, bearerPrefix); ok {
 				if p.Credential != "" {
-					return ReasonCredentials
+					return reasonCredentials
 				}
 				p.Credential = Credential(key)
 			}
@@ -81,7 +81,7 @@ func handshake(r *http.Request, p *Peer) *policy.Reason {
 		}
 	}
 	if !offered {
-		return ReasonSubprotocol
+		return reasonSubprotocol
 	}
 	return nil
 }
@@ -131,13 +131,13 @@ func (w *webSocket) next(_ context.Context, into *bytes.Buffer, limit int) error
 	case err != nil:
 		return fmt.Errorf("reading messages: %w", err)
 	case kind != websocket.MessageText:
-		return &broken{ReasonBinary, &unfitError{websocket.StatusUnsupportedData, "a message is not text"}}
+		return &broken{reasonBinary, &unfitError{websocket.StatusUnsupportedData, "a message is not text"}}
 	}
 	switch n, err := into.ReadFrom(io.LimitReader(r, int64(limit)+1)); {
 	case err != nil:
-		return &broken{ReasonEnd, fmt.Errorf("reading messages: %w", err)}
+		return &broken{reasonEnd, fmt.Errorf("reading messages: %w", err)}
 	case n > int64(limit):
-		return &broken{ReasonLarge, &unfitError{websocket.StatusMessageTooBig, "a message is larger than the limit"}}
+		return &broken{reasonLarge, &unfitError{websocket.StatusMessageTooBig, "a message is larger than the limit"}}
 	}
 	return nil
 }

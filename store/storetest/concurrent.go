@@ -79,7 +79,7 @@ func (s suite) survivesFaults(t *testing.T) {
 		model[i] = rapid.StringMatching("[ab]{0,2}").Draw(rt, "value")
 		f := &Faulty{Engine: e, Next: func() Fault { return fault }}
 		pos++
-		if err := f.Apply(pos, model.puts()); (err != nil) != (fault != NoFault) || err != nil && !errors.Is(err, ErrInjected) {
+		if err := f.Apply(pos, model.puts()); (err != nil) != (fault != NoFault) || err != nil && !errors.Is(err, errInjected) {
 			rt.Fatalf("Apply = %v, with fault %d", err, fault)
 		}
 		if rapid.IntRange(0, 9).Draw(rt, "reopen") == 0 {

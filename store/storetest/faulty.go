@@ -6,8 +6,8 @@ import (
 	"github.com/hopgate/hopgate/store"
 )
 
-// ErrInjected is the error of a [Faulty] engine.
-var ErrInjected = errors.New("an injected fault")
+// errInjected is the error of a [Faulty] engine.
+var errInjected = errors.New("an injected fault")
 
 // Fault is what happens to one Apply.
 type Fault int
@@ -29,10 +29,10 @@ type Faulty struct {
 func (f *Faulty) Apply(pos uint64, puts []store.Put) error {
 	fault := f.Next()
 	if fault == Before {
-		return ErrInjected
+		return errInjected
 	}
 	if err := f.Engine.Apply(pos, puts); err != nil || fault == NoFault {
 		return err
 	}
-	return ErrInjected
+	return errInjected
 }

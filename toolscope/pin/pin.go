@@ -170,8 +170,8 @@ type News struct {
 	Beyond          int      // elements beyond the bounds
 }
 
-// Empty reports whether there is nothing to tell.
-func (n *News) Empty() bool {
+// empty reports whether there is nothing to tell.
+func (n *News) empty() bool {
 	return len(n.Pinned)+len(n.New)+len(n.Changed)+len(n.Shadowing)+len(n.Gone)+n.Beyond == 0
 }
 

@@ -14,7 +14,7 @@ func (b *Book) See(p *Page) error {
 		return nil
 	}
 	n := b.see(p)
-	if n.Empty() || b.tell == nil {
+	if n.empty() || b.tell == nil {
 		return nil
 	}
 	if err := b.tell(n); err != nil {
