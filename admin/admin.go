@@ -114,9 +114,18 @@ type Status struct {
 	Journal  string    `json:"journal,omitempty"`   // why it lets no call through; empty where it does
 	Rollback string    `json:"rollback,omitempty"`  // why the state is taken for an older one; empty where it is not
 
+	Failing      []Failing     `json:"failing,omitempty"` // upstreams, in the order of the file
 	Quarantined  []Party       `json:"quarantined,omitempty"`
 	Tainted      []Taint       `json:"tainted,omitempty"`      // by agent
 	Suppressions []Suppression `json:"suppressions,omitempty"` // in the order of the file
+}
+
+// Failing is an upstream that gave no usable answer when it was last asked for one.
+type Failing struct {
+	Upstream string    `json:"upstream"`
+	At       time.Time `json:"at"`              // when that was
+	Reason   string    `json:"reason"`          // the code of a reason
+	Cause    string    `json:"cause,omitempty"` // what that came from, in a few words
 }
 
 // Taint is why an agent may read and not act.

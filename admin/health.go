@@ -39,6 +39,7 @@ type Connection struct {
 	Agent    string    `json:"agent"`
 	Upstream string    `json:"upstream"`
 	State    string    `json:"state"`             // open, or why calls are refused whatever they say
+	Failing  *Failing  `json:"failing,omitempty"` // nil where the upstream answered when it was last asked
 	Observe  bool      `json:"observe,omitempty"` // refusals are recorded and not acted on
 	Counted  bool      `json:"counted"`           // false where nobody is served: then there are no statistics
 	Last     time.Time `json:"last,omitzero"`     // when its last message came

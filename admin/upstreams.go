@@ -31,6 +31,7 @@ type Upstream struct {
 	Answered time.Time `json:"answered,omitzero"`  // when it last answered
 	Failed   time.Time `json:"failed,omitzero"`    // when it last did not
 	Reason   string    `json:"reason,omitempty"`   // why, as the code of a reason
+	Cause    string    `json:"cause,omitempty"`    // what that came from, in a few words
 	Breaker  *Breaker  `json:"breaker,omitempty"`  // nil where calls are not refused for its failures
 	Token    *Token    `json:"token,omitempty"`    // nil where the upstream wants none
 	Protocol string    `json:"protocol,omitempty"` // revision that was last spoken with it

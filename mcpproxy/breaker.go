@@ -25,6 +25,18 @@ func (x *exchange) admit() (out policy.Outcome, ok bool) {
 	return policy.Outcome{}, true
 }
 
+// causeOf says in a few words of a fixed list why an upstream gave no usable answer, for the record. Of a call that was
+// given up, or whose session has ended, the reason says all.
+func causeOf(reason *policy.Reason, err error) string {
+	switch {
+	case reason == reasonCancelled, reason == reasonSession, reason == reasonEnded, reason == reasonTimeout:
+		return ""
+	case errors.Is(err, errGreeting):
+		return "the server refused the handshake"
+	}
+	return upstream.Cause(err)
+}
+
 // shown is what the end of a call without a usable answer says of its upstream. What the agent can bring about by what it
 // says is not held against the upstream: a refusal of its request, and that it gave the call up.
 func shown(reason *policy.Reason, err error) upstream.Health {

@@ -338,7 +338,7 @@ func (x *exchange) deliver(ctx context.Context, s *session) (allowed bool) {
 	if err != nil {
 		x.g.p.Log.Info().Err(err).Stringer("ref", x.call.Ref).Str("upstream", x.call.Upstream).Msg("a message did not reach the upstream")
 		status = policy.StatusFailed
-		x.withhold(policy.Denied("upstream", reasonUnavailable, ""))
+		x.withhold(policy.Denied("upstream", reasonUnavailable, causeOf(reasonUnavailable, err)))
 	} else if x.call.Method == "notifications/initialized" {
 		s.settle(&x.frame)
 	}

@@ -246,7 +246,7 @@ func (x *exchange) fail(life, ctx context.Context, err error) {
 	}
 	x.health = shown(reason, err)
 	x.g.p.Log.Info().Err(err).Stringer("ref", x.call.Ref).Str("upstream", x.call.Upstream).Msg("no answer from the upstream")
-	out := policy.Denied("upstream", reason, "")
+	out := policy.Denied("upstream", reason, causeOf(reason, err))
 	if reason == reasonLargeResult {
 		out = tooLarge(limit, "file")
 	}

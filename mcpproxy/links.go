@@ -110,6 +110,9 @@ func dead(link upstream.Link) bool {
 	}
 }
 
+// errGreeting is why a link is not used that has been opened anew.
+var errGreeting = errors.New("greeting an upstream once more: it refused")
+
 // greet repeats a handshake that the client has had with an earlier child or session, and what it has asked for since that
 // lasts.
 func greet(ctx context.Context, link upstream.Link, hello, greeted []byte, standing [][]byte, version string) error {
@@ -133,7 +136,7 @@ func greet(ctx context.Context, link upstream.Link, hello, greeted []byte, stand
 func repeat(ctx context.Context, link upstream.Link, raw []byte, version string) error {
 	var f wire.Frame
 	if err := wire.Parse(&f, raw, wire.FromAgent, &wire.DefaultLimits); err != nil {
-		return fmt.Errorf("greeting a upstream once more: %w", err)
+		return fmt.Errorf("greeting an upstream once more: %w", err)
 	}
 	stream, err := link.Send(ctx, &upstream.Outgoing{Frame: &f, Protocol: version})
 	if err != nil || stream == nil {
@@ -146,7 +149,7 @@ func repeat(ctx context.Context, link upstream.Link, raw []byte, version string)
 		case err != nil:
 			return err
 		case in.Frame.Kind == wire.KindError:
-			return errors.New("greeting a upstream once more: it refused")
+			return errGreeting
 		case in.Frame.Kind == wire.KindResult:
 			return nil
 		}

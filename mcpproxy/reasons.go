@@ -84,7 +84,7 @@ var (
 // Reasons that concern an upstream, or what the proxy has room for.
 var (
 	reasonUnavailable = &policy.Reason{
-		Code: "UPSTREAM_UNAVAILABLE", Answer: answerUnavailable, Hint: "the server did not start, or refused the connection; nothing was sent. The log has the error under the same ref",
+		Code: "UPSTREAM_UNAVAILABLE", Answer: answerUnavailable, Hint: "the server did not start, or refused the connection; nothing was sent. The detail says why in a few words; the log has the error under the same ref",
 	}
 	reasonPaused = &policy.Reason{
 		Code: "UPSTREAM_PAUSED", Answer: answerPaused,
@@ -98,7 +98,7 @@ var (
 		Code: "UPSTREAM_TIMEOUT", Answer: answerTimeout, Hint: "the server was silent for longer than the connection's timeout, or had not answered after 12 times that",
 	}
 	reasonFailed = &policy.Reason{
-		Code: "UPSTREAM_FAILED", Answer: answerFailed, Hint: "the server took the request and broke off, or broke the protocol; the log has the error",
+		Code: "UPSTREAM_FAILED", Answer: answerFailed, Hint: "the server took the request and broke off, or broke the protocol. The detail says how in a few words; the log has the error under the same ref",
 	}
 	reasonNotModern = &policy.Reason{
 		Code: "UPSTREAM_NOT_MODERN", Answer: &policy.Answer{

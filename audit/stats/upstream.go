@@ -20,6 +20,7 @@ type Answers struct {
 	Answered time.Time // when it last did; zero for never
 	Failed   time.Time // when it last did not; zero for never
 	Reason   string    // why, as the code of a reason
+	Cause    string    // what that came from, in a few words without content; empty where it is not known
 	Protocol string    // revision that was last spoken with it
 }
 
@@ -50,9 +51,9 @@ func (w *Watch) Observe(c *policy.Call, o *policy.Outcome, r *policy.Report) {
 		w.all[c.Connection.Upstream.Name] = a
 	}
 	if failed {
-		a.Failed, a.Reason = now, ""
+		a.Failed, a.Reason, a.Cause = now, "", ""
 		if o.Reason != nil {
-			a.Reason = o.Reason.Code
+			a.Reason, a.Cause = o.Reason.Code, o.Detail
 		}
 		return
 	}

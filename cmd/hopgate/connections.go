@@ -76,12 +76,25 @@ func connectionRow(c *admin.Connection) []string {
 	}
 }
 
-// flagged is a state, with a flag where the connection only observes.
+// flagged is a state, with flags where the upstream has given no usable answer lately, and where the connection only
+// observes.
 func flagged(c *admin.Connection) string {
-	if c.Observe {
-		return c.State + ", OBSERVED ONLY"
+	state := c.State
+	if c.Failing != nil {
+		state += ", upstream fails: " + whyFailing(c.Failing)
 	}
-	return c.State
+	if c.Observe {
+		state += ", OBSERVED ONLY"
+	}
+	return state
+}
+
+// whyFailing is the reason, with what it came from where that is known.
+func whyFailing(f *admin.Failing) string {
+	if f.Cause == "" {
+		return f.Reason
+	}
+	return f.Reason + " (" + visible(f.Cause) + ")"
 }
 
 func number(n uint64) string { return strconv.FormatUint(n, 10) }

@@ -28,7 +28,7 @@ func (d desk) Upstreams(context.Context) ([]admin.Upstream, error) {
 		a := d.watches.Of(u.Name)
 		x := admin.Upstream{
 			Name: u.Name, Kind: "stdio", Pin: toolscope.PinsOf(u.Upstream).String(), Counted: d.proxy != nil,
-			Answered: a.Answered, Failed: a.Failed, Reason: a.Reason, Protocol: a.Protocol,
+			Answered: a.Answered, Failed: a.Failed, Reason: a.Reason, Cause: a.Cause, Protocol: a.Protocol,
 		}
 		x.Address, x.Breaker = addressOf(u), d.breaker(u.Name)
 		x.Token = d.token(u)

@@ -89,6 +89,11 @@ func (d desk) Status(context.Context) (admin.Status, error) {
 		if d.prepare != nil {
 			s.Listen = d.file.Listen.MCP.Addr
 		}
+		for _, u := range d.file.Upstreams {
+			if f := d.failing(u.Name); f != nil {
+				s.Failing = append(s.Failing, *f)
+			}
+		}
 		for _, c := range d.file.Connections {
 			if observes(c) {
 				s.Observe = append(s.Observe, c.Name)
@@ -111,6 +116,15 @@ func (d desk) Status(context.Context) (admin.Status, error) {
 		s.Tainted = append(s.Tainted, admin.Taint(t))
 	}
 	return s, nil
+}
+
+// failing says why an upstream gave no usable answer when it was last asked for one; nil where it gave one.
+func (e *engine) failing(upstream string) *admin.Failing {
+	a := e.watches.Of(upstream)
+	if !a.Failed.After(a.Answered) {
+		return nil
+	}
+	return &admin.Failing{Upstream: upstream, At: a.Failed, Reason: a.Reason, Cause: a.Cause}
 }
 
 // Reload implements admin.API.

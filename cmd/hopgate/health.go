@@ -70,6 +70,7 @@ func (d desk) Connections(context.Context) ([]admin.Connection, error) {
 			Last: h.Last, Hour: admin.Window(h.Hour), Total: admin.Window(h.Total),
 			Score: v.scores.Standing(trust.Agent(c.Agent.Name)).Score, Needs: needs(v.scores, c), Limits: limits(v.limits.Usage(c)),
 		}
+		all[i].Failing = d.failing(c.Upstream.Name)
 		all[i].State = v.state(&all[i])
 		if all[i].State == stateOpen && d.breaker(c.Upstream.Name) != nil {
 			all[i].State = "upstream paused"

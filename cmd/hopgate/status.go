@@ -81,6 +81,10 @@ func (a *app) showStatus(s *admin.Status, format string) error {
 		if s.Rollback != "" {
 			rows = append(rows, []string{"ROLLED BACK", s.Rollback})
 		}
+		for i := range s.Failing {
+			f := &s.Failing[i]
+			rows = append(rows, []string{"UPSTREAM FAILS", f.Upstream + ", last at " + when(f.At, "-") + ": " + whyFailing(f)})
+		}
 		if len(s.Quarantined) > 0 {
 			rows = append(rows, []string{"QUARANTINED", names(s.Quarantined, admin.Party.String)})
 		}

@@ -65,7 +65,7 @@ func answering(u *admin.Upstream) string {
 	case u.Breaker != nil:
 		return fmt.Sprintf("paused after %s, next try %s", count(u.Breaker.Failures, "failure"), u.Breaker.Next.Format(time.TimeOnly))
 	case u.Failed.After(u.Answered):
-		return "fails: " + u.Reason
+		return "fails: " + whyFailing(&admin.Failing{Reason: u.Reason, Cause: u.Cause})
 	}
 	return "answers"
 }
@@ -116,7 +116,7 @@ func (a *app) showUpstream(u *admin.Upstream, definitions []admin.Definition) {
 	if u.Failed.IsZero() {
 		rows = slices.Delete(rows, 3, 4)
 	} else {
-		rows[3][1] += "  " + u.Reason
+		rows[3][1] += "  " + whyFailing(&admin.Failing{Reason: u.Reason, Cause: u.Cause})
 	}
 	table(a.out, rows)
 	rows = [][]string{{"DEFINITION", "CONDITION", "SINCE", "CHANGED", "SHOWN TO"}}

@@ -70,13 +70,13 @@ func (c *child) start() {
 func (c *child) run() {
 	err := c.read()
 	wanted := c.wanted.Load() // before anybody can see that it has ended, and close it
-	what := fmt.Errorf("%w: %w", ErrUnknownOutcome, errChildEnded)
+	close(c.done)             // before a call fails: whoever asks next is to have another child
 	if _, ok := errors.AsType[violation](err); ok {
 		c.proc.kill()
-		what = fmt.Errorf("%w: %w", ErrProtocol, err)
+		c.hangUp(fmt.Errorf("%w: %w", ErrProtocol, err))
+	} else {
+		c.hangUp(fmt.Errorf("%w: %w", ErrUnknownOutcome, &endError{c.proc.epitaph()}))
 	}
-	close(c.done) // before a call fails: whoever asks next is to have another child
-	c.hangUp(what)
 	c.end(nil)
 	<-c.drained
 	c.proc.close()
@@ -216,8 +216,11 @@ func (c *child) pour(b []byte, until time.Time) (n int, err error) {
 		return 0, fmt.Errorf("%w: %w", ErrSessionEnded, err)
 	}
 	n, err = c.proc.in.Write(b)
-	if errors.Is(err, os.ErrDeadlineExceeded) {
+	switch {
+	case errors.Is(err, os.ErrDeadlineExceeded):
 		err = errNotRead
+	case err != nil: // nobody is at the other end any more
+		err = &endError{c.proc.epitaph()}
 	}
 	return n, err
 }

@@ -49,7 +49,10 @@ func (e *StatusError) Unwrap() error {
 
 // BackoffError is an ErrUnavailable that lasts: children of the server ended as soon as they were started, and the next
 // is not started before After has passed.
-type BackoffError struct{ After time.Duration }
+type BackoffError struct {
+	After time.Duration
+	Last  string // what became of the last one, in the words of Cause
+}
 
 func (e *BackoffError) Error() string {
 	return fmt.Sprintf("upstream keeps ending when started; next start in %s", e.After.Round(time.Millisecond))

@@ -27,6 +27,7 @@ type launcher struct {
 	children map[*child]struct{}
 	failures int // children in a row that did not live for long
 	next     time.Time
+	last     string // what became of the last of them, in the words of Cause
 	closed   bool
 }
 
@@ -71,8 +72,9 @@ func (l *launcher) open(ctx context.Context, stateless bool, dir string) (Link, 
 	}
 	proc, err := startProcess(l.Command, l.env, cmp.Or(l.Dir, dir), &l.Rules)
 	if err != nil {
-		l.failed(0, false)
-		return nil, fmt.Errorf("%w: starting the child: %w", ErrUnavailable, err)
+		err = fmt.Errorf("%w: %w: %w", ErrUnavailable, errStart, err)
+		l.failed(0, false, Cause(err))
+		return nil, err
 	}
 	c := newChild(l, proc, stateless)
 	l.mu.Lock()
@@ -98,7 +100,7 @@ func (l *launcher) admit() error {
 		return fmt.Errorf("%w: %w", ErrUnavailable, errClosed)
 	}
 	if wait := l.next.Sub(l.Clock()); wait > 0 {
-		return &BackoffError{wait}
+		return &BackoffError{wait, l.last}
 	}
 	return nil
 }
@@ -110,15 +112,16 @@ func (l *launcher) ended(c *child, wanted, answered bool) {
 	l.mu.Unlock()
 	lived := l.Clock().Sub(c.born)
 	if !wanted || lived >= steady {
-		l.failed(lived, answered)
+		l.failed(lived, answered, Cause(&endError{c.proc.state}))
 	}
 }
 
 // failed delays the next start, the longer the more children in a row have lived shortly. One that has answered before
 // it ended delays little: else an agent that knows how to crash its own child could keep all others out.
-func (l *launcher) failed(lived time.Duration, answered bool) {
+func (l *launcher) failed(lived time.Duration, answered bool, cause string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.last = cause
 	if lived >= steady {
 		l.failures = 0
 		return

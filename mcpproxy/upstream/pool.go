@@ -101,7 +101,7 @@ func (p *pool) connect(ctx context.Context) (*conn, error) {
 		secure := tls.Client(nc, p.tls)
 		if err := secure.HandshakeContext(ctx); err != nil {
 			_ = nc.Close() // the handshake's error says more
-			return nil, err
+			return nil, fmt.Errorf("%w: %w", errHandshake, err)
 		}
 		c.Conn = secure
 	}

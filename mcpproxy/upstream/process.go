@@ -86,6 +86,17 @@ func (p *process) wait(stop <-chan struct{}, d time.Duration) bool {
 	}
 }
 
+// soon is how long the calls of a child that says nothing more wait for how it has ended.
+const soon = 100 * time.Millisecond
+
+// epitaph is how the process has ended; empty where that is not known soon: it has closed its output and lives.
+func (p *process) epitaph() string {
+	if !p.wait(nil, soon) {
+		return ""
+	}
+	return p.state
+}
+
 const (
 	leftover = 200 * time.Millisecond // that the streams of an ended process may be silent and held open by others
 	rounds   = 25                     // of leftover at most
