@@ -2,7 +2,6 @@ package mcpproxy
 
 import (
 	"context"
-	"crypto/sha256"
 	"sync"
 	"time"
 
@@ -36,12 +35,11 @@ type exchange struct {
 	modern   bool // of the later era
 	starts   bool // the request is the initialize of its session
 
-	page      int               // of the listing that the cursor is for; 0 for the first
-	arguments [sha256.Size]byte // digest of the call's arguments
-	round     *round            // that the request is, until it is sent
-	lacks     string            // capability that the client would need for the answer
-	end       time.Time         // of the call's time
-	detoured  bool              // it has been sent another way
+	page     int       // of the listing that the cursor is for; 0 for the first
+	round    *round    // that the request is, until it is sent
+	lacks    string    // capability that the client would need for the answer
+	end      time.Time // of the call's time
+	detoured bool      // it has been sent another way
 
 	recorded bool // the refusal is on record
 	begun    bool // the call is on record as allowed

@@ -15,8 +15,10 @@ import (
 // asks are the methods whose results may ask for input.
 var asks = map[string]bool{"tools/call": true, "prompts/get": true, "resources/read": true}
 
-// stateOf binds a state to the agent, the connection and the call that it was made for, whatever is answered.
-func stateOf(c *policy.Call, arguments [sha256.Size]byte) *owned {
+// stateOf binds a state to the agent, the connection and the call that it was made for, whatever is answered. The digest is
+// made where there is a state: most calls have none, and large arguments.
+func (x *exchange) stateOf() *owned {
+	c, arguments := &x.call, sha256.Sum256(x.frame.Get(wire.ParamsArguments))
 	return &owned{"state", c.Agent.Name, purpose(c.Upstream, c.Connection.Name, c.Method, c.Target, string(arguments[:]))}
 }
 
@@ -30,12 +32,11 @@ func (x *exchange) before(sealed []byte) bool {
 // of the call that began it. Answers that come without a state are part of a new call: they are judged as what it says, and
 // it is charged. Conformance wants them to reach the server, which may know what they answer.
 func (x *exchange) openState() *policy.Reason {
-	x.arguments = sha256.Sum256(x.frame.Get(wire.ParamsArguments))
 	sealed := x.frame.Get(wire.ParamsRequestState)
 	if sealed == nil {
 		return nil
 	}
-	text, id, c := x.g.p.seals.openFor(stateOf(&x.call, x.arguments), sealed)
+	text, id, c := x.g.p.seals.openFor(x.stateOf(), sealed)
 	switch {
 	case c == claimForeign:
 		return reasonStateForeign
@@ -72,7 +73,7 @@ func (x *exchange) sealState(result *wire.Frame) (wire.Edits, error) {
 	if state != nil && state[0] != '"' {
 		return nil, errState
 	}
-	sealed, id, err := x.g.p.seals.sealFor(stateOf(&x.call, x.arguments), state)
+	sealed, id, err := x.g.p.seals.sealFor(x.stateOf(), state)
 	if err != nil {
 		return nil, err
 	}

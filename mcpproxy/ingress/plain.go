@@ -1,6 +1,7 @@
 package ingress
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -43,6 +44,8 @@ type plain struct {
 	cancel  context.CancelFunc
 	request *http.Request
 	values  []string // of the request's headers
+	before  string   // of the head that was read last, what stands before the length
+	after   string   // and behind it; empty where no head was read to its end
 	body    body
 	answer  answer
 
@@ -174,8 +177,10 @@ func (c *plain) rest() bool {
 
 // handOver lets net/http go on with the connection.
 func (c *plain) handOver() {
-	ahead := make([]byte, c.to-c.from)
-	copy(ahead, c.in[c.from:c.to])
+	ahead := bytes.Clone(c.in[c.from:c.to])
+	if c.request.RequestURI != "" {
+		ahead = ahead[lineEnds(ahead):]
+	}
 	if c.nc.SetDeadline(time.Time{}) == nil {
 		select {
 		case c.door.over <- &handed{c.nc, c.seat, ahead}:
@@ -185,6 +190,14 @@ func (c *plain) handOver() {
 	}
 	c.seat.leave()
 	_ = c.nc.Close() // nothing of the request was acted on
+}
+
+// lineEnds counts what net/http takes for the end of the POST before: there are clients that end a content with CR LF.
+func lineEnds(b []byte) (n int) {
+	for n < min(len(b), 4) && (b[n] == '\r' || b[n] == '\n') {
+		n++
+	}
+	return n
 }
 
 // handle answers a request, and reports whether another may follow on the connection.

@@ -118,17 +118,63 @@ func FuzzServer(f *testing.F) {
 	f.Add([]byte("POST /mcp/../up HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n{}"))
 	f.Add([]byte("POST /mcp/up HTTP/1.1\r\nHost: [::1]:1\r\nContent-Length: 0002\r\n\r\n{}GET / HTTP/1.1\r\nHost: a\r\n\r\n"))
 	f.Add([]byte("POST /mcp/up HTTP/1.1\r\nHost: a:b:c[]\r\nContent-Length: 9\r\n\r\n{}"))
-	f.Fuzz(func(t *testing.T, raw []byte) {
-		got := heard(raw, func(h http.Handler) (func(net.Listener) error, func() error) {
-			s := ingress.NewServer(t.Context(), h, time.Now, 1<<16)
-			return s.Serve, s.Close
-		})
-		want := heard(raw, func(h http.Handler) (func(net.Listener) error, func() error) {
-			s := ingress.NewServer(t.Context(), h, time.Now, 1<<16).Server
-			return s.Serve, s.Close
-		})
-		if !slices.Equal(got, want) {
-			t.Errorf("%q:\n got %q\nwant %q", raw, got, want)
-		}
+	for _, second := range repeated {
+		f.Add([]byte(repeatable + second))
+	}
+	f.Fuzz(func(t *testing.T, raw []byte) { agree(t, raw) })
+}
+
+// agree has the server and net/http alone hear the same.
+func agree(t *testing.T, raw []byte) (got []string) {
+	t.Helper()
+	got = heard(raw, func(h http.Handler) (func(net.Listener) error, func() error) {
+		s := ingress.NewServer(t.Context(), h, time.Now, 1<<16)
+		return s.Serve, s.Close
 	})
+	want := heard(raw, func(h http.Handler) (func(net.Listener) error, func() error) {
+		s := ingress.NewServer(t.Context(), h, time.Now, 1<<16).Server
+		return s.Serve, s.Close
+	})
+	if !slices.Equal(got, want) {
+		t.Errorf("%q:\n got %q\nwant %q", raw, got, want)
+	}
+	return got
+}
+
+// repeatable is a request whose head is remembered.
+const repeatable = plainHead + "Mcp-Name: a\r\nContent-Length: 2\r\nAccept: */*\r\n\r\n{}"
+
+// repeated are requests that begin as repeatable does.
+var repeated = map[string]string{
+	"the same":                repeatable,
+	"another length":          plainHead + "Mcp-Name: a\r\nContent-Length: 10\r\nAccept: */*\r\n\r\n{\"a\":1234}",
+	"no content":              plainHead + "Mcp-Name: a\r\nContent-Length: 0\r\nAccept: */*\r\n\r\n",
+	"zeros before the length": plainHead + "Mcp-Name: a\r\nContent-Length: 002\r\nAccept: */*\r\n\r\n{}",
+	"a length too long":       plainHead + "Mcp-Name: a\r\nContent-Length: 2222222222\r\nAccept: */*\r\n\r\n{}",
+	"no length":               plainHead + "Mcp-Name: a\r\nContent-Length: \r\nAccept: */*\r\n\r\n{}",
+	"a sign":                  plainHead + "Mcp-Name: a\r\nContent-Length: +2\r\nAccept: */*\r\n\r\n{}",
+	"a space behind":          plainHead + "Mcp-Name: a\r\nContent-Length: 2 \r\nAccept: */*\r\n\r\n{}",
+	"two lengths":             plainHead + "Mcp-Name: a\r\nContent-Length: 2\r\nAccept: */*\r\nContent-Length: 3\r\n\r\n{}",
+	"another value in front":  plainHead + "Mcp-Name: b\r\nContent-Length: 2\r\nAccept: */*\r\n\r\n{}",
+	"another value behind":    plainHead + "Mcp-Name: a\r\nContent-Length: 2\r\nAccept: a/b\r\n\r\n{}",
+	"one header more":         plainHead + "Mcp-Name: a\r\nContent-Length: 2\r\nAccept: */*\r\nMcp-Name: b\r\n\r\n{}",
+	"one header less":         plainHead + "Content-Length: 2\r\nAccept: */*\r\n\r\n{}",
+	"chunks":                  plainHead + "Mcp-Name: a\r\nContent-Length: 2\r\nAccept: */*\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+	"another host":            "POST /mcp/up HTTP/1.1\r\nHost: localhosx\r\nMcp-Name: a\r\nContent-Length: 2\r\nAccept: */*\r\n\r\n{}",
+	"another path":            "POST /mcp/vp HTTP/1.1\r\nHost: localhost\r\nMcp-Name: a\r\nContent-Length: 2\r\nAccept: */*\r\n\r\n{}",
+	"line ends in front":      "\r\n" + repeatable,
+	"a part of it":            plainHead + "Mcp-Name: a\r\nContent-Length: 2\r\nAcc",
+}
+
+// TestAHeadLikeTheOneBefore has requests that begin as the one before them mean what they mean behind net/http, and a third
+// one after them.
+func TestAHeadLikeTheOneBefore(t *testing.T) {
+	for name, second := range repeated {
+		t.Run(name, func(t *testing.T) {
+			asked := agree(t, []byte(repeatable+second+repeatable))
+			if want := `POST /mcp/up localhost 2 "{}" false Accept=["*/*"] Mcp-Name=["a"]`; len(asked) < 2 || asked[0] != want {
+				t.Errorf("got %q, want %q first", asked, want)
+			}
+		})
+	}
 }
