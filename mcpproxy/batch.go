@@ -38,14 +38,20 @@ func (g *guest) batch(ctx context.Context, m *ingress.Message, reply ingress.Rep
 	}
 	var work sync.WaitGroup
 	answers := make([][]byte, len(members))
-	messages := m.Members(members)
+	messages, parts := m.Members(members), make([]part, len(members))
 	for i := range messages {
 		work.Go(func() {
-			g.Post(ctx, &messages[i], &part{whole: reply, answer: &answers[i]})
+			parts[i] = part{whole: reply, answer: &answers[i]}
+			g.Post(ctx, &messages[i], &parts[i])
 			messages[i].Dispatched() // where it was refused
 		})
 	}
 	work.Wait()
+	defer func() {
+		for i := range parts {
+			g.room.answers.give(parts[i].holds)
+		}
+	}()
 	var all []byte
 	for _, a := range answers {
 		if a != nil {
@@ -64,6 +70,7 @@ func (g *guest) batch(ctx context.Context, m *ingress.Message, reply ingress.Rep
 type part struct {
 	whole  ingress.Reply
 	answer *[]byte
+	holds  int // bytes of the answer that count in the agent's room until the batch is answered
 }
 
 // Session does nothing: a session does not begin in a batch.

@@ -32,6 +32,7 @@ type exchange struct {
 	session  *session  // nil for a request of the later era over HTTP
 	listener *listener // nil where the request is no subscription
 	id       idKey
+	holds    int  // bytes of the answer that count in the agent's room
 	modern   bool // of the later era
 	starts   bool // the request is the initialize of its session
 
@@ -303,7 +304,11 @@ func (x *exchange) deliver(ctx context.Context, s *session) (allowed bool) {
 		x.refuseQuietly(ctx, reasonNoEffect)
 		return false
 	}
-	if r := x.pointless(s); r != nil {
+	r := x.pointless(s)
+	if r == nil && x.call.Method == "notifications/initialized" && !s.hasRoom(len(x.frame.Raw)) {
+		r = reasonSessions
+	}
+	if r != nil {
 		x.refuseQuietly(ctx, r)
 		return false
 	}

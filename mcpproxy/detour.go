@@ -243,16 +243,20 @@ const maxLasting = 256
 // lasting are the requests of a session that count for the rest of it, by what they are about.
 type lasting map[string][]byte
 
-// note keeps or drops a request that has succeeded.
-func (l lasting) note(f *wire.Frame) {
-	switch name := f.String(wire.Method); {
-	case name == "resources/unsubscribe":
-		delete(l, f.String(wire.ParamsURI))
-	case len(l) >= maxLasting:
-	case name == "resources/subscribe":
-		l[f.String(wire.ParamsURI)] = bytes.Clone(f.Raw)
-	case name == "logging/setLevel":
-		l[""] = bytes.Clone(f.Raw)
+// note keeps or drops a request that has succeeded, where more finds room for the bytes that it takes.
+func (l lasting) note(f *wire.Frame, more func(n int) bool) {
+	method, about := f.String(wire.Method), f.String(wire.ParamsURI)
+	if method == "logging/setLevel" {
+		about = ""
+	}
+	old, has := l[about]
+	switch {
+	case method == "resources/unsubscribe":
+		more(-len(old))
+		delete(l, about)
+	case !has && len(l) >= maxLasting:
+	case more(len(f.Raw) - len(old)):
+		l[about] = bytes.Clone(f.Raw)
 	}
 }
 

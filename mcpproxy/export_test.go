@@ -26,3 +26,17 @@ func Sealer(random io.Reader) (
 	}
 	return seal, open, nil
 }
+
+// TestOnlyFill takes all that an agent has of the memory but so many bytes, and returns what gives it back.
+func (p *Proxy) TestOnlyFill(agent string, left int) (empty func()) {
+	r := p.rooms.of(agent)
+	messages, answers, kept := underWay*p.largest()-left, unread*p.largest()-left, keptBytes-left
+	r.messages.take(messages, 0, messages)
+	r.answers.take(answers, 0, answers)
+	r.kept.take(kept, 0, kept)
+	return func() {
+		r.messages.give(messages)
+		r.answers.give(answers)
+		r.kept.give(kept)
+	}
+}

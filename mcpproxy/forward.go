@@ -135,6 +135,8 @@ func (x *exchange) finish(ctx context.Context, in *upstream.Incoming) {
 		x.withhold(policy.Denied("identity", reasonBroken, ""))
 	case agent == nil: // revoked while the call was under way
 		x.withhold(policy.Denied("identity", policy.ReasonNobody, cause))
+	case !x.holdAnswer(len(result.Raw)):
+		x.withhold(policy.Denied("protocol", reasonUnread, ""))
 	case tighter(result, &x.call.Connection.Limits) != "":
 		x.withhold(tooLarge(tighter(result, &x.call.Connection.Limits), "connection"))
 	default:
@@ -191,7 +193,7 @@ func (x *exchange) review(ctx context.Context, result *wire.Frame) *wire.Frame {
 		if x.session.standing == nil {
 			x.session.standing = lasting{}
 		}
-		x.session.standing.note(x.sent.Frame)
+		x.session.standing.note(x.sent.Frame, x.session.more)
 		x.session.mu.Unlock()
 	}
 	return result

@@ -14,6 +14,7 @@ type guest struct {
 	p    *Proxy
 	peer *ingress.Peer
 	who  standing
+	room *room    // of its agent, from when it is admitted
 	own  *session // that the peer's connection carries; nil over streamable HTTP
 }
 
@@ -101,6 +102,7 @@ func (p *Proxy) Admit(ctx context.Context, peer *ingress.Peer) (ingress.Guest, *
 		}
 		return nil, p.record(ctx, &c, &out)
 	}
+	g.room = p.rooms.of(g.who.agent.Name)
 	if !peer.Lasting() {
 		return g, nil
 	}
@@ -135,7 +137,9 @@ func (g *guest) settleDown() *policy.Reason {
 	s := newSession(p, g)
 	g.own = s
 	if peer.Transport == ingress.OverStdio {
-		p.sessions.enter(s)
+		if !p.sessions.enter(s) {
+			return reasonSessions
+		}
 		p.stay(g.place())
 		return nil
 	}

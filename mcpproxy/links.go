@@ -81,6 +81,7 @@ func (s *session) find(ctx context.Context) (link upstream.Link, fresh bool, err
 	}
 	s.link = link
 	clear(s.questions) // an answer to another child would be none to this one
+	s.more(-len(s.reports) * tokenBytes)
 	clear(s.reports)
 	return link, true, nil
 }

@@ -204,9 +204,9 @@ func (p *Proxy) addListener(life context.Context, x *exchange) (context.Context,
 		key: x.g.who.key, way: way, server: x.g.who.policy.Upstreams[way.Upstream], id: bytes.Clone(x.frame.Get(wire.ID)),
 		wants: map[string]bool{}, reply: x.reply,
 	}
-	for e := range wire.Entries(x.frame.Get(wire.ParamsNotifications)) {
-		name, _ := wire.Unquote(e.Name)
-		l.wants[string(name)] = string(e.Value) == "true"
+	for _, list := range lists {
+		e, _ := wire.Lookup(x.frame.Get(wire.ParamsNotifications), list.wanted)
+		l.wants[list.wanted] = string(e.Value) == "true"
 	}
 	life, l.cancel = context.WithCancel(life)
 	p.mu.Lock()

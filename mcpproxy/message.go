@@ -17,8 +17,10 @@ func (g *guest) Post(ctx context.Context, m *ingress.Message, reply ingress.Repl
 	defer func() {
 		if v := recover(); v != nil {
 			x.survive(ctx, v) // and is not used again: others may still refer to it
+			x.freeAnswer(reply)
 			return
 		}
+		x.freeAnswer(reply)
 		x.free()
 	}()
 	g = g.now()
@@ -193,6 +195,13 @@ func (g *guest) initialize(ctx context.Context, x *exchange, h *ingress.Head) {
 		}
 	}
 	x.join(s)
+	if !s.hasRoom(len(x.frame.Raw)) {
+		x.refuseProtocol(ctx, reasonSessions)
+		if !s.tied {
+			s.end()
+		}
+		return
+	}
 	if !s.start() {
 		x.refuseProtocol(ctx, reasonAgain)
 		return

@@ -115,6 +115,7 @@ type Proxy struct {
 	seals    *sealer
 	started  time.Time
 	grace    grace
+	rooms    rooms
 	repeats  repeats         // of lists
 	ctx      context.Context //nolint:containedctx // the proxy's own life, which sessions outlive a request by
 	stop     context.CancelFunc
@@ -151,7 +152,7 @@ func New(ctx context.Context, c Config) (*Proxy, error) {
 	p := &Proxy{
 		Config: c, stateless: map[place]*shared{}, staying: map[place]int{}, doors: doors{open: map[place]*door{}}, listeners: map[*listener]struct{}{},
 		eras: map[*upstream.Server]era{}, told: make(chan struct{}, 1),
-		seals: seals, started: c.Clock(), grace: grace{strays: map[string]*stray{}},
+		rooms: rooms{all: map[string]*room{}}, seals: seals, started: c.Clock(), grace: grace{strays: map[string]*stray{}},
 		sessions: sessions{live: map[*session]struct{}{}, byID: map[string]*session{}, perAgent: map[string]int{}, children: map[string]int{}, backlogs: map[string]*backlog{}},
 	}
 	p.ctx, p.stop = context.WithCancel(ctx)

@@ -142,8 +142,17 @@ var (
 		Code: "RESULT_TOO_LARGE", Answer: answerLarge,
 		Hint: "the answer is beyond a limit on messages; the detail names it. Raise it in `limits`: of the file, or where the connection has its own of the connection",
 	}
+	reasonUnread = &policy.Reason{
+		Code: "ANSWERS_UNREAD", Severity: policy.Low,
+		Hint: "the agent calls for more at once than it takes: its answers that wait have no room any more. Bound how much it calls at once, by concurrency, or how large its results are",
+		Answer: &policy.Answer{
+			Code: "ANSWERS_UNREAD", Retry: policy.RetryUnknown, Form: policy.FormResult, RPC: 429, HTTP: 200,
+			Text: "Too many of your answers wait to be taken, so this one is withheld. The action may have happened: check before you repeat the call, and call for less at once.",
+		},
+	}
 	reasonSessions = &policy.Reason{
-		Code: "TOO_MANY_SESSIONS", Answer: answerBusy, Severity: policy.Low, Hint: "the agent opens sessions and does not end them",
+		Code: "TOO_MANY_SESSIONS", Answer: answerBusy, Severity: policy.Low,
+		Hint: "the agent opens sessions or streams and does not end them, or says more in them that has to be kept than there is room for",
 	}
 	reasonRecord = &policy.Reason{
 		Code: "AUDIT_UNAVAILABLE", Answer: policy.AnswerUnavailable, Hint: "the decision could not be put on record, so the call was not made; see the log",
@@ -187,6 +196,6 @@ func Reasons() []*policy.Reason {
 		reasonNoSession, reasonPaused, reasonCredential, reasonSession, reasonForeign, reasonNotReady, reasonAgain, reasonVersion, reasonVersionHeader, reasonHeaders,
 		reasonMeta, reasonRemoved, reasonIDInUse, reasonUnasked, reasonCancel, reasonEvent, reasonNoStream, reasonNoEffect, reasonUnsolicited,
 		reasonCursor, reasonCursorForeign, reasonCursorForged, reasonTask, reasonTaskForeign, reasonStateForeign, reasonStateForged, reasonStateOver, reasonCapability, reasonTurnedAway, reasonBroken,
-		reasonServerProtocol, reasonUnavailable, reasonTimeout, reasonFailed, reasonNotModern, reasonNobodyListens, reasonCancelled, reasonEnded, reasonLargeResult, reasonSessions, reasonRecord,
+		reasonServerProtocol, reasonUnavailable, reasonTimeout, reasonFailed, reasonNotModern, reasonNobodyListens, reasonCancelled, reasonEnded, reasonLargeResult, reasonUnread, reasonSessions, reasonRecord,
 	)
 }

@@ -1,7 +1,6 @@
 package mcpproxy
 
 import (
-	"bytes"
 	"context"
 
 	"github.com/hopgate/hopgate/mcpproxy/ingress"
@@ -181,7 +180,11 @@ func (in *inbound) illegal(c *policy.Call) *policy.Reason {
 
 // questionOf is what is remembered of a server's request until it is answered.
 func questionOf(c *policy.Call) question {
-	return question{c.Method, bytes.Clone(c.Frame.Get(wire.MetaProgressToken)), c.Frame.Has(wire.ParamsTask)}
+	q := question{method: c.Method, task: c.Frame.Has(wire.ParamsTask)}
+	if t := c.Frame.Get(wire.MetaProgressToken); t != nil {
+		q.token = newIDKey(t)
+	}
+	return q
 }
 
 // conclude ends a server's request that has begun on record.

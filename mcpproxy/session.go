@@ -37,7 +37,8 @@ type session struct {
 	over     string // transport of the agent
 	digest   string // of the id, for the record
 	agent    string
-	child    bool // it counts among the sessions that have a process
+	room     *room // of the agent
+	child    bool  // it counts among the sessions that have a process
 	upstream string
 	dir      string // that the agent works in
 	server   *upstream.Server
@@ -50,6 +51,7 @@ type session struct {
 	speaker   *ingress.Peer // who last posted a message to a tied one; nil: its connection alone carries messages
 	carriers  []*carrier
 	state     state
+	kept      int      // bytes that count in the agent's room
 	version   string   // negotiated
 	client    string   // name that the client gave itself
 	hello     []byte   // the initialize request as it was sent, to greet a restarted child
@@ -60,7 +62,7 @@ type session struct {
 	standing  lasting // nil, as the maps that follow, until it is needed; requests that count for the rest of the session
 	calls     map[idKey]*exchange
 	questions map[idKey]question
-	tokens    map[idKey]bool
+	tokens    map[idKey]bool // of calls; true: of a task, which goes on under it
 	reports   map[idKey]bool // progress tokens of server's requests that the agent has made tasks of
 	used      time.Time
 	ended     bool
@@ -86,8 +88,8 @@ const (
 // question is a server's request that an agent has to answer.
 type question struct {
 	method string
-	token  []byte // under which the agent may report progress, nil for none
-	task   bool   // the agent may go on after it has answered
+	token  idKey // under which the agent may report progress; zero for none
+	task   bool  // the agent may go on after it has answered
 }
 
 // errEnded is why the calls of a session that ended are over.
@@ -95,7 +97,7 @@ var errEnded = errors.New("the session has ended")
 
 func newSession(p *Proxy, g *guest) *session {
 	s := &session{
-		p: p, tied: g.peer.Lasting(), over: g.peer.Transport, agent: g.who.agent.Name, key: g.who.key, upstream: g.peer.Upstream, dir: g.peer.Dir, server: g.who.policy.Upstreams[g.peer.Upstream],
+		p: p, tied: g.peer.Lasting(), over: g.peer.Transport, agent: g.who.agent.Name, room: g.room, key: g.who.key, upstream: g.peer.Upstream, dir: g.peer.Dir, server: g.who.policy.Upstreams[g.peer.Upstream],
 		born: p.Clock(), used: p.Clock(), renewed: make(chan struct{}, 1), pumping: make(chan struct{}, 1), opening: newKey(),
 	}
 	if s.tied {
@@ -246,9 +248,13 @@ func (s *session) claim(x *exchange) *policy.Reason {
 		s.unstart(x)
 		return reasonIDInUse
 	}
+	if lasts[x.call.Method] && x.call.Method != "resources/unsubscribe" && !s.fits(len(x.frame.Raw)) {
+		return reasonSessions
+	}
 	put(&s.calls, x.id, x)
 	if t := x.frame.Get(wire.MetaProgressToken); t != nil && len(s.tokens) < maxTokens {
-		put(&s.tokens, newIDKey(t), true)
+		k := newIDKey(t)
+		put(&s.tokens, k, s.tokens[k])
 	}
 	return nil
 }
@@ -262,10 +268,25 @@ func (s *session) release(x *exchange) {
 	}
 	delete(s.calls, x.id)
 	s.unstart(x)
-	if t := x.frame.Get(wire.MetaProgressToken); t != nil && !x.frame.Has(wire.ParamsTask) {
-		delete(s.tokens, newIDKey(t))
+	if t := x.frame.Get(wire.MetaProgressToken); t != nil {
+		s.endToken(newIDKey(t), x.frame.Has(wire.ParamsTask))
 	}
 	s.used = s.p.Clock()
+}
+
+// endToken forgets the token of a call that is over, but for one that its task goes on with. The mutex is held.
+func (s *session) endToken(k idKey, task bool) {
+	kept, known := s.tokens[k]
+	switch {
+	case task && (kept || !known):
+	case task && s.more(tokenBytes):
+		s.tokens[k] = true
+	default:
+		if kept {
+			s.more(-tokenBytes)
+		}
+		delete(s.tokens, k)
+	}
 }
 
 // cancel gives up the call with an id. It reports whether there is one, and whether it is of the later era.
@@ -300,7 +321,7 @@ func (s *session) awaits(token []byte) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, q := range s.questions {
-		if q.token != nil && newIDKey(q.token) == k {
+		if q.token == k {
 			return true
 		}
 	}
@@ -311,8 +332,8 @@ func (s *session) awaits(token []byte) bool {
 func (s *session) keepToken(q question) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if q.task && q.token != nil && len(s.reports) < maxTokens {
-		put(&s.reports, newIDKey(q.token), true)
+	if q.task && q.token != (idKey{}) && len(s.reports) < maxTokens && !s.reports[q.token] && s.more(tokenBytes) {
+		put(&s.reports, q.token, true)
 	}
 }
 
@@ -320,7 +341,8 @@ func (s *session) keepToken(q question) {
 func (s *session) owns(token []byte) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return token != nil && s.tokens[newIDKey(token)]
+	_, owns := s.tokens[newIDKey(token)]
+	return token != nil && owns
 }
 
 // ask registers a server's request, so that the agent's answer finds its way. It says why it does not: too many are open,
@@ -365,6 +387,7 @@ func (s *session) end() {
 		s.mu.Unlock()
 		return
 	}
+	s.more(-s.kept)
 	s.ended = true
 	link, carriers := s.link, slices.Clone(s.carriers)
 	s.link = nil

@@ -14,16 +14,21 @@ type sessions struct {
 	mu       sync.RWMutex // guards all
 	live     map[*session]struct{}
 	byID     map[string]*session // those not on stdio
-	perAgent map[string]int      // how many of those
-	children map[string]int      // how many of those have a process or a connection of their own
+	perAgent map[string]int      // how many each agent has, on stdio too
+	children map[string]int      // how many of those in byID have a process or a connection of their own
 	backlogs map[string]*backlog // what is kept for clients that may come back; as many as there are agents
 }
 
-// enter makes the session of a process known.
-func (t *sessions) enter(s *session) {
+// enter makes the session of a process known; false where its agent has too many.
+func (t *sessions) enter(s *session) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	if t.perAgent[s.agent] >= maxSessions {
+		return false
+	}
 	t.live[s] = struct{}{}
+	t.perAgent[s.agent]++
+	return true
 }
 
 // add gives a session its id; false where its agent has too many.
@@ -58,11 +63,11 @@ func (t *sessions) get(id string) *session {
 func (t *sessions) drop(s *session) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	delete(t.live, s)
-	if t.byID[s.id] != s {
+	if _, known := t.live[s]; !known {
 		return
 	}
-	delete(t.byID, s.id)
+	delete(t.live, s)
+	delete(t.byID, s.id) // which on stdio is nobody's
 	if t.perAgent[s.agent]--; t.perAgent[s.agent] == 0 {
 		delete(t.perAgent, s.agent)
 	}

@@ -15,8 +15,8 @@ import (
 // source is where the messages of a conversation come from. One goroutine reads it.
 type source interface {
 	// next reads the next message into the buffer. It returns io.EOF where there are no more, and a *broken for what cannot
-	// be taken. MaxFrame bounds it in bytes.
-	next(ctx context.Context, into *bytes.Buffer, limit int) error
+	// be taken. MaxFrame bounds it in bytes. What is read counts as holds, which the caller drops.
+	next(ctx context.Context, into *bytes.Buffer, limit int, holds *load) error
 	// stop ends next, from another goroutine.
 	stop()
 }
@@ -155,7 +155,8 @@ func (d *conversation) await(ctx context.Context, ended <-chan error) error {
 func (d *conversation) read(ctx context.Context) error {
 	for {
 		t := newTurn(d)
-		err := d.in.next(ctx, &t.line, d.guest.MaxFrame())
+		t.load = load{guest: d.guest}
+		err := d.in.next(ctx, &t.line, d.guest.MaxFrame(), &t.load)
 		if more, err := d.take(ctx, t, err); !more {
 			return err
 		}
@@ -166,6 +167,9 @@ func (d *conversation) read(ctx context.Context) error {
 func (d *conversation) take(ctx context.Context, t *turn, err error) (more bool, end error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	if err != nil || d.over {
+		t.drop()
+	}
 	if d.over {
 		return false, nil
 	}
@@ -187,6 +191,10 @@ func (d *conversation) take(ctx context.Context, t *turn, err error) (more bool,
 // admit starts a message, or lets it wait for its turn. An answer overtakes those that wait, because they may wait for it.
 func (d *conversation) admit(ctx context.Context, t *turn) error {
 	t.passed, t.answer, t.alone = false, mayBeAnswer(t.line.Bytes()), !mayBeRequest(t.line.Bytes())
+	if !t.grow(leastLoad) && !t.answer { // a call may wait for an answer, and make room then
+		d.turnAway(ctx, t)
+		return nil
+	}
 	idle := d.queued.Load() == 0 // nothing comes before it
 	if t.answer && (!idle || len(d.slots) == cap(d.slots) || d.held.Load()) {
 		t.passed = true
@@ -207,9 +215,15 @@ func (d *conversation) admit(ctx context.Context, t *turn) error {
 		}
 	}
 	d.bytes.Add(-int64(t.line.Len()))
+	d.turnAway(ctx, t)
+	return nil
+}
+
+// turnAway refuses a message for which there is no room.
+func (d *conversation) turnAway(ctx context.Context, t *turn) {
 	r := d.handler.Refuse(ctx, d.peer, reasonBusy, "")
 	turnedAway{r}.Post(ctx, &Message{Raw: t.line.Bytes()}, plainReply{d.out})
-	return nil
+	t.drop()
 }
 
 // sequence starts the messages that wait, in their order.
@@ -225,6 +239,7 @@ func (d *conversation) sequence(ctx context.Context) {
 // turn is one message's turn.
 type turn struct {
 	*conversation
+	load
 	line   bytes.Buffer
 	msg    Message
 	alone  bool // nothing may overtake the message
@@ -245,6 +260,7 @@ func (t *turn) start(ctx context.Context) error {
 	select {
 	case t.room() <- struct{}{}:
 	case <-ctx.Done():
+		t.drop()
 		return context.Cause(ctx)
 	}
 	switch {
@@ -294,8 +310,9 @@ func (t *turn) run(ctx context.Context) {
 	d, room := t.conversation, t.room()
 	defer func() {
 		t.pass()
-		if t.line.Cap() <= keepBody {
-			t.conversation, t.msg = nil, Message{}
+		t.drop()
+		if t.line.Cap() <= leastLoad { // it may come to wait on a connection that says nothing for hours
+			t.conversation, t.msg, t.load = nil, Message{}, load{}
 			turns.Put(t)
 		}
 		<-room

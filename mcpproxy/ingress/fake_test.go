@@ -15,8 +15,10 @@ type handler struct {
 	post   func(context.Context, *ingress.Message, ingress.Reply)
 	listen func(context.Context, *ingress.Head, ingress.Reply)
 	limit  int
+	room   int // bytes of messages at once; 0: any
 
 	mu       sync.Mutex
+	held     int
 	refused  []string
 	peers    []ingress.Peer
 	sessions int
@@ -54,6 +56,23 @@ func (h *handler) codes() string {
 
 type guest struct{ *handler }
 
+// Hold has room for so many bytes, where the handler says how many.
+func (g guest) Hold(n, _ int) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.room > 0 && g.held+n > g.room {
+		return false
+	}
+	g.held += n
+	return true
+}
+
+func (g guest) Free(n int) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.held -= n
+}
+
 func (g guest) MaxFrame() int {
 	if g.limit == 0 {
 		return 1 << 20
@@ -73,3 +92,10 @@ func (g guest) Listen(ctx context.Context, h *ingress.Head, r ingress.Reply, ove
 }
 
 func (g guest) End(context.Context, *ingress.Head) *ingress.Refusal { return nil }
+
+// counted is what the messages count as that are under way.
+func (h *handler) counted() int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.held
+}

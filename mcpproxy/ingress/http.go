@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"mime"
 	"net"
 	"net/http"
@@ -248,7 +247,9 @@ func (h *HTTP) post(w http.ResponseWriter, r *http.Request, p *Peer, g Guest, he
 			bodies.Put(body)
 		}
 	}()
-	if reason := h.read(w, r, body, g.MaxFrame()); reason != nil {
+	load, reason := h.read(w, r, body, g)
+	defer load.drop()
+	if reason != nil {
 		w.Header()["Connection"] = []string{"close"}
 		h.refuse(w, r, p, reason)
 		return
@@ -317,29 +318,40 @@ func accepts(header []string, strict bool) (json, stream bool) {
 	return json, stream
 }
 
-// read takes the body whole, with a deadline of its own: the server's would cut streams too.
-func (h *HTTP) read(w http.ResponseWriter, r *http.Request, into *bytes.Buffer, limit int) *policy.Reason {
+// read takes the body whole, with a deadline of its own: the server's would cut streams too. The caller drops the load, when
+// the message is dealt with.
+func (h *HTTP) read(w http.ResponseWriter, r *http.Request, into *bytes.Buffer, g Guest) (*load, *policy.Reason) {
+	limit := g.MaxFrame()
+	from := &loader{load: load{guest: g}, r: r.Body, left: int64(limit) + 1}
 	if r.ContentLength > int64(limit) {
-		return reasonLarge
+		return &from.load, reasonLarge
 	}
 	c := http.NewResponseController(w)
 	if err := c.SetReadDeadline(h.Clock().Add(bodyTime)); err != nil {
-		return reasonBody
+		return &from.load, reasonBody
 	}
 	if r.ContentLength > 0 {
-		into.Grow(min(int(r.ContentLength), believed) + bytes.MinRead)
+		n := min(int(r.ContentLength), believed)
+		if n > leastLoad && !from.grow(n) {
+			return &from.load, reasonBusy
+		}
+		into.Grow(n + bytes.MinRead)
 	}
-	n, err := into.ReadFrom(io.LimitReader(r.Body, int64(limit)+1))
+	n, err := into.ReadFrom(from)
 	switch {
+	case errors.Is(err, errLoad):
+		return &from.load, reasonBusy
 	case err != nil:
-		return reasonBody
+		return &from.load, reasonBody
 	case n > int64(limit):
-		return reasonLarge
+		return &from.load, reasonLarge
+	case !from.grow(leastLoad) && !mayBeAnswer(into.Bytes()): // a call may wait for an answer, and make room then
+		return &from.load, reasonBusy
 	}
 	if err := c.SetReadDeadline(time.Time{}); err != nil {
-		return reasonBody
+		return &from.load, reasonBody
 	}
-	return nil
+	return &from.load, nil
 }
 
 func (h *HTTP) get(w http.ResponseWriter, r *http.Request, p *Peer, g Guest, head *Head) {

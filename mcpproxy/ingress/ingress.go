@@ -26,6 +26,10 @@ type Handler interface {
 type Guest interface {
 	// MaxFrame is the size in bytes above which a message need not be read.
 	MaxFrame() int
+	// Hold counts n more bytes of a message of which mine are counted already, among all that the peer's agent has under
+	// way. It reports false where that has no room for them, and counts nothing then. Free ends it.
+	Hold(n, mine int) bool
+	Free(n int)
 	// Post deals with one message and answers it through reply. It returns when nothing more will come of the message,
 	// and keeps neither m nor its bytes. ctx ends when the peer can say nothing more; on a connection that lasts it may
 	// still read, so that there what has an answer gets it, and only what would go on for ever ends.

@@ -14,23 +14,30 @@ var errLine = errors.New("line too long")
 
 // readLine reads one line into buf, without its line break. Empty lines are passed over. At the end of the input it
 // returns io.EOF, with what the input held of an unfinished line in buf; an unfinished line that is too long comes first.
-func readLine(in *bufio.Reader, buf *bytes.Buffer, limit int) error {
+// A line for which holds finds no room is dropped too, as errLoad.
+func readLine(in *bufio.Reader, buf *bytes.Buffer, limit int, holds *load) error {
 	buf.Reset()
-	long := false
+	var dropped error
 	for {
 		part, err := in.ReadSlice('\n')
-		if !long && buf.Len()+len(part) > limit+2 {
-			long = true
-			buf.Reset()
-		}
-		if !long {
+		n := buf.Len() + len(part)
+		switch {
+		case dropped != nil:
+		case n > limit+2:
+			dropped = errLine
+		case n > leastLoad && !holds.grow(n):
+			dropped = errLoad
+		default:
 			buf.Write(part)
+		}
+		if dropped != nil {
+			*buf = bytes.Buffer{} // it may be large
 		}
 		switch {
 		case errors.Is(err, bufio.ErrBufferFull):
 			continue
-		case long && (err == nil || errors.Is(err, io.EOF)):
-			return errLine
+		case dropped != nil && (err == nil || errors.Is(err, io.EOF)):
+			return dropped
 		case err != nil:
 			return err
 		}

@@ -51,9 +51,10 @@ var reasonEnding = &policy.Reason{
 	},
 }
 
-// reasonBusy is given on connections that last, where messages wait for each other.
+// reasonBusy is given on connections that last, where messages wait for each other, and on all of them where those of one
+// agent have no room.
 var reasonBusy = &policy.Reason{
-	Code: "TOO_MANY_CALLS", Severity: policy.Low, Hint: "a client sends calls over one connection and does not wait for their answers",
+	Code: "TOO_MANY_CALLS", Severity: policy.Low, Hint: "an agent sends calls and does not wait for their answers: too many on one connection, or too large on all together",
 	Answer: &policy.Answer{
 		Code: "TOO_MANY_CALLS", Retry: policy.RetryAfter, Form: policy.FormResult, RPC: 429, HTTP: 429,
 		Text: "Not done: too many calls are waiting. Wait for some of their answers, then send the same call again.",

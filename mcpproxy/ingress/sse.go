@@ -156,7 +156,9 @@ func (*stream) give() {}
 // posts next comes behind it.
 func (h *HTTP) postTo(w http.ResponseWriter, r *http.Request, p *Peer, g Guest) {
 	body := new(bytes.Buffer)
-	if reason := h.read(w, r, body, g.MaxFrame()); reason != nil {
+	load, reason := h.read(w, r, body, g)
+	if reason != nil {
+		load.drop()
 		w.Header()["Connection"] = []string{"close"}
 		h.refuse(w, r, p, reason)
 		return
@@ -164,18 +166,20 @@ func (h *HTTP) postTo(w http.ResponseWriter, r *http.Request, p *Peer, g Guest) 
 	if r.TransferEncoding != nil {
 		w.Header()["Connection"] = []string{"close"} // see post
 	}
-	reason := reasonGone
+	reason = reasonGone
 	s := h.Lasting.stream(p.Session)
 	if s != nil {
 		reason = s.enter()
 	}
 	if reason != nil {
+		load.drop()
 		h.refuse(w, r, p, reason)
 		return
 	}
 	reply := &postReply{plainReply: plainReply{s}, taken: make(chan struct{})}
 	go func() {
 		defer s.exit()
+		defer load.drop()
 		defer reply.take(nil)
 		g.Post(s.ctx, &Message{Raw: body.Bytes(), gone: func() { reply.take(nil) }}, reply)
 	}()

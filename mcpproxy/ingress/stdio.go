@@ -37,11 +37,13 @@ type lineReader struct {
 	br *bufio.Reader
 }
 
-func (l *lineReader) next(_ context.Context, into *bytes.Buffer, limit int) error {
-	err := readLine(l.br, into, limit)
+func (l *lineReader) next(_ context.Context, into *bytes.Buffer, limit int, holds *load) error {
+	err := readLine(l.br, into, limit, holds)
 	switch {
 	case err == nil:
 		return nil
+	case errors.Is(err, errLoad):
+		return &broken{reasonBusy, nil}
 	case errors.Is(err, errLine):
 		return &broken{reasonLarge, nil}
 	case into.Len() > 0:
@@ -69,6 +71,12 @@ type turnedAway struct{ refusal *Refusal }
 
 // MaxFrame is the default limit.
 func (turnedAway) MaxFrame() int { return wire.DefaultLimits.Frame }
+
+// Hold counts nothing: one connection has messages enough of its own.
+func (turnedAway) Hold(int, int) bool { return true }
+
+// Free does nothing.
+func (turnedAway) Free(int) {}
 
 // Post answers a request with the refusal.
 func (t turnedAway) Post(_ context.Context, m *Message, reply Reply) {

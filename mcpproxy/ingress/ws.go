@@ -122,7 +122,7 @@ type unfitError struct {
 func (e *unfitError) Error() string { return e.text }
 
 // next reads a message. It does not heed its context: a read that is broken off would close the connection without a word.
-func (w *webSocket) next(_ context.Context, into *bytes.Buffer, limit int) error {
+func (w *webSocket) next(_ context.Context, into *bytes.Buffer, limit int, holds *load) error {
 	into.Reset()
 	kind, r, err := w.c.Reader(w.ctx)
 	switch {
@@ -133,7 +133,19 @@ func (w *webSocket) next(_ context.Context, into *bytes.Buffer, limit int) error
 	case kind != websocket.MessageText:
 		return &broken{reasonBinary, &unfitError{websocket.StatusUnsupportedData, "a message is not text"}}
 	}
-	switch n, err := into.ReadFrom(io.LimitReader(r, int64(limit)+1)); {
+	from := &loader{load: *holds, r: r, left: int64(limit) + 1}
+	n, err := into.ReadFrom(from)
+	*holds = from.load
+	busy := errors.Is(err, errLoad)
+	if busy {
+		*into = bytes.Buffer{}
+		var rest int64
+		rest, err = io.CopyN(io.Discard, r, from.left)
+		n += rest
+	}
+	switch {
+	case busy && errors.Is(err, io.EOF):
+		return &broken{reasonBusy, nil}
 	case err != nil:
 		return &broken{reasonEnd, fmt.Errorf("reading messages: %w", err)}
 	case n > int64(limit):
