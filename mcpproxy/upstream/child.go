@@ -16,14 +16,6 @@ import (
 	"github.com/hopgate/hopgate/mcpproxy/wire"
 )
 
-// maxNoise bounds the lines in a row that are no messages.
-const maxNoise = 256
-
-const (
-	errLine  = violation("a line is longer than the limit")
-	errBabel = violation("too many lines in a row are no messages")
-)
-
 var (
 	errChildEnded = errors.New("the child has ended")
 	errNotRead    = errors.New("the child does not read its input")
@@ -31,7 +23,7 @@ var (
 
 // child is a conversation with a process over its standard streams (2025-11-25, basic/transports, "stdio"), or a process
 // that calls without conversation share. Three goroutines serve it: one holds the thread that the process lives by, one
-// reads its output, one what it writes to stderr.
+// reads its output where no caller does, one what it writes to stderr.
 type child struct {
 	talk
 	launcher *launcher
@@ -44,11 +36,11 @@ type child struct {
 	own   []byte
 	names wire.Edits
 
-	leaving  sync.Once
-	wanted   atomic.Bool   // it was told to end
-	answered bool          // it has written a message; of the reader
-	gone     chan struct{} // closed when nothing is left of it
-	drained  chan struct{} // closed when its stderr has ended
+	ear     ear
+	leaving sync.Once
+	wanted  atomic.Bool   // it was told to end
+	gone    chan struct{} // closed when nothing is left of it
+	drained chan struct{} // closed when its stderr has ended
 }
 
 func newChild(l *launcher, p *process, shared bool) *child {
@@ -58,6 +50,9 @@ func newChild(l *launcher, p *process, shared bool) *child {
 		slot: make(chan struct{}, 1), gone: make(chan struct{}), drained: make(chan struct{}),
 	}
 	c.pen = c
+	c.ear = ear{child: c, outlet: newOutlet(p, p.out, l.Clock)}
+	c.ear.br = bufio.NewReaderSize(c.ear.outlet, 64<<10)
+	c.chair = newChair(&c.ear)
 	return c
 }
 
@@ -68,7 +63,7 @@ func (c *child) start() {
 
 // run reads what the child says until it ends or goes too far, and clears up behind it.
 func (c *child) run() {
-	err := c.read()
+	err := c.chair.serve()
 	wanted := c.wanted.Load() // before anybody can see that it has ended, and close it
 	close(c.done)             // before a call fails: whoever asks next is to have another child
 	if _, ok := errors.AsType[violation](err); ok {
@@ -81,50 +76,13 @@ func (c *child) run() {
 	<-c.drained
 	c.proc.close()
 	c.slot <- struct{}{} // nobody writes any more, and nobody begins to
-	c.launcher.ended(c, wanted, c.answered)
+	c.launcher.ended(c, wanted, c.ear.answered)
 	level := zerolog.InfoLevel
 	if !wanted {
 		level = zerolog.WarnLevel
 	}
 	c.log.WithLevel(level).Int("pid", c.proc.pid).Str("state", c.proc.state).Bool("wanted", wanted).AnErr("cause", err).Msg("child ended")
 	close(c.gone)
-}
-
-// read brings message after message to the hub, until there are no more.
-func (c *child) read() error {
-	br := bufio.NewReaderSize(newOutlet(c.proc.out, c.launcher.Clock), 64<<10)
-	for noise := 0; noise <= maxNoise; {
-		m := newMessage()
-		var err error
-		if m.buf, err = appendLine(m.buf, br, c.limits.Frame); err != nil {
-			m.free()
-			return err
-		}
-		if c.take(m) {
-			noise, c.answered = 0, true
-		} else {
-			noise++
-		}
-	}
-	return errBabel
-}
-
-// appendLine appends a line without its end. A line that the end of the stream cuts off is none.
-func appendLine(dst []byte, br *bufio.Reader, limit int) ([]byte, error) {
-	for {
-		part, err := br.ReadSlice('\n')
-		if len(dst)+len(part) > limit+2 { // the end of a line has two bytes at most
-			return dst, errLine
-		}
-		dst = append(dst, part...)
-		switch {
-		case err == nil:
-			dst = dst[:len(dst)-1]
-			return bytes.TrimSuffix(dst, []byte("\r")), nil
-		case !errors.Is(err, bufio.ErrBufferFull):
-			return dst, err
-		}
-	}
 }
 
 // write writes a message as one line; the request k under the names that the child knows it by. What is written in part
@@ -263,5 +221,5 @@ func (c *child) end(stop <-chan struct{}) {
 func (c *child) drain() {
 	defer close(c.drained)
 	d := diagnostics{log: c.log, clock: c.launcher.Clock, veil: c.launcher.Veil}
-	d.copy(newOutlet(c.proc.diag, c.launcher.Clock))
+	d.copy(newOutlet(c.proc, c.proc.diag, c.launcher.Clock))
 }

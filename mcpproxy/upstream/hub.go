@@ -106,8 +106,17 @@ func (h *hub) remove(k *call) {
 	k.older, k.newer = nil, nil
 }
 
-// dispatch brings a message to the one whom it is for. It owns the message from then on. One goroutine calls it.
+// dispatch brings a message to the one whom it is for, and waits for room there. It owns the message from then on. One
+// goroutine calls it.
 func (h *hub) dispatch(m *message) {
+	if to, left := h.bring(m); left != nil {
+		h.deliver(to, left)
+	}
+}
+
+// bring brings a message to the one whom it is for. It owns the message from then on, but for one that it returns: there is
+// no room for it, and somebody has to deliver it before the next one. One goroutine at a time calls it.
+func (h *hub) bring(m *message) (to *inbox, left *message) {
 	h.mu.Lock()
 	to, of := h.route(&m.Frame)
 	final := of != nil && m.Frame.Response()
@@ -123,7 +132,7 @@ func (h *hub) dispatch(m *message) {
 	if to == nil {
 		h.counts.stray.Add(1)
 		m.free()
-		return
+		return nil, nil
 	}
 	m, err := h.rewrite(m)
 	switch {
@@ -131,9 +140,17 @@ func (h *hub) dispatch(m *message) {
 		h.answer(to, m, err)
 	case err != nil:
 		h.counts.malformed.Add(1)
-	default:
-		h.deliver(to, m)
+	case !h.offer(to, m):
+		return to, m
 	}
+	return nil, nil
+}
+
+// underWay reports whether requests wait for their answers.
+func (h *hub) underWay() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return len(h.byID) > 0
 }
 
 // restore notes what a message says of a request otherwise than the request was written.

@@ -36,6 +36,7 @@ func (m *message) free() {
 // inbox holds what has come for one consumer. All but current is guarded by the mutex of the hub.
 type inbox struct {
 	hub         *hub
+	chair       *chair // from which the consumer reads; nil where it does not
 	first, last *message
 	n, size     int           // messages and bytes that wait
 	wake        chan struct{} // holds one token where there may be something new
@@ -105,12 +106,22 @@ func (b *inbox) Next(ctx context.Context) (*Incoming, error) {
 		case err != nil:
 			return nil, err
 		}
+		if b.chair != nil {
+			b.chair.wait(ctx, b)
+		}
 		select {
 		case <-b.wake:
 		case <-ctx.Done():
 			return nil, because(ctx, ErrUnknownOutcome, ctx.Err())
 		}
 	}
+}
+
+// ready reports whether there is something to take.
+func (b *inbox) ready() bool {
+	b.hub.mu.Lock()
+	defer b.hub.mu.Unlock()
+	return b.first != nil || b.err != nil
 }
 
 func (b *inbox) take() (*message, error) {

@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -17,7 +18,7 @@ type process struct {
 	exited        chan struct{} // closed when the leader has ended and its group was killed
 	state         string        // how it ended; for those who have seen exited closed
 
-	mu     sync.Mutex // guards reaped, and with it the meaning of pid
+	mu     sync.Mutex // guards reaped, and with it the meaning of pid; held while exited is closed
 	reaped bool
 }
 
@@ -103,16 +104,43 @@ const (
 )
 
 // outlet reads what a process writes. Another process may hold the stream open for ever after the end of the one that we
-// started; the outlet then ends when nothing has come for a while. Deadlines are set on the stream only from that moment.
+// started; the outlet then ends when nothing has come for a while. Deadlines are set on the stream only from that moment, and
+// to break a read off.
 type outlet struct {
+	p      *process
 	f      *os.File
 	clock  func() time.Time
 	rounds int
 	silent bool
+	rung   atomic.Bool // a read is to be broken off
 }
 
-func newOutlet(f *os.File, clock func() time.Time) *outlet {
-	return &outlet{f: f, clock: clock, rounds: rounds}
+func newOutlet(p *process, f *os.File, clock func() time.Time) *outlet {
+	return &outlet{p: p, f: f, clock: clock, rounds: rounds}
+}
+
+// ring lets Read, or the next one, return errRung. Any goroutine may call it.
+func (o *outlet) ring() {
+	o.rung.Store(true)
+	_ = o.f.SetReadDeadline(past) // a file that is closed is not read
+}
+
+// unring takes back the deadline of ring, and puts that in its place which there is without.
+func (o *outlet) unring() error {
+	o.p.mu.Lock()
+	defer o.p.mu.Unlock()
+	var until time.Time
+	select {
+	case <-o.p.exited:
+		if until = past; o.silent {
+			until = o.clock().Add(leftover)
+		}
+	default:
+	}
+	if err := o.f.SetReadDeadline(until); err != nil {
+		return err
+	}
+	return errRung
 }
 
 func (o *outlet) Read(b []byte) (int, error) {
@@ -124,6 +152,8 @@ func (o *outlet) Read(b []byte) (int, error) {
 			return n, nil
 		case !errors.Is(err, os.ErrDeadlineExceeded):
 			return 0, err
+		case o.rung.CompareAndSwap(true, false):
+			return 0, o.unring()
 		case o.silent || o.rounds == 0:
 			return 0, io.EOF
 		}

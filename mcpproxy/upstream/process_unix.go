@@ -111,6 +111,8 @@ func (p *process) live(cmd *exec.Cmd, started chan<- error) {
 	}
 	p.reap(cmd)
 	p.state = cmd.ProcessState.String()
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	for _, f := range []*os.File{p.out, p.diag} {
 		_ = f.SetReadDeadline(past) // wakes the outlet; a file that is closed needs no waking
 	}

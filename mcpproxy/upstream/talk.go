@@ -14,8 +14,9 @@ import (
 // particular.
 type talk struct {
 	*hub
-	pen  pen
-	done chan struct{} // closed when the server says nothing any more
+	pen   pen
+	chair *chair        // nil where callers do not read
+	done  chan struct{} // closed when the server says nothing any more
 }
 
 // pen writes messages to a server. Any goroutine may use it.
@@ -32,6 +33,9 @@ func (t *talk) Send(ctx context.Context, out *Outgoing) (Stream, error) {
 	}
 	k := &call{talk: t, starts: isMethod(f, methodInitialize), subscribes: isMethod(f, methodSubscribe)}
 	k.inbox = inbox{hub: t.hub, wake: make(chan struct{}, 1)}
+	if !k.subscribes { // which would have the chair for ever
+		k.chair = t.chair
+	}
 	k.id.set(f.Get(wire.ID))
 	k.token.set(f.Get(wire.MetaProgressToken))
 	if err := t.add(k); err != nil {
@@ -74,9 +78,17 @@ func (k *call) names(edits wire.Edits, f *wire.Frame, own []byte) (wire.Edits, [
 
 // take brings what the server said to the one whom it is for, and reports whether it was a message. It owns m.
 func (t *talk) take(m *message) bool {
+	if !t.parse(m) {
+		return false
+	}
+	t.dispatch(m)
+	return true
+}
+
+// parse reads what the server said, and reports whether it was a message. What is none it owns.
+func (t *talk) parse(m *message) bool {
 	err := wire.Parse(&m.Frame, m.buf, wire.FromUpstream, &t.limits)
 	if err == nil {
-		t.dispatch(m)
 		return true
 	}
 	if len(bytes.TrimSpace(m.buf)) > 0 {
