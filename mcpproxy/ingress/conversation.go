@@ -12,11 +12,13 @@ import (
 	"github.com/hopgate/hopgate/policy"
 )
 
-// source is where the messages of a conversation come from. One goroutine reads it.
+// source is where the messages of a conversation come from. One goroutine at a time reads it.
 type source interface {
 	// next reads the next message into the buffer. It returns io.EOF where there are no more, and a *broken for what cannot
 	// be taken. MaxFrame bounds it in bytes. What is read counts as holds, which the caller drops.
 	next(ctx context.Context, into *bytes.Buffer, limit int, holds *load) error
+	// ahead reports whether more has been read than next has returned, or next has to be under way always.
+	ahead() bool
 	// stop ends next, from another goroutine.
 	stop()
 }
@@ -60,6 +62,9 @@ type conversation struct {
 	started sync.WaitGroup // of what was in the queue
 	work    sync.WaitGroup
 	hands   *hands
+	chair   chair
+	mine    *turn      // what the one who has the chair is to deal with; nil: nothing
+	ended   chan error // why there is no more to read
 
 	mu   sync.Mutex // held while a message is admitted; guards what follows, and the queue against being closed
 	over bool       // no message is admitted any more
@@ -68,7 +73,7 @@ type conversation struct {
 func newConversation(h Handler, p *Peer, g Guest, in source, out sink) *conversation {
 	return &conversation{
 		handler: h, peer: p, guest: g, in: in, out: out, slots: make(chan struct{}, inFlight), answers: make(chan struct{}, answering),
-		queue: make(chan *turn, waiting), hands: newHands(),
+		queue: make(chan *turn, waiting), hands: newHands(), ended: make(chan error, 1),
 	}
 }
 
@@ -128,9 +133,10 @@ func (b *broken) Error() string { return "message refused: " + b.reason.Code }
 // receive takes message after message in until there are no more, or ctx ends. A read that does not end with it goes on, and
 // comes to nothing.
 func (d *conversation) receive(ctx context.Context) error {
-	ended := make(chan error, 1)
-	go func() { ended <- d.read(ctx) }()
-	err := d.await(ctx, ended)
+	d.chair.take = func() { d.read(ctx) }
+	go d.read(ctx)
+	err := d.await(ctx)
+	d.chair.close()
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.over = true
@@ -139,26 +145,37 @@ func (d *conversation) receive(ctx context.Context) error {
 }
 
 // await waits until no more messages are to be taken, and says why.
-func (d *conversation) await(ctx context.Context, ended <-chan error) error {
+func (d *conversation) await(ctx context.Context) error {
 	select {
 	case <-ctx.Done():
 		d.in.stop()
 		return context.Cause(ctx)
 	case <-d.leaving:
 		return nil
-	case err := <-ended:
+	case err := <-d.ended:
 		return err
 	}
 }
 
-// read reads messages until there are no more or none is admitted.
-func (d *conversation) read(ctx context.Context) error {
+// read reads messages until there are no more, none is admitted, or another goroutine reads.
+func (d *conversation) read(ctx context.Context) {
 	for {
 		t := newTurn(d)
 		t.load = load{guest: d.guest}
 		err := d.in.next(ctx, &t.line, d.guest.MaxFrame(), &t.load)
-		if more, err := d.take(ctx, t, err); !more {
-			return err
+		more, err := d.take(ctx, t, err)
+		if !more {
+			d.ended <- err
+			return
+		}
+		if d.mine == nil {
+			continue
+		}
+		t, d.mine = d.mine, nil
+		d.chair.leave()
+		t.run(ctx)
+		if !d.chair.back() {
+			return
 		}
 	}
 }
@@ -233,105 +250,6 @@ func (d *conversation) sequence(ctx context.Context) {
 		_ = t.start(ctx) // at the end of the context nobody waits for the rest
 		d.queued.Add(-1)
 		d.started.Done()
-	}
-}
-
-// turn is one message's turn.
-type turn struct {
-	*conversation
-	load
-	line   bytes.Buffer
-	msg    Message
-	alone  bool // nothing may overtake the message
-	answer bool // it has room of its own
-	passed bool // the next message may go
-}
-
-var turns = sync.Pool{New: func() any { return new(turn) }}
-
-func newTurn(d *conversation) *turn {
-	t, _ := turns.Get().(*turn)
-	t.conversation = d
-	return t
-}
-
-// start waits until it is the message's turn, and deals with it in a goroutine of its own.
-func (t *turn) start(ctx context.Context) error {
-	select {
-	case t.room() <- struct{}{}:
-	case <-ctx.Done():
-		t.drop()
-		return context.Cause(ctx)
-	}
-	switch {
-	case t.passed: // it has overtaken the others
-	case t.alone:
-		t.order.Lock()
-	default:
-		t.order.RLock()
-	}
-	t.begin(ctx)
-	return nil
-}
-
-// startNow is start where there is nothing to wait for, and reports whether that is so.
-func (t *turn) startNow(ctx context.Context) bool {
-	select {
-	case t.room() <- struct{}{}:
-	default:
-		return false
-	}
-	if ctx.Err() != nil || t.alone && !t.order.TryLock() || !t.alone && !t.order.TryRLock() {
-		<-t.room()
-		return false
-	}
-	t.begin(ctx)
-	return true
-}
-
-func (t *turn) begin(ctx context.Context) {
-	if t.alone && !t.passed {
-		t.held.Store(mayBeGreeting(t.line.Bytes()))
-	}
-	t.work.Add(1)
-	t.msg = Message{Raw: t.line.Bytes(), turn: t}
-	t.hands.deal(ctx, t)
-}
-
-// room bounds the messages of a kind that are dealt with.
-func (t *turn) room() chan struct{} {
-	if t.answer {
-		return t.answers
-	}
-	return t.slots
-}
-
-func (t *turn) run(ctx context.Context) {
-	d, room := t.conversation, t.room()
-	defer func() {
-		t.pass()
-		t.drop()
-		if t.line.Cap() <= leastLoad { // it may come to wait on a connection that says nothing for hours
-			t.conversation, t.msg, t.load = nil, Message{}, load{}
-			turns.Put(t)
-		}
-		<-room
-		d.work.Done()
-	}()
-	d.guest.Post(ctx, &t.msg, plainReply{d.out})
-}
-
-// pass lets the next message go.
-func (t *turn) pass() {
-	switch {
-	case t.passed:
-	case t.alone:
-		t.passed = true
-		t.held.Store(false)
-		t.order.Unlock()
-	default:
-		t.passed = true
-		t.order.RUnlock()
 	}
 }
 

@@ -60,6 +60,8 @@ func ended(err error) error {
 	return fmt.Errorf("reading messages: %w", err)
 }
 
+func (l *lineReader) ahead() bool { return l.br.Buffered() > 0 }
+
 func (l *lineReader) stop() {
 	if c, ok := l.in.(io.Closer); ok {
 		_ = c.Close() // it is only to end a read

@@ -219,10 +219,15 @@ func TestStdioTurnsAwayWithoutAnsweringAnswers(t *testing.T) {
 	}
 }
 
-// TestStdioKeepsNoGoroutineForAnIdlePeer sees that one goroutine deals with message after message, and ends with them.
+// TestStdioKeepsNoGoroutineForAnIdlePeer sees that who has read a request that is quickly done deals with it, that another
+// one deals with slow ones and waits for more, and that this one ends.
 func TestStdioKeepsNoGoroutineForAnIdlePeer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		h := &handler{post: echo}
+		var slow time.Duration
+		h := &handler{post: func(_ context.Context, m *ingress.Message, reply ingress.Reply) {
+			time.Sleep(slow)
+			reply.Finish("", 200, m.Raw)
+		}}
 		r, w := io.Pipe()
 		out, written := io.Pipe()
 		s := ingress.Stdio{Handler: h, In: r, Out: written}
@@ -243,6 +248,15 @@ func TestStdioKeepsNoGoroutineForAnIdlePeer(t *testing.T) {
 		before := runtime.NumGoroutine()
 		for range 20 {
 			say()
+			if n := runtime.NumGoroutine(); n != before {
+				t.Errorf("%d goroutines wait for messages", n-before)
+			}
+			time.Sleep(300 * time.Millisecond)
+		}
+		slow = 5 * time.Millisecond
+		say() // by who has read it, while another one goes on reading
+		for range 20 {
+			say()
 			if n := runtime.NumGoroutine(); n != before+1 {
 				t.Errorf("%d goroutines wait for messages", n-before)
 			}
@@ -257,6 +271,39 @@ func TestStdioKeepsNoGoroutineForAnIdlePeer(t *testing.T) {
 		w.Close()
 		if err := <-done; err != nil {
 			t.Error(err)
+		}
+	})
+}
+
+// TestStdioReadsOnBehindASlowRequest has requests that wait for the one that comes behind them. The first may keep it out for
+// two milliseconds; those after it, which are probably slow as well, do not.
+func TestStdioReadsOnBehindASlowRequest(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		came := make(chan struct{})
+		h := &handler{post: func(_ context.Context, m *ingress.Message, reply ingress.Reply) {
+			m.Dispatched()
+			if strings.Contains(string(m.Raw), "notifications/") {
+				came <- struct{}{}
+				return
+			}
+			<-came
+			reply.Finish("", 200, m.Raw)
+		}}
+		r, w := io.Pipe()
+		done := make(chan string)
+		go func() { done <- run(t, h, r, local) }()
+		for i := range 64 {
+			start := time.Now()
+			io.WriteString(w, `{"id":1,"method":"x"}`+"\n")
+			io.WriteString(w, `{"method":"notifications/x"}`+"\n")
+			synctest.Wait()
+			if took := time.Since(start); took > 2*time.Millisecond || i > 0 && took > 0 {
+				t.Errorf("round %d took %s", i, took)
+			}
+		}
+		w.Close()
+		if n := strings.Count(<-done, "\n"); n != 64 {
+			t.Errorf("%d answers", n)
 		}
 	})
 }

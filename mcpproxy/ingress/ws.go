@@ -154,6 +154,9 @@ func (w *webSocket) next(_ context.Context, into *bytes.Buffer, limit int, holds
 	return nil
 }
 
+// ahead reports true: who reads answers pings as well.
+func (*webSocket) ahead() bool { return true }
+
 func (w *webSocket) stop() {} // the end of the conversation closes the connection
 
 // send writes a message. A peer that does not take it in time is gone.
