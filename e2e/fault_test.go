@@ -211,10 +211,10 @@ func TestACapHoldsWhateverIsKilledAndLost(t *testing.T) {
 	}
 }
 
-func matches(t *testing.T, dir, pattern string) []string {
-	t.Helper()
+func matches(tb testing.TB, dir, pattern string) []string {
+	tb.Helper()
 	names, err := filepath.Glob(filepath.Join(dir, pattern))
-	must(t, err)
+	must(tb, err)
 	return names
 }
 
@@ -234,10 +234,10 @@ func flip(t *testing.T, name string) {
 	must(t, errors.Join(err, file.Close()))
 }
 
-func must(t *testing.T, err error) {
-	t.Helper()
+func must(tb testing.TB, err error) {
+	tb.Helper()
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 }
 

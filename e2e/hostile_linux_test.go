@@ -11,7 +11,7 @@ import (
 )
 
 // TestWithoutDescriptors takes all descriptors from the process for a while. Meanwhile it lets no call through, and says so;
-// afterwards it goes on by itself, new connections and new segments included.
+// afterwards it goes on by itself, new connections and a new segment included.
 func TestWithoutDescriptors(t *testing.T) {
 	t.Parallel()
 	h := newHopgate(t, hostileYAML(t, "", ""))
@@ -20,13 +20,13 @@ func TestWithoutDescriptors(t *testing.T) {
 	// A connection that is there already.
 	web := &http.Transport{MaxConnsPerHost: 1}
 	defer web.CloseIdleConnections()
-	ask := func(via http.RoundTripper) string {
-		r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, h.base+"/mcp/far", strings.NewReader(modernCall("{}")))
+	post := func(via http.RoundTripper, method, name, message string) string {
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, h.base+"/mcp/far", strings.NewReader(message))
 		if err != nil {
 			return err.Error()
 		}
 		r.Header = h.agent("far", key).header
-		modernHead("tools/call", "run")(r)
+		modernHead(method, name)(r)
 		resp, err := via.RoundTrip(r)
 		if err != nil {
 			return err.Error()
@@ -38,6 +38,7 @@ func TestWithoutDescriptors(t *testing.T) {
 		}
 		return string(b)
 	}
+	ask := func(via http.RoundTripper) string { return post(via, "tools/call", "run", modernCall("{}")) }
 	done := func(got string) bool { return strings.Contains(got, `"result"`) && !strings.Contains(got, "isError") }
 	if got := ask(web); !done(got) {
 		t.Fatalf("at first: %s", got)
@@ -70,6 +71,9 @@ func TestWithoutDescriptors(t *testing.T) {
 		t.Errorf("a connection that waited: %s", got)
 	}
 	time.Sleep(200 * time.Millisecond)
+	h.fillSegment(func(uri string) string {
+		return post(web, "resources/read", uri, `{"jsonrpc":"2.0","id":7,"method":"resources/read","params":{"uri":"`+uri+`",`+modernMeta+`}}`)
+	})
 	for range 200 {
 		if got := ask(web); !done(got) {
 			t.Fatalf("with descriptors again: %s", got)
@@ -80,4 +84,18 @@ func TestWithoutDescriptors(t *testing.T) {
 	}
 	h.stop()
 	h.verify()
+}
+
+// fillSegment has refusals put on record until the journal begins another segment. It is full soonest of those with long
+// names.
+func (h *hopgate) fillSegment(refused func(uri string) string) {
+	h.t.Helper()
+	segments := func() int { return len(matches(h.t, h.state, "journal/*.seg")) }
+	uri := "file:///" + strings.Repeat("x", 1000)
+	before := segments()
+	for n := 0; segments() == before; n++ {
+		if got := refused(uri); !strings.Contains(got, `"error"`) || n > 10_000 {
+			h.t.Fatalf("refusal %d: %s", n, got)
+		}
+	}
 }

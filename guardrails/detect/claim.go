@@ -17,7 +17,7 @@ type claim struct {
 // decide returns a confidence in percent; 0 is no.
 func (l *lexicon) decide(c claim) uint8 {
 	w := weigh(c.value)
-	if w == noSecret || isPseudoVersion(c.value) || isRelease(c.value) {
+	if w == noSecret || isRelease(c.value) {
 		return 0
 	}
 	explicit := c.via == linkAssign || c.via == linkTag || c.via == linkCell || c.via == linkArg && c.quoted
@@ -196,6 +196,8 @@ func wordShaped(v []byte) bool {
 	return true
 }
 
+// isVersion holds for what may be a version of anything. Passwords may look so too: it counts where little else speaks for
+// one. What isRelease holds for is no secret, whatever stands before it.
 func isVersion(v []byte) bool {
 	if v[0] == 'v' || v[0] == 'V' {
 		v = v[1:]
@@ -208,8 +210,6 @@ func isVersion(v []byte) bool {
 // must be one of this century, so that hardly anything else fits.
 // https://go.dev/ref/mod#pseudo-versions
 func isPseudoVersion(v []byte) bool {
-	v = bytes.TrimSuffix(v, []byte("/go.mod"))
-	v = bytes.TrimSuffix(v, []byte("+incompatible"))
 	const tail = len("20240826202546-f6391c0de4c7")
 	if len(v) < len("v0.0.0-")+tail || len(v) > len("v10.10.10-0.")+tail || v[0] != 'v' {
 		return false
@@ -224,9 +224,13 @@ func isPseudoVersion(v []byte) bool {
 }
 
 // isRelease holds for the version of a dependency, or a range of them, as manifests and lists of dependencies have it:
-// ^4.0.0, >=1.2.3-rc.1, v0.13.0/go.mod. It has two dots or three, and numbers of up to five digits between them.
+// ^4.0.0, >=1.2.3-rc.1, v0.13.0/go.mod. It is a pseudo-version, or has two dots or three, and numbers of up to five digits
+// between them.
 func isRelease(v []byte) bool {
 	v = bytes.TrimSuffix(bytes.TrimSuffix(v, []byte("/go.mod")), []byte("+incompatible"))
+	if isPseudoVersion(v) {
+		return true
+	}
 	v = bytes.TrimLeft(v, "^~<>= ")
 	v = bytes.TrimPrefix(v, []byte("v"))
 	dots, digits := 0, 0
