@@ -31,6 +31,7 @@ const (
 	CodeUnused    Code = "HG2003"
 	CodeSuspect   Code = "HG2004"
 	CodeLapsed    Code = "HG2005"
+	CodeMachine   Code = "HG2006"
 )
 
 // Stage is the step of reading a file at which a kind of diagnostic arises.
@@ -76,6 +77,7 @@ func Codes() []CodeInfo {
 		{CodeUnused, StageMeaning, "an agent or an upstream that no connection names"},
 		{CodeSuspect, StageMeaning, "something that is allowed and is probably not meant"},
 		{CodeLapsed, StageMeaning, "something whose time has passed"},
+		{CodeMachine, StageMeaning, "something that this machine does not have as the file names it"},
 	}
 }
 

@@ -39,6 +39,7 @@ type compiler struct {
 	spoiled map[string]bool // gates whose keys at the top of the file were not decoded whole; none of them is built
 	shared  policy.Settings // of the file
 	group   groups
+	said    map[Named]bool // those in file.Named
 	file    *File
 }
 

@@ -30,6 +30,7 @@ type decoder struct {
 	broken  map[string]bool     // paths of named entries with something wrong in them
 	spoiled map[string]bool     // gates with something wrong in their keys at the top of the file
 	budget  int                 // values that may still be decoded
+	files   []Named             // of secrets
 }
 
 func newDecoder(src *source, r *report, refs *resolver, gates []policy.Spec) *decoder {

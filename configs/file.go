@@ -31,6 +31,7 @@ type File struct {
 	Audit       Audit
 	Sessions    Sessions
 	Tests       []Test
+	Named       []Named // each place in the text once
 	Warnings    Diagnostics
 
 	agents      map[string]*Agent

@@ -68,6 +68,8 @@ func (c *compiler) listenTLS(l *listener, out *Listener) {
 		Cert: c.relative(pathMCP+".tls.cert", l.TLS.Cert),
 		Key:  c.relative(pathMCP+".tls.key", l.TLS.Key),
 	}
+	c.named(Certificate, out.TLS.Cert, l.TLS.Cert.At)
+	c.named(PrivateKey, out.TLS.Key, l.TLS.Key.At)
 	for key, t := range map[string]text{"cert": l.TLS.Cert, "key": l.TLS.Key} {
 		if t.At.Line > 0 && t.Text == "" {
 			c.report.fail(CodeValue, t.At, pathMCP+".tls."+key, "the path is empty", "")

@@ -70,12 +70,15 @@ func Parse(path string, data []byte, o Options) (*File, error) {
 	d.value(root, lang, reflect.ValueOf(&doc).Elem())
 
 	sum := sha256.Sum256(data)
-	c := &compiler{report: r, gates: o.Gates, base: refs.base, broken: d.broken, spoiled: d.spoiled, file: &File{
+	c := &compiler{report: r, gates: o.Gates, base: refs.base, broken: d.broken, spoiled: d.spoiled, said: map[Named]bool{}, file: &File{
 		Path: path, Source: data, Revision: hex.EncodeToString(sum[:]),
 		agents: map[string]*Agent{}, upstreams: map[string]*Upstream{}, connections: map[pair]*policy.Connection{},
 	}}
 	c.file.Settings = doc.Gates
 	c.compile(&doc)
+	for _, n := range d.files {
+		c.named(n.As, n.Path, n.At)
+	}
 	found := r.finish()
 	if r.raised > 0 {
 		return nil, found

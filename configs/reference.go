@@ -17,6 +17,7 @@ type resolver struct {
 	base string // folder of the configuration; relative paths start there
 	env  func(string) (string, bool)
 	read func(string) ([]byte, error)
+	took []string // files that references have named and that could be read, in order
 }
 
 // problem is what is wrong with a reference, and at which byte of the text it begins.
@@ -128,6 +129,7 @@ func (r *resolver) file(path string) (string, error) {
 	if !sound(value) {
 		return "", fmt.Errorf("file %q holds something that is not text", path)
 	}
+	r.took = append(r.took, path)
 	return value, nil
 }
 

@@ -79,11 +79,11 @@ func setOf(names []string) string {
 	return "[" + strings.Join(names, ", ") + "]"
 }
 
-// Warn makes warnings of what is odd about a configuration that is sound, with its lines.
-func (f *File) Warn(found policy.Complaints) Diagnostics {
+// Warn makes warnings of one kind of what is odd about a configuration that is sound, with its lines.
+func (f *File) Warn(code Code, found policy.Complaints) Diagnostics {
 	r := newReport(f.src)
 	for _, x := range found {
-		r.warn(CodeLapsed, x.At, "", x.Text, x.Hint)
+		r.warn(code, x.At, "", x.Text, x.Hint)
 	}
 	return r.finish()
 }

@@ -67,7 +67,7 @@ func (digest) SchemaPattern() string { return digestForm.String() }
 func (c *compiler) contain(path string, u *upstream, out *Upstream) {
 	out.SHA256 = string(u.SHA256)
 	if s := u.Sandbox; s != nil {
-		out.Sandbox = &Sandbox{Net: s.Net == networkAll, Read: c.paths(path+".sandbox.read", s.Read), Write: c.paths(path+".sandbox.write", s.Write)}
+		out.Sandbox = &Sandbox{Net: s.Net == networkAll, Read: c.paths(path+".sandbox.read", Readable, s.Read), Write: c.paths(path+".sandbox.write", Writable, s.Write)}
 	}
 	l := &u.Rlimits
 	for _, x := range []struct {
@@ -105,7 +105,7 @@ func (c *compiler) contain(path string, u *upstream, out *Upstream) {
 	}
 }
 
-func (c *compiler) paths(path string, given []text) []string {
+func (c *compiler) paths(path string, as Use, given []text) []string {
 	var out []string
 	for i, t := range given {
 		at := fmt.Sprintf("%s[%d]", path, i)
@@ -114,6 +114,7 @@ func (c *compiler) paths(path string, given []text) []string {
 			continue
 		}
 		out = append(out, c.relative(at, t))
+		c.named(as, out[len(out)-1], t.At)
 	}
 	return out
 }

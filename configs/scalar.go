@@ -142,7 +142,10 @@ func (d *decoder) name(n *yaml.Node, s *shape, into reflect.Value) bool {
 // secret decodes a scalar that nothing may show.
 func (d *decoder) secret(n *yaml.Node, into reflect.Value) {
 	d.src.mask(n)
-	if t, ok := d.expand(n); ok {
+	before := len(d.refs.took)
+	t, ok := d.expand(n)
+	d.secretFiles(d.refs.took[before:], d.src.pos(d.src.text(n)))
+	if ok {
 		into.Set(reflect.ValueOf(Secret{value: &t, literal: !references(n.Value)}))
 	}
 }

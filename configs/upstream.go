@@ -15,6 +15,7 @@ func (c *compiler) upstream(u *upstream) {
 	path := "upstreams." + name
 	out := &Upstream{Upstream: &policy.Upstream{Name: name, Settings: u.Gates, At: u.At}, Dir: c.relative(path+".dir", u.Dir)}
 	c.command(path, u, out)
+	c.named(Folder, out.Dir, u.Dir.At)
 	c.url(path, u, out)
 	c.headers(path, u, out)
 	c.contain(path, u, out)
@@ -59,6 +60,7 @@ func (c *compiler) command(path string, u *upstream, out *Upstream) {
 	if strings.ContainsRune(first.Text, filepath.Separator) {
 		out.Command[0] = c.relative(path+".command[0]", text(first))
 	}
+	c.named(Program, out.Command[0], first.At)
 }
 
 func (c *compiler) url(path string, u *upstream, out *Upstream) {

@@ -18,10 +18,14 @@ import (
 )
 
 func (a *app) check() *cobra.Command {
-	return &cobra.Command{
+	var elsewhere bool
+	c := &cobra.Command{
 		Use:   "check [FILE]",
 		Short: "Check the configuration and run its tests",
-		Args:  someArgs(0, 1, "one file at most"),
+		Long: "Check the configuration and run its tests. What the configuration names and this machine does not have is a warning, because\n" +
+			"the file may be meant for another one: programs, folders, certificates, paths of sandboxes, and a place for the state. So\n" +
+			"is a file of a secret that others may read. Nothing is started and nobody is called.",
+		Args: someArgs(0, 1, "one file at most"),
 		RunE: func(c *cobra.Command, given []string) error {
 			if len(given) == 1 {
 				a.config = given[0]
@@ -32,6 +36,9 @@ func (a *app) check() *cobra.Command {
 			}
 			a.warn(file)
 			a.warnEnded(file)
+			if !elsewhere {
+				a.warnMachine(file)
+			}
 			if err := a.runTests(c.Context(), file); err != nil {
 				return err
 			}
@@ -41,6 +48,8 @@ func (a *app) check() *cobra.Command {
 			return nil
 		},
 	}
+	c.Flags().BoolVar(&elsewhere, "elsewhere", false, "the file is for another machine: do not look at this one")
+	return c
 }
 
 func (a *app) test() *cobra.Command {

@@ -155,7 +155,7 @@ func (a *app) warnEnded(file *configs.File) {
 			})
 		}
 	}
-	_ = file.Warn(ended).Render(a.words, isTerminal(a.words)) // nobody to tell of a terminal that is gone
+	_ = file.Warn(configs.CodeLapsed, ended).Render(a.words, isTerminal(a.words)) // nobody to tell of a terminal that is gone
 }
 
 // place is where the state is.
