@@ -88,7 +88,7 @@ func (c *candidate) address(word, end int) int {
 		return c.ciscoMAC(word)
 	}
 	if end < len(t) && (t[end] == ':' || t[end] == '-') || word > 0 && (t[word-1] == ':' || t[word-1] == '-') {
-		return c.colons(word)
+		return c.colons(word, end)
 	}
 	return 0
 }
@@ -184,21 +184,21 @@ func (c *candidate) ciscoMAC(lo int) int {
 	return lo + 14
 }
 
-// colons reads MAC addresses and IPv6 addresses.
-func (c *candidate) colons(word int) int {
+// colons reads MAC addresses and IPv6 addresses that the word is part of. What ends before it was looked at before.
+func (c *candidate) colons(word, end int) int {
 	t := c.t
 	lo := word
 	for lo > 0 && (is(t[lo-1], isHex) || t[lo-1] == ':' || t[lo-1] == '-') && word-lo < 40 {
 		lo--
 	}
-	if n := c.mac(lo); n > 0 {
+	if n := c.mac(lo, end); n > 0 {
 		return n
 	}
 	for lo < word && t[lo] == '-' {
 		lo++
 	}
 	hi, ok := ipv6End(t, lo)
-	if !ok || hi < len(t) && is(t[hi], isLetter) || lo > 0 && is(t[lo-1], isAlnum) {
+	if !ok || hi < end || hi < len(t) && is(t[hi], isLetter) || lo > 0 && is(t[lo-1], isAlnum) {
 		return 0
 	}
 	k, ok := ipv6Class(t[lo:hi])
@@ -258,14 +258,14 @@ func ipv6Class(v []byte) (class, bool) {
 
 const macSize = 17
 
-// mac reads six pairs with one separator.
-func (c *candidate) mac(lo int) int {
+// mac reads six pairs with one separator, which reach as far as end.
+func (c *candidate) mac(lo, end int) int {
 	t := c.t
 	for lo < len(t) && (t[lo] == ':' || t[lo] == '-') {
 		lo++
 	}
 	hi := lo + macSize
-	if hi > len(t) || lo > 0 && (is(t[lo-1], isAlnum) || t[lo-1] == ':' && lo > 1 && is(t[lo-2], isHex)) || !pairs(t[lo:hi]) {
+	if hi > len(t) || hi < end || lo > 0 && (is(t[lo-1], isAlnum) || t[lo-1] == ':' && lo > 1 && is(t[lo-2], isHex)) || !pairs(t[lo:hi]) {
 		return 0
 	}
 	if hi < len(t) && (is(t[hi], isAlnum) || t[hi] == t[lo+2] && hi+1 < len(t) && is(t[hi+1], isHex)) {

@@ -23,6 +23,7 @@ func FuzzScan(f *testing.F) {
 	f.Add("| a | b |\n|---|\n| 1 |\n\x1b[8m\x1b]0;\xff\xfe%%zz&#x110000;&#;=\n=3", "ssn")
 	f.Add("-----BEGIN PRIVATE KEY-----", "key")
 	f.Add("[1,2,3,4,5,6,7,8,\"0x\",\"f\",255,256]67 68 70 5f 31\x00\x1b[<!--<!---->'+\"", "code 31 8b 08 00 00 00 00 00 ff fe de ad be ef 0x 0x6 0x67686970")
+	f.Add("2001:db8::1-2 a:1:b:2:1:2:3:4:5:6:7:800-1a-2b-3c-4d-5e", "00:1a:2b:3c:4d:5e-1 fe80::1-fe80::2 1.2.3.4-5")
 	f.Add(strings.Repeat("[", 200)+strings.Repeat("key=", 50), "card")
 	e, err := detect.New(detect.Options{Known: []detect.Known{{Name: "k", Value: []byte("a known value")}}})
 	if err != nil {

@@ -2,6 +2,7 @@ package detect_test
 
 import (
 	"encoding/base64"
+	"math/rand/v2"
 	"strings"
 	"testing"
 	"time"
@@ -85,6 +86,53 @@ func TestHostileTextStopsAtItsBudget(t *testing.T) {
 		})
 		if left := s.TestOnlyLeft(); left < allowed/2 {
 			t.Errorf("%s takes %d looks of %d", name, allowed-left, allowed)
+		}
+	}
+}
+
+// TestAddressesAreLookedAtOnce: what goes on behind an address, with a dash, is no reason to look at it again, and again.
+func TestAddressesAreLookedAtOnce(t *testing.T) {
+	e := engine(t, detect.Options{})
+	for text, want := range map[string]string{
+		"2001:db8::1-2":                      "2001:db8::1",
+		"hosts 2001:db8::1-1234 are up":      "2001:db8::1",
+		"00:1a:2b:3c:4d:5e-1":                "00:1a:2b:3c:4d:5e",
+		"hosts fe80::1-2 are up":             "",
+		"hosts 2001:db8::1-2001:db8::9 hear": "2001:db8::1",
+		"8:2001:db8::1:-7-1a-2b-3c-4d-5e-44": "8:2001:db8::1",
+	} {
+		var got []string
+		for _, f := range found(e, detect.Leaf{Text: []byte(text)}) {
+			got = append(got, text[f.Start:f.End])
+		}
+		if strings.Join(got, " ") != want {
+			t.Errorf("%s: got %q, want %q", text, got, want)
+		}
+	}
+}
+
+// TestMixturesOfFormsEnd puts pieces of everything that has a form of its own beside each other, in thousands of ways.
+// That each is read to its end within its budget is what it shows.
+func TestMixturesOfFormsEnd(t *testing.T) {
+	pieces := []string{
+		"2001:db8::1", "fe80::1", "a:1:", ":", "::", "-", ".", "/", " ", "\n", "1", "22", "333", "4444", "DE89 3704 0044 0532 0130 00", "aB", "f", "00:1a:2b:3c:4d:5e", "00-1a-2b-3c-4d-5e", "1.2.3.4", "10.0.0.1",
+		"2026-11-16", "T10:22:04Z", "+1 415 555 2671", "(415) 555-2671", "4111 1111 1111 1111", "123-45-6789", "key=", "token: ", "v1.2.3", "v0.0.0-20240826202546-f6391c0de4c7", "password is ", "h1:abc", "u@corp-mail.io", "%", "@", "phone ",
+		"X", "AA", "ABCD", "|", ",", "\t", "name", "born ", "16.11.1980", "12345678", "HRB 1234", "sha512-", "aGVsbG8gd29ybGQ=", "<", ">", "=", "deadbeef", "cafe:babe", "1:2:3:4:5:6:7:8", "Österreich ", "0123.4567.89ab", "1-2-3-", "3 Feb 1980",
+		"I<UTO", "<<<<", "%B4111111111111111^", "&#65;", "%41", `\u0041`, `"`, "'", "{", "[", "]", "}", "`", "**", "0x", "67 68 70 ", "\u200b", "--", "a1B2c3D4e5F6a7B8c9D0e1F2", "-----BEGIN RSA PRIVATE KEY-----", "eyJhbGciOiJIUzI1NiJ9.",
+	}
+	e, s, r := engine(t, detect.Options{}), detect.NewScratch(), rand.New(rand.NewPCG(3, 5))
+	for range 3_000 {
+		some := make([]string, 3+r.IntN(12))
+		for i := range some {
+			some[i] = pieces[r.IntN(len(pieces))]
+		}
+		var text strings.Builder
+		for range 1 << r.IntN(8) {
+			text.WriteString(some[r.IntN(len(some))])
+		}
+		e.Scan(s, []detect.Leaf{{Text: []byte(text.String())}}, func(int, detect.Finding) {})
+		if left := s.TestOnlyLeft(); left < -20_000 {
+			t.Errorf("%q takes %d looks more than it has", text.String(), -left)
 		}
 	}
 }

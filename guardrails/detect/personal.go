@@ -34,7 +34,7 @@ func (e *Engine) marks(s *Scratch, text []byte, pieces []piece, tr *trail) {
 		}
 		for i := 0; i < len(t); {
 			if kindOf[t[i]]&isMark != 0 {
-				i = c.at(i)
+				i = max(c.at(i), i+1) // whatever is found, nothing is looked at for ever
 				continue
 			}
 			for i++; i+4 <= len(t) && (kindOf[t[i]]|kindOf[t[i+1]]|kindOf[t[i+2]]|kindOf[t[i+3]])&isMark == 0; i += 4 {
