@@ -31,6 +31,26 @@ func has(all []detect.Finding, rule string) bool {
 	return false
 }
 
+// texts are those that hold a kind of personal data, and those that only look so.
+type texts struct{ holds, not []string }
+
+// tellsApart holds an engine to finding each kind in all that holds it, and in nothing else.
+func tellsApart(t *testing.T, e *detect.Engine, kinds map[string]texts) {
+	t.Helper()
+	for kind, x := range kinds {
+		for _, text := range x.holds {
+			if all := found(e, detect.Leaf{Text: []byte(text)}); !has(all, "pii-"+kind) {
+				t.Errorf("%s: %q: %v", kind, text, all)
+			}
+		}
+		for _, text := range x.not {
+			if all := found(e, detect.Leaf{Text: []byte(text)}); has(all, "pii-"+kind) {
+				t.Errorf("%s: %q: %v", kind, text, all)
+			}
+		}
+	}
+}
+
 // TestRulesFindTheirExamples holds every rule to three examples and two counterexamples at least. An example may be
 // found by a rule that knows it better, as long as it is found as the same kind of thing.
 func TestRulesFindTheirExamples(t *testing.T) {
