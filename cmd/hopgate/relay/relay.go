@@ -26,6 +26,7 @@ const (
 	brief      = time.Second      // of life, below which a connection counts as a failure
 	maxBrief   = 5                // connections in a row
 	greetTime  = 15 * time.Second // to repeat the greeting; it may start a server
+	lastTime   = time.Second      // that the client has, when the context has ended, to take what is being written
 	maxLine    = 64<<20 + 2       // above every limit that can be configured, so that the owner still sees what is too long
 	keepBuffer = 64 << 10
 )
@@ -41,64 +42,80 @@ type Relay struct {
 	Log    zerolog.Logger
 }
 
-// Run relays until In ends and everything is answered, or until ctx ends. It returns the error of the last attempt where
-// no owner was found; a *Refusal is one. A goroutine reads In, until that ends.
+// Run relays until In ends and everything is answered, or until ctx ends; then it waits for neither side for long. It
+// returns the error of the last attempt where no owner was found; a *Refusal is one. A goroutine reads In until that ends,
+// and one may write to Out as long as the client does not read.
 func (r *Relay) Run(ctx context.Context) error {
-	done := make(chan struct{})
-	defer close(done)
-	x := &run{Relay: r, book: newBook(), lines: make(chan line), free: make(chan struct{}), done: done}
-	go x.read()
-	return x.loop(ctx)
+	ctx, stop := context.WithCancel(ctx)
+	defer stop() // which closes what connection there is
+	x := &run{Relay: r, book: newBook(), slot: make(chan struct{}, 1), said: make(chan end, 1), over: make(chan error, 1)}
+	done := make(chan error, 1)
+	go func() { done <- x.loop(ctx) }()
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+	}
+	last := time.NewTimer(lastTime)
+	defer last.Stop()
+	select {
+	case err := <-done:
+		return err
+	case <-last.C:
+		return nil
+	}
 }
 
-// run is one run of a relay. One goroutine reads the client, one the owner, and the loop between them does the rest.
+// run is one run of a relay. One goroutine copies what the client sends, one what the owner does; to hand each line over to
+// a third would cost more than all else. The loop comes in where one of the two has nothing more to say.
 type run struct {
 	*Relay
-	book  *book
-	lines chan line
-	free  chan struct{} // has a value when the last line may be overwritten
-	done  <-chan struct{}
+	book *book
+	said chan end   // has a value when the client sends nothing more, or there is no owner for it
+	over chan error // has a value when the owner of the link sends nothing more
 
-	link     *link // nil while there is none
-	attached bool  // there was one
-	failed   error // of the last attempt
+	slot     chan struct{} // holds one token where somebody deals with what follows
+	link     *link         // nil while there is none
+	attached bool          // there was one
+	failed   error         // of the last attempt
 	at       time.Time
 	briefs   int
 
 	mu sync.Mutex // held while a line is written to Out
 }
 
-// line is what the client has sent, without its end where it has none.
-type line struct {
-	text []byte
-	err  error // after it nothing comes; io.EOF is the end of the input
+// end is how the client's messages end.
+type end struct {
+	read  error // what was met with; io.EOF is the end of the input
+	final error // what ends the relay at once; nil: nothing
 }
 
-// link is a connection in use.
+// link is a connection in use. It is closed when the relay ends.
 type link struct {
 	conn *Conn
 	born time.Time
-	over chan error // has a value when nothing more comes
+	free func() bool // lets it be closed by nobody but us
 }
 
-// read reads lines and waits until each is dealt with.
-func (x *run) read() {
+func (l *link) close() {
+	l.free()
+	_ = l.conn.Close() // nothing more is to be said
+}
+
+// read passes lines of the client on until there are no more.
+func (x *run) read(ctx context.Context) {
 	in := bufio.NewReaderSize(x.In, keepBuffer)
 	var buf []byte
 	for {
-		var err error
-		buf, err = readLine(buf[:0], in)
-		select {
-		case x.lines <- line{buf, err}:
-		case <-x.done:
+		var e end
+		buf, e.read = readLine(buf[:0], in)
+		if !x.enter(ctx) {
 			return
 		}
-		if err != nil {
-			return
-		}
-		select {
-		case <-x.free:
-		case <-x.done:
+		e.final = x.pass(ctx, buf)
+		x.exit()
+		if e.read != nil || e.final != nil {
+			x.said <- e
 			return
 		}
 		if cap(buf) > keepBuffer {
@@ -106,6 +123,18 @@ func (x *run) read() {
 		}
 	}
 }
+
+// enter waits for the slot. It reports false where ctx has ended.
+func (x *run) enter(ctx context.Context) bool {
+	select {
+	case x.slot <- struct{}{}:
+		return ctx.Err() == nil
+	case <-ctx.Done():
+		return false
+	}
+}
+
+func (x *run) exit() { <-x.slot }
 
 // readLine appends a line with its end. One that is too long is cut off, which leaves it too long for the owner.
 func readLine(dst []byte, in *bufio.Reader) ([]byte, error) {
@@ -123,28 +152,26 @@ func readLine(dst []byte, in *bufio.Reader) ([]byte, error) {
 }
 
 func (x *run) loop(ctx context.Context) error {
-	defer x.hangUp()
 	if err := x.attach(ctx); err != nil {
 		return err
 	}
+	go x.read(ctx)
 	for {
-		var over chan error
-		if x.link != nil {
-			over = x.link.over
-		}
 		select {
 		case <-ctx.Done():
 			return nil
-		case l := <-x.lines:
-			if err := x.pass(ctx, l.text); err != nil {
-				return err
+		case e := <-x.said:
+			if e.final != nil {
+				return e.final
 			}
-			if l.err != nil {
-				return x.last(ctx, l.err)
+			return x.last(e.read)
+		case err := <-x.over:
+			if !x.enter(ctx) {
+				return nil
 			}
-			x.free <- struct{}{}
-		case err := <-over:
-			if err := x.lost(ctx, err); err != nil {
+			err = x.lost(ctx, err)
+			x.exit()
+			if err != nil {
 				return err
 			}
 		}
@@ -170,16 +197,17 @@ func (x *run) attach(ctx context.Context) error {
 			return nil
 		}
 		x.attached, x.failed = true, nil
-		l := &link{conn: conn, born: x.Clock(), over: make(chan error, 1)}
-		err = x.greet(ctx, l)
+		l := &link{conn: conn, born: x.Clock(), free: context.AfterFunc(ctx, func() { _ = conn.Close() })} // an owner that does not read or say anything must not hold us
+		err = x.greet(l)
 		switch {
 		case err == nil:
 			x.link = l
 			go x.receive(l)
 		case errors.Is(err, errGreeting):
-			return errors.Join(err, conn.Close())
+			l.close()
+			return err
 		default:
-			_ = conn.Close() // it is lost
+			l.close() // it is lost
 			if !x.again(l) {
 				return nil
 			}
@@ -224,10 +252,7 @@ func (x *run) pass(ctx context.Context, text []byte) error {
 	if whole := text[len(text)-1] == '\n'; whole && !x.book.sent(text) {
 		return nil
 	}
-	conn := x.link.conn                                         // x.link may be another, or none, when the function runs
-	stop := context.AfterFunc(ctx, func() { _ = conn.Close() }) // an owner that does not read must not hold us
-	defer stop()
-	_, _ = conn.Write(text) // where it is lost, so is the link, and that is noticed on the other way
+	_, _ = x.link.conn.Write(text) // where it is lost, so is the link, and that is noticed on the other way
 	return nil
 }
 
@@ -241,7 +266,7 @@ func (x *run) receive(l *link) {
 			err = x.write(buf)
 		}
 		if err != nil {
-			l.over <- err
+			x.over <- err
 			return
 		}
 		if cap(buf) > keepBuffer {
@@ -266,7 +291,7 @@ func (x *run) write(text []byte) error {
 func (x *run) lost(ctx context.Context, err error) error {
 	l := x.link
 	x.link = nil
-	_ = l.conn.Close() // it is lost
+	l.close() // it is lost
 	x.book.lost(func(id []byte) { x.answer(ReasonLost, id) })
 	if errors.Is(err, errClient) {
 		return err
@@ -279,7 +304,7 @@ func (x *run) lost(ctx context.Context, err error) error {
 }
 
 // last waits for the answers to what the client has sent, which says nothing more.
-func (x *run) last(ctx context.Context, err error) error {
+func (x *run) last(err error) error {
 	if !errors.Is(err, io.EOF) {
 		return fmt.Errorf("reading messages: %w", err)
 	}
@@ -288,22 +313,14 @@ func (x *run) last(ctx context.Context, err error) error {
 	}
 	l := x.link
 	x.link = nil
-	defer context.AfterFunc(ctx, func() { _ = l.conn.Close() })()
 	_ = l.conn.CloseWrite() // where it is lost already, nothing more comes
-	err = <-l.over
+	err = <-x.over
 	x.book.lost(func(id []byte) { x.answer(ReasonLost, id) })
-	_ = l.conn.Close() // nothing more comes
+	l.close()
 	if errors.Is(err, errClient) {
 		return err
 	}
 	return nil
-}
-
-// hangUp ends the connection, and with it the goroutine that reads it.
-func (x *run) hangUp() {
-	if x.link != nil {
-		_ = x.link.conn.Close() // the owner notices
-	}
 }
 
 // answer answers a request in place of the owner.
@@ -314,12 +331,11 @@ var errGreeting = errors.New("repeating the client's greeting")
 
 // greet repeats to a new owner what the client has said to the old one: initialize, whose answer the client knows
 // already, and that it is initialized.
-func (x *run) greet(ctx context.Context, l *link) error {
+func (x *run) greet(l *link) error {
 	g := x.book.greeting()
 	if g.version == "" {
 		return nil
 	}
-	defer context.AfterFunc(ctx, func() { _ = l.conn.Close() })() // an owner that says nothing must not hold us
 	if err := l.conn.SetDeadline(x.Clock().Add(greetTime)); err != nil {
 		return err
 	}

@@ -34,6 +34,7 @@ type world struct {
 	t      *testing.T
 	in     *io.PipeWriter
 	out    *bufio.Reader
+	raw    io.Reader // below out
 	owners chan *owner
 	again  chan bool // as Attach was called
 	done   chan error
@@ -60,7 +61,7 @@ func newWorld(t *testing.T) *world {
 	in, w := io.Pipe()
 	r, out := io.Pipe()
 	x := &world{
-		t: t, in: w, out: bufio.NewReader(r), owners: make(chan *owner, 10), again: make(chan bool, 100), done: make(chan error, 1), now: time.Unix(1e9, 0),
+		t: t, in: w, out: bufio.NewReader(r), raw: r, owners: make(chan *owner, 10), again: make(chan bool, 100), done: make(chan error, 1), now: time.Unix(1e9, 0),
 	}
 	ctx, stop := context.WithCancel(t.Context())
 	x.stop = stop
@@ -442,6 +443,43 @@ func TestTheEndOfTheContextEndsTheRelay(t *testing.T) {
 	x.ends(nil)
 	if rest, err := io.ReadAll(o.conn.Reader); len(rest) != 0 || err != nil {
 		t.Errorf("the owner gets %q, %v", rest, err)
+	}
+}
+
+// TestTheEndOfTheContextEndsARelayWhoseClientDoesNotRead ends the context while a line to the client is being written, by
+// each of those who write some.
+func TestTheEndOfTheContextEndsARelayWhoseClientDoesNotRead(t *testing.T) {
+	for name, begin := range map[string]func(x *world, o *owner){
+		"an answer of the owner": func(_ *world, o *owner) { o.says(result("1")) },
+		"the loss of the owner": func(x *world, o *owner) {
+			x.say(call("1"))
+			o.gets(call("1"))
+			o.conn.Close()
+		},
+		"the loss of the owner after the last word": func(x *world, o *owner) {
+			x.say(call("1"))
+			o.gets(call("1"))
+			x.in.Close()
+			o.conn.Close()
+		},
+		"no owner": func(x *world, o *owner) {
+			x.refuses(errors.New("nobody is there"))
+			o.conn.Close()
+			for range 2 {
+				<-x.again
+			}
+			x.say(call("1"))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			x := newWorld(t)
+			begin(x, x.owner())
+			if _, err := x.raw.Read(make([]byte, 1)); err != nil { // the rest of the line waits
+				t.Fatal(err)
+			}
+			x.stop()
+			x.ends(nil)
+		})
 	}
 }
 
