@@ -184,20 +184,55 @@ func (c *candidate) ciscoMAC(lo int) int {
 	return lo + 14
 }
 
+// joined is what is known of the bytes between colons and dashes around the words that were looked at last. Words come in
+// order, so that what was read for the last one is not read again.
+type joined struct {
+	lo, word int // where those begin that end in the last word
+	from, to int // bytes of IPv6 addresses
+	not      int // one more than where an address would begin that is none
+}
+
+// before returns where an address begins that goes on at word.
+func (j *joined) before(t []byte, word int) int {
+	lo := word
+	for lo > 0 && (is(t[lo-1], isHex) || t[lo-1] == ':' || t[lo-1] == '-') && word-lo < 40 {
+		if lo--; lo == j.word {
+			lo = max(j.lo, word-40)
+			break
+		}
+	}
+	j.lo, j.word = lo, word
+	return lo
+}
+
+// after returns where the bytes of an IPv6 address end that begins at lo.
+func (j *joined) after(t []byte, lo int) int {
+	hi := lo
+	if j.from <= lo && lo < j.to {
+		hi = j.to
+	}
+	for hi < len(t) && (is(t[hi], isHex) || t[hi] == ':' || t[hi] == '.') && hi-lo < 48 {
+		hi++
+	}
+	j.from, j.to = lo, hi
+	return min(hi, lo+48)
+}
+
 // colons reads MAC addresses and IPv6 addresses that the word is part of. What ends before it was looked at before.
 func (c *candidate) colons(word, end int) int {
 	t := c.t
-	lo := word
-	for lo > 0 && (is(t[lo-1], isHex) || t[lo-1] == ':' || t[lo-1] == '-') && word-lo < 40 {
-		lo--
+	lo := c.joined.before(t, word)
+	if lo+1 == c.joined.not {
+		return 0
 	}
+	c.joined.not = lo + 1
 	if n := c.mac(lo, end); n > 0 {
 		return n
 	}
 	for lo < word && t[lo] == '-' {
 		lo++
 	}
-	hi, ok := ipv6End(t, lo)
+	hi, ok := ipv6End(t, lo, c.joined.after(t, lo))
 	if !ok || hi < end || hi < len(t) && is(t[hi], isLetter) || lo > 0 && is(t[lo-1], isAlnum) {
 		return 0
 	}
@@ -211,18 +246,18 @@ func (c *candidate) colons(word, end int) int {
 	return c.host(lo, hi, k)
 }
 
-// ipv6End reads groups and colons: eight groups, or fewer around one pair of colons, or an IPv4 address as the last.
-func ipv6End(t []byte, lo int) (hi int, ok bool) {
-	hi = lo
-	n, pairs := 0, 0
-	for hi < len(t) && (is(t[hi], isHex) || t[hi] == ':' || t[hi] == '.') && hi-lo < 48 {
-		if t[hi] == ':' {
-			n++
-			if hi+1 < len(t) && t[hi+1] == ':' {
-				pairs++
-			}
+// ipv6End says whether t[lo:hi] is eight groups between colons, or fewer around one pair of colons, or has an IPv4
+// address as the last. The end is without the point or colon of a sentence.
+func ipv6End(t []byte, lo, hi int) (end int, ok bool) {
+	v := t[lo:hi]
+	n, pairs := bytes.Count(v, []byte(":")), 0
+	for i := 0; n >= 2 && pairs < 2; i++ {
+		next := bytes.Index(t[lo+i:min(len(t), hi+1)], []byte("::"))
+		if next < 0 {
+			break
 		}
-		hi++
+		i += next
+		pairs++
 	}
 	for hi > lo && (t[hi-1] == '.' || t[hi-1] == ':' && (hi-2 < lo || t[hi-2] != ':')) {
 		hi--

@@ -31,6 +31,8 @@ const (
 // forms is the table, by length.
 type forms struct {
 	byLength [32][]compiledForm
+	// layouts are by length all ways to write one in groups.
+	layouts [32][]uint64
 	// free says by length whether digits in one piece may be something that nothing names.
 	free [32]bool
 	// named are by length the entities that need a name.
@@ -64,6 +66,7 @@ func newForms(ids map[string]int) *forms {
 				}
 			}
 			n := len(x.shape)
+			f.layouts[n] = append(f.layouts[n], c.layouts...)
 			f.byLength[n] = append(f.byLength[n], c)
 			f.free[n] = f.free[n] || c.letters == 0 && x.bare == needNothing
 			f.named[n].add(c.id)

@@ -1,12 +1,7 @@
 package detect
 
-// card holds for the numbers of payment cards: length and issuer agree, Luhn holds, the grouping is one in use.
+// card holds for digits that are the number of a payment card: length and issuer agree, Luhn holds, the grouping is one in use.
 func (c *candidate) card(from, to int, n []byte) bool {
-	for _, b := range n {
-		if !is(b, isDigit) {
-			return false
-		}
-	}
 	g := &c.s.groups
 	if !issuer(n) || !luhn(n) || !distinct(n) || !c.clear(g.start[from], g.end[to-1]) {
 		return false

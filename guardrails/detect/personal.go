@@ -1,6 +1,9 @@
 package detect
 
-import "slices"
+import (
+	"math/bits"
+	"slices"
+)
 
 // groups is a run of letters and digits, divided by single separators, around a digit.
 type groups struct {
@@ -9,13 +12,15 @@ type groups struct {
 	off        [13]int // where each group begins in norm
 	sep        [12]byte
 	norm       [64]byte // the groups without separators, in capitals
+	number     uint64   // which bytes of norm are digits
 	digits     [13]int  // before each group, the digits of those before it
 	capitals   [13]int  // before each group, how many of those before it begin or end with one
 }
 
 const (
-	maxGroups = 10
-	maxNorm   = 60
+	maxGroups    = 10
+	maxNorm      = 60
+	leastJumbled = 9
 )
 
 // marks looks for personal data: it stops at every digit and @ that begins something.
@@ -28,6 +33,7 @@ func (e *Engine) marks(s *Scratch, text []byte, pieces []piece, tr *trail) {
 		}
 		t := text[p.lo:p.hi]
 		c.p, c.t, c.leaf = p, t, int(p.leaf)
+		c.joined = joined{}
 		tr.enter(p)
 		if kindOf[t[0]]&isMark != 0 && e.idle(t, p) {
 			continue
@@ -43,7 +49,7 @@ func (e *Engine) marks(s *Scratch, text []byte, pieces []piece, tr *trail) {
 	}
 }
 
-// candidate is the place in one leaf that is being looked at.
+// candidate is the place in one leaf that is being looked at, mark by mark from its begin.
 type candidate struct {
 	e    *Engine
 	s    *Scratch
@@ -51,13 +57,15 @@ type candidate struct {
 	leaf int
 	tr   *trail
 	p    *piece
+
+	joined joined
 }
 
 // inBase64 holds for a word that is a part of something encoded.
 func inBase64(t []byte, word, end int) bool {
 	before := word > 0 && (t[word-1] == '+' || t[word-1] == '/')
 	after := end < len(t) && (t[end] == '+' || t[end] == '/')
-	if end-word < 4 || !before && !after {
+	if !before && !after {
 		return false
 	}
 	lo, hi := word, end
@@ -97,7 +105,7 @@ func (c *candidate) at(i int) int {
 	}
 	word := runBack(c.t, i, isAlnum)
 	end := run(c.t, i, isAlnum)
-	if inBase64(c.t, word, end) {
+	if end-word >= 4 && inBase64(c.t, word, end) {
 		for end < len(c.t) && (is(c.t[end], isAlnum) || c.t[end] == '+' || c.t[end] == '/') {
 			end++
 		}
@@ -118,8 +126,10 @@ func (c *candidate) at(i int) int {
 	if next := c.address(word, end); next > 0 {
 		return next
 	}
-	if next := pseudoVersion(c.t, word); next > 0 {
-		return next
+	if c.t[word] == 'v' {
+		if next := pseudoVersion(c.t, word); next > 0 {
+			return next
+		}
 	}
 	if jumbled(c.t[word:end]) {
 		return end
@@ -229,8 +239,13 @@ func (c *candidate) read(word, end int) bool {
 		if at+1 >= len(t) || !area && !separator(t[at]) || !is(t[at+1], isAlnum) {
 			break
 		}
-		stop := run(t, at+1, isAlnum)
-		if stop-at-1 > 20 || jumbled(t[at+1:stop]) || pseudoVersion(t, at+1) > 0 || !c.joinable(at+1, stop) || !c.push(at+1, stop) {
+		stop, kinds := at+1, uint8(0)
+		for stop < len(t) && kindOf[t[stop]]&isAlnum != 0 {
+			kinds |= kindOf[t[stop]]
+			stop++
+		}
+		size := stop - at - 1
+		if size > 20 || size >= leastJumbled && jumbled(t[at+1:stop]) || t[at+1] == 'v' && pseudoVersion(t, at+1) > 0 || kinds&isDigit == 0 && !c.joinable(size) || !c.push(at+1, stop) {
 			break
 		}
 	}
@@ -239,7 +254,7 @@ func (c *candidate) read(word, end int) bool {
 
 // jumbled holds for a longer word of small and capital letters and a few digits, as in digests: no number is written so.
 func jumbled(v []byte) bool {
-	if len(v) < 9 {
+	if len(v) < leastJumbled {
 		return false
 	}
 	s := shapeOf(v)
@@ -250,16 +265,11 @@ func runEnd(t []byte, at int) int { return run(t, at, isAlnum) }
 
 func separator(b byte) bool { return b == ' ' || b == '-' || b == '.' || b == '/' || b == ':' }
 
-// joinable holds for groups with a digit, and for short words in capitals or single letters.
-func (c *candidate) joinable(lo, hi int) bool {
-	letters := hi - lo
-	for _, b := range c.t[lo:hi] {
-		if is(b, isDigit) {
-			return true
-		}
-	}
+// joinable holds for groups without digits that may be parts of a number: short words or single letters.
+func (c *candidate) joinable(letters int) bool {
+	g := &c.s.groups
 	// Four letters name the bank in some account numbers.
-	return letters <= 3 || letters == 4 && c.s.groups.n == 1 && c.s.groups.off[1] == 4 && is(c.s.groups.norm[0], isUpper) && is(c.s.groups.norm[2], isDigit)
+	return letters <= 3 || letters == 4 && g.n == 1 && g.off[1] == 4 && is(g.norm[0], isUpper) && is(g.norm[2], isDigit)
 }
 
 // wordBefore returns the begin of a word of one to three letters that a blank or dash joins to what begins at word.
@@ -289,16 +299,13 @@ func (c *candidate) push(lo, hi int) bool {
 	if n+hi-lo > maxNorm {
 		return false
 	}
-	digits, capitals := g.digits[g.n], g.capitals[g.n]
+	number, capitals := g.number&(1<<n-1), g.capitals[g.n]
 	for i, b := range c.t[lo:hi] {
-		switch {
-		case is(b, isLower):
-			b -= 'a' - 'A'
-		case is(b, isDigit):
-			digits++
-		}
-		g.norm[n+i] = b
+		k := kindOf[b]
+		number |= uint64(k&isDigit) << (n + i)
+		g.norm[n+i] = b - k&isLower<<4 // 'a' - 'A' is 32
 	}
+	g.number = number
 	if is(c.t[lo], isUpper) || is(c.t[hi-1], isUpper) {
 		capitals++
 	}
@@ -307,7 +314,7 @@ func (c *candidate) push(lo, hi int) bool {
 		g.sep[g.n] = c.t[lo-1]
 	}
 	g.n++
-	g.off[g.n], g.digits[g.n], g.capitals[g.n] = n+hi-lo, digits, capitals
+	g.off[g.n], g.digits[g.n], g.capitals[g.n] = n+hi-lo, bits.OnesCount64(number), capitals
 	return true
 }
 
@@ -319,7 +326,7 @@ func (c *candidate) try(ctx *context, from, to int) bool {
 	if len(n) < 5 || !c.clear(lo, hi) {
 		return false
 	}
-	if len(n) >= 12 && len(n) <= 19 && c.card(from, to, n) {
+	if len(n) >= 12 && len(n) <= 19 && g.onlyDigits(from, to) && c.card(from, to, n) {
 		c.found("CREDIT_CARD", 95, lo, hi)
 		return true
 	}
@@ -337,22 +344,23 @@ func (c *candidate) try(ctx *context, from, to int) bool {
 	return c.national(ctx, from, to, n)
 }
 
+func (g *groups) onlyDigits(from, to int) bool {
+	return g.digits[to]-g.digits[from] == g.off[to]-g.off[from]
+}
+
 // form picks the best form: one that a label names before one that speaks for itself, before one that stands alone.
 func (c *candidate) form(ctx *context, from, to int, n []byte) bool {
 	g := &c.s.groups
-	letters, digits := uint32(0), uint32(0)
-	for i, b := range n {
-		if is(b, isDigit) {
-			digits |= 1 << i
-		} else {
-			letters |= 1 << i
-		}
-	}
+	digits := uint32(g.number>>g.off[from]) & (1<<len(n) - 1)
+	letters := digits ^ (1<<len(n) - 1)
 	lo, hi := g.start[from], g.end[to-1]
 	layout, slash := uint64(0), false
 	for i := from; i < to; i++ {
 		layout = layout<<4 | uint64(g.end[i]-g.start[i])&15
 		slash = slash || i > from && g.sep[i] == '/'
+	}
+	if to-from > 1 && !slices.Contains(c.e.forms.layouts[len(n)], layout) {
+		return false
 	}
 	var best *compiledForm
 	rank := uint8(0)

@@ -96,7 +96,7 @@ func (c *candidate) national(ctx *context, from, to int, n []byte) bool {
 // phone is a North American number written as one, or a number with separators that is called one.
 func (c *candidate) phone(ctx *context, from, to int, n []byte) bool {
 	g := &c.s.groups
-	if len(n) < 7 || len(n) > 12 || shapeOf(n).digit != len(n) {
+	if len(n) < 7 || len(n) > 12 || !g.onlyDigits(from, to) {
 		return false
 	}
 	lo, hi := g.start[from], g.end[to-1]
@@ -152,7 +152,7 @@ func register(n []byte) bool {
 // plate is a German plate: one to three letters, one or two letters, up to four digits.
 func (c *candidate) plate(ctx *context, from, to int, n []byte) bool {
 	g := &c.s.groups
-	if to-from != 3 || shapeOf(n).mark > 0 {
+	if to-from != 3 {
 		return false
 	}
 	a, b, d := n[:g.off[from+1]-g.off[from]], n[g.off[from+1]-g.off[from]:g.off[from+2]-g.off[from]], n[g.off[from+2]-g.off[from]:]
@@ -169,7 +169,7 @@ func (c *candidate) plate(ctx *context, from, to int, n []byte) bool {
 // birthday is a date that is called one.
 func (c *candidate) birthday(ctx *context, from, to int, n []byte) bool {
 	g := &c.s.groups
-	if !dateGroups(g, from, to) || shapeOf(n).digit != len(n) {
+	if !dateGroups(g, from, to) || !g.onlyDigits(from, to) {
 		return false
 	}
 	return c.labelled(ctx, c.e.labels.birth, g.start[from], g.end[to-1]) > 0
@@ -178,7 +178,7 @@ func (c *candidate) birthday(ctx *context, from, to int, n []byte) bool {
 // account is a number of a bank account: digits that are called one.
 func (c *candidate) account(ctx *context, from, to int, n []byte) bool {
 	g := &c.s.groups
-	if to-from != 1 || len(n) < 8 || len(n) > 17 || shapeOf(n).digit != len(n) || !c.clear(g.start[from], g.end[from]) {
+	if to-from != 1 || len(n) < 8 || len(n) > 17 || !g.onlyDigits(from, to) || !c.clear(g.start[from], g.end[from]) {
 		return false
 	}
 	return c.labelled(ctx, c.e.labels.account, g.start[from], g.end[from]) > 0
@@ -187,7 +187,7 @@ func (c *candidate) account(ctx *context, from, to int, n []byte) bool {
 // licence is a driver's licence of a form that the table does not hold: letters and digits that are called one.
 func (c *candidate) licence(ctx *context, from, to int, n []byte) bool {
 	g := &c.s.groups
-	if to-from != 1 || len(n) < 6 || len(n) > 16 || shapeOf(n).digit < 4 || !c.clear(g.start[from], g.end[from]) {
+	if to-from != 1 || len(n) < 6 || len(n) > 16 || g.digits[to]-g.digits[from] < 4 || !c.clear(g.start[from], g.end[from]) {
 		return false
 	}
 	return c.labelled(ctx, c.e.labels.licence, g.start[from], g.end[from]) > 4

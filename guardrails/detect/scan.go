@@ -242,7 +242,7 @@ func (s *Scratch) settle(emit func(int, Finding)) {
 	})
 	kept := s.found[:0]
 	for _, p := range s.found {
-		if !slices.ContainsFunc(kept[max(0, len(kept)-64):], p.coveredBy) {
+		if !covered(kept[max(0, len(kept)-64):], &p) {
 			kept = append(kept, p)
 		}
 	}
@@ -254,11 +254,17 @@ func (s *Scratch) settle(emit func(int, Finding)) {
 	}
 }
 
-// coveredBy holds where a surer finding of the same kind, or a secret, says the same.
-func (p placed) coveredBy(q placed) bool {
-	if p.leaf != q.leaf || p.f.Start >= q.f.End || q.f.Start >= p.f.End {
-		return false
+// covered holds where a surer finding of the same kind, or a secret, says the same as p. Those of one leaf stand together.
+func covered(kept []placed, p *placed) bool {
+	for i := len(kept) - 1; i >= 0 && kept[i].leaf == p.leaf; i-- {
+		q := &kept[i].f
+		if p.f.Start >= q.End || q.Start >= p.f.End {
+			continue
+		}
+		inside := p.f.Start >= q.Start && p.f.End <= q.End
+		if p.f.Kind == q.Kind || q.Kind == Secret && p.f.Kind == PII && inside {
+			return true
+		}
 	}
-	inside := p.f.Start >= q.f.Start && p.f.End <= q.f.End
-	return p.f.Kind == q.f.Kind || q.f.Kind == Secret && p.f.Kind == PII && inside
+	return false
 }

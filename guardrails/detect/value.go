@@ -42,34 +42,44 @@ type shape struct {
 
 func (s *shape) letter() int { return s.lower + s.upper }
 
+// counts says what a byte adds to a shape: seven sums of nine bits each, enough for 256 bytes.
+var counts = func() (t [256]uint64) {
+	for b := range t {
+		at := 5 // other
+		switch k := kindOf[b]; {
+		case k&isDigit != 0:
+			at = 0
+		case k&isLower != 0:
+			at = 1
+		case k&isUpper != 0:
+			at = 2
+		case k&isSpace != 0:
+			at = 4
+		case b < 0x80:
+			at = 3
+		}
+		t[b] = 1 << (9 * at)
+		if kindOf[b]&isHex != 0 {
+			t[b] |= 1 << (9 * 6)
+		}
+	}
+	return t
+}()
+
 func shapeOf(v []byte) shape {
-	var s shape
-	last := uint8(0)
+	const (
+		sum     = 1<<9 - 1
+		differs = 1<<(isDigit|isLower) | 1<<(isDigit|isUpper) | 1<<(isLower|isUpper) // two kinds of letters and digits side by side
+	)
+	n, changes, last := uint64(0), 0, uint8(0)
 	for _, b := range v[:min(len(v), 256)] {
-		k := kindOf[b] & (isDigit | isLower | isUpper)
-		switch {
-		case k == isDigit:
-			s.digit++
-		case k == isLower:
-			s.lower++
-		case k == isUpper:
-			s.upper++
-		case is(b, isSpace):
-			s.space++
-		case b >= 0x80:
-			s.other++
-		default:
-			s.mark++
-		}
-		if is(b, isHex) {
-			s.hex++
-		}
-		if k != last && k != 0 && last != 0 {
-			s.changes++
-		}
+		n += counts[b]
+		k := kindOf[b] & isAlnum
+		changes += differs >> (k | last) & 1
 		last = k
 	}
-	return s
+	at := func(i int) int { return int(n >> (9 * i) & sum) }
+	return shape{digit: at(0), lower: at(1), upper: at(2), mark: at(3), space: at(4), other: at(5), hex: at(6), changes: changes}
 }
 
 func (s *shape) random(v []byte) strength {
