@@ -16,7 +16,8 @@ import (
 
 // BenchmarkOneHotCounter has 64 callers spend from one cap, each call on record and synced before it is let through, and
 // then as many count in one synced Badger transaction for each call, at will and in turn. It reports calls a second, and
-// how many times more the first is: the disk is the same, and so is its mood.
+// how many times more the first is: the disk is the same, and so is its mood. The journal has the settings that serve gives
+// it.
 func BenchmarkOneHotCounter(b *testing.B) {
 	const callers, calls, transactions = 64, 32_000, 640
 	var ours, theirs, inTurn time.Duration

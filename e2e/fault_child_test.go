@@ -46,9 +46,14 @@ type account struct {
 	frame   *wire.Frame
 }
 
+// often has segments and checkpoints begin more often than by default, so that a process is killed in the midst of one.
+func often(cfg audit.Config) audit.Config {
+	cfg.SegmentSize, cfg.CheckpointRecords = 1<<20, 500
+	return cfg
+}
+
 func openAccount(ctx context.Context, cfg audit.Config, limit int64) (*account, error) {
 	cfg.Clock, cfg.Random, cfg.Log = time.Now, rand.Reader, zerolog.Nop()
-	cfg.SegmentSize, cfg.CheckpointRecords = 1<<20, 500
 	j, err := audit.Open(ctx, cfg)
 	if err != nil {
 		return nil, err
@@ -181,10 +186,10 @@ func TestFaultChild(t *testing.T) {
 		return n
 	}
 	reserve := number(faultReserve)
-	a, err := openAccount(t.Context(), audit.Config{
+	a, err := openAccount(t.Context(), often(audit.Config{
 		Dir: dir, Anchor: dir + ".anchor", Reserve: uint64(reserve), Ballast: reserve > 0,
 		Keep: time.Duration(number(faultKeep)),
-	}, number(faultCap))
+	}), number(faultCap))
 	if err != nil {
 		t.Fatal(err)
 	}

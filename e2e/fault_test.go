@@ -290,7 +290,7 @@ func TestAnOlderStateIsFoundOutAndHeld(t *testing.T) {
 	ledger, err := os.OpenFile(f.ledger, os.O_WRONLY|os.O_APPEND, 0)
 	must(t, err)
 	defer ledger.Close()
-	cfg := audit.Config{Dir: f.dir, Anchor: f.dir + ".anchor"}
+	cfg := often(audit.Config{Dir: f.dir, Anchor: f.dir + ".anchor"})
 	a, err := openAccount(t.Context(), cfg, f.limit)
 	must(t, err)
 	for f.spent(t) < f.limit/2 {
