@@ -7,40 +7,58 @@ import (
 	"github.com/hopgate/hopgate/store"
 )
 
-// commit writes the batch and tells who waits.
-func (w *writer) commit() {
-	err := w.err()
-	var frames []*frame
-	if err == nil && (len(w.batch) > 0 || w.last) {
-		if frames, err = w.write(); err != nil {
+// commit writes the batch, tells who waits, and does what is due then. The pen is held.
+func (w *writer) commit() error {
+	b := w.turn()
+	err := w.settle(b)
+	if b.frame.records == 0 {
+		w.frames.Put(b.frame)
+	}
+	for _, flush := range b.flushes {
+		w.give(job{flush: flush})
+	}
+	for _, done := range b.anchors {
+		w.anchor(done, err)
+	}
+	if err == nil && b.frame.records > 0 {
+		w.after()
+	}
+	if b.done == nil { // nobody else knows it
+		w.spare = b.clear()
+	}
+	return err
+}
+
+// settle makes a batch durable and tells who waits for it, whatever happens.
+func (w *writer) settle(b *batch) (err error) {
+	whole := false
+	defer func() {
+		if !whole {
+			err = w.fail(errHalf)
+		}
+		b.tell(err)
+		if err == nil {
+			w.hold()
+		}
+	}()
+	w.out = w.out[:0]
+	if err = w.err(); err == nil {
+		if err = w.write(b); err != nil {
 			err = w.fail(err)
 		}
 	}
-	for _, e := range w.batch {
-		if e.wait {
-			e.done <- err // the one who waits has the entry now
-		} else {
-			w.entries.Put(e.clear())
-		}
-	}
-	written := err == nil && len(frames) > 0
-	for _, f := range frames {
+	whole = true
+	return err
+}
+
+// hold keeps what is written for the applier, until it is worth waking him.
+func (w *writer) hold() {
+	for _, f := range w.out {
 		w.held = append(w.held, f)
 		w.holds += len(f.buf)
 	}
 	if w.holds >= heldBytes {
 		w.pass()
-	}
-	for _, flush := range w.flushes {
-		w.give(job{flush: flush})
-	}
-	for _, done := range w.anchors {
-		w.anchor(done, err)
-	}
-	clear(w.batch)
-	w.batch, w.flushes, w.anchors, w.bytes, w.urgent = w.batch[:0], w.flushes[:0], w.anchors[:0], 0, false
-	if written {
-		w.after()
 	}
 }
 
@@ -59,54 +77,50 @@ func (w *writer) give(j job) {
 	w.applier.jobs <- j
 }
 
-// write makes the batch durable, with all that the ledgers have changed up to now. That is one frame; more, without
+// write makes a batch durable, with all that the ledgers have changed up to now. That is one frame; more, without
 // records and before it, where the changes are many.
-func (w *writer) write() ([]*frame, error) {
-	w.now.set(w.clock())
-	if err := w.changes(); err != nil {
-		return nil, err
+func (w *writer) write(b *batch) error {
+	if b.frame.records == 0 && !w.last {
+		return nil // what the ledgers have changed goes with the next record
 	}
-	f := w.out[len(w.out)-1]
-	if len(w.batch) == 0 {
-		if f.empty() {
-			return nil, nil
+	if err := w.changes(b.frame); err != nil {
+		return err
+	}
+	if b.frame.records == 0 {
+		if b.frame.empty() {
+			return nil
 		}
-		w.add(w.closing())
+		w.closing(b)
 	}
-	for _, e := range w.batch {
-		w.tree.add(f.record(e, w.tree.size, &w.now))
-		for _, p := range e.puts {
-			f.put(p)
-		}
-	}
+	w.out = append(w.out, b.frame)
 	chain := w.chain
 	for _, f := range w.out {
 		copy(f.buf, chain[:])
 		chain = f.seal()
 		f.segment, f.off = w.segs[len(w.segs)-1].first, w.snapshot+w.size
 		if _, err := w.file.Write(f.bytes()); err != nil {
-			return nil, fmt.Errorf("writing the journal: %w", err)
+			return fmt.Errorf("writing the journal: %w", err)
 		}
 		w.size += int64(len(f.bytes()))
 	}
 	if err := w.file.Sync(); err != nil {
-		return nil, fmt.Errorf("syncing the journal: %w", err)
+		return fmt.Errorf("syncing the journal: %w", err)
 	}
 	w.chain = chain
-	for _, e := range w.batch {
-		switch {
-		case e.opens:
-			w.open[e.ref] = e.open
-		case e.closes:
-			delete(w.open, e.ref)
+	for i := range b.moves {
+		if m := &b.moves[i]; m.opens {
+			w.open[m.ref] = m.open
+		} else {
+			delete(w.open, m.ref)
 		}
 	}
-	return w.out, nil
+	return nil
 }
 
-// changes begins frames and puts in what the ledgers have changed. The last frame has room for the batch.
-func (w *writer) changes() error {
-	w.out, w.wrong = append(w.out[:0], w.frame()), nil
+// changes puts what the ledgers have changed into a frame, and what it has no room for into others, to be written before
+// it.
+func (w *writer) changes(last *frame) error {
+	w.main, w.wrong = last, nil
 	for _, l := range w.ledgers() {
 		l.Changes(w.change)
 	}
@@ -116,33 +130,51 @@ func (w *writer) changes() error {
 	return nil
 }
 
-// change puts a change of a ledger in.
-func (w *writer) change(p store.Put) {
+// alter puts a change of a ledger into a frame.
+func (w *writer) alter(p store.Put) {
 	if err := checkPut(p); err != nil {
 		w.wrong = err
 		return
 	}
-	f := w.out[len(w.out)-1]
+	f := w.main
 	if len(f.buf) > maxBatch {
-		f = w.frame()
-		w.out = append(w.out, f)
+		if n := len(w.out); n == 0 || len(w.out[n-1].buf) > maxBatch {
+			w.out = append(w.out, w.frame())
+			w.out[n].begin(hash{}, w.main.first)
+		}
+		f = w.out[len(w.out)-1]
 	}
 	f.put(p)
 }
 
-// closing is the record that the last changes of ledgers go with, where there is no other.
-func (w *writer) closing() *entry {
+// closing adds the record that the last changes of ledgers go with, where there is no other. Nobody else puts anything in
+// any more.
+func (w *writer) closing(b *batch) {
 	e := newEntry(w.entries)
 	e.encode(&Record{Kind: KindEvent, Event: eventClosed})
-	return e
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	next := w.batch
+	w.batch = b
+	w.add(e)
+	w.batch = next
+	next.frame.begin(hash{}, w.tree.size)
+	w.written.set(&w.tree)
 }
 
-// frame begins a frame; its chain is known when it is sealed.
+// enter adds an entry of the journal's own to the batch.
+func (w *writer) enter(e *entry) {
+	w.mu.Lock()
+	w.add(e)
+	w.mu.Unlock()
+	w.entries.Put(e.clear())
+}
+
+// frame takes a frame from the pool.
 func (w *writer) frame() *frame {
 	f, ok := w.frames.Get().(*frame)
 	if !ok {
 		panic("the pool of frames holds something else")
 	}
-	f.begin(hash{}, w.tree.size)
 	return f
 }

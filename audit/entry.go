@@ -20,8 +20,7 @@ type entry struct {
 	closes bool
 	open   openCall
 
-	wait bool // someone receives from done, and reuses the entry
-	done chan error
+	wait bool // someone waits until it is durable
 }
 
 // openCall is what the journal remembers of a call that has begun, for the case that its end is never told.
@@ -40,7 +39,7 @@ func (e *entry) appendTo(dst []byte, seq uint64, now *stamp) []byte {
 // clear makes an entry as new, but for its buffers.
 func (e *entry) clear() *entry {
 	clear(e.puts)
-	*e = entry{rec: e.rec[:0], puts: e.puts[:0], done: e.done}
+	*e = entry{rec: e.rec[:0], puts: e.puts[:0]}
 	return e
 }
 

@@ -47,9 +47,6 @@ type Config struct {
 	CheckpointInterval time.Duration // time after which one is signed where there are new records; default 1 min
 }
 
-// queueLength bounds how many records wait for the writer. Whoever comes when it is full waits too.
-const queueLength = 1024
-
 // Journal is the record of all decisions. It is safe for concurrent use. Close ends it.
 type Journal struct {
 	log     zerolog.Logger
@@ -71,11 +68,8 @@ type Journal struct {
 	rollback  atomic.Pointer[Rollback]
 	accepting sync.Mutex // one acceptance at a time
 
-	mu     sync.RWMutex // held to send to queue, and alone to close it
-	queue  chan request
-	closed bool
-	over   chan struct{} // closed before queue, because who waits for descriptors may hold mu
-	end    sync.Once     // closes over
+	over chan struct{} // closed at the end, for those who wait for descriptors
+	end  sync.Once     // closes over
 }
 
 // Err returns why the journal takes no more records, or nil.
@@ -157,7 +151,7 @@ func (j *Journal) refuse(ctx context.Context, c *policy.Call, o *policy.Outcome)
 	if !mild {
 		return j.wait(ctx, e) // what it costs the agent in trust must not be lost
 	}
-	return j.send(ctx, request{entry: e})
+	return j.send(ctx, e)
 }
 
 // sourceOf returns whom a refusal is counted for. A stranger's port is not part of it.
@@ -189,7 +183,8 @@ func (j *Journal) End(c *policy.Call, o *policy.Outcome, r *policy.Report) error
 	e.ref, e.closes = c.Ref, true
 	// The call is over, so nothing bounds the wait; the writer takes records as long as there are senders.
 	if o.Allowed && !o.Durable && (r.Status == policy.StatusOK || r.Status == policy.StatusSent) {
-		if !j.put(request{entry: e}, nil) {
+		placed, _ := j.put(e, nil)
+		if !placed {
 			return j.Err()
 		}
 		return nil
@@ -242,8 +237,8 @@ func checkPut(p store.Put) error {
 // Flush returns when everything recorded before it can be found, by Search, Show, Tail and State.
 func (j *Journal) Flush(ctx context.Context) error {
 	done := make(chan error, 1)
-	if err := j.send(ctx, request{flush: done}); err != nil {
-		return err
+	if !j.writer.ask(done, nil) {
+		return j.refused(ctx)
 	}
 	select {
 	case err := <-done:
@@ -253,22 +248,30 @@ func (j *Journal) Flush(ctx context.Context) error {
 	}
 }
 
-// wait sends an entry and waits until it is durable.
+// wait puts an entry into the journal and waits until it is durable.
 func (j *Journal) wait(ctx context.Context, e *entry) error {
 	e.wait = true
-	if err := j.send(ctx, request{entry: e}); err != nil {
-		return err
+	return j.send(ctx, e)
+}
+
+// send puts an entry into the journal.
+func (j *Journal) send(ctx context.Context, e *entry) error {
+	placed, err := j.put(e, ctx.Done())
+	if !placed {
+		return j.refused(ctx)
 	}
-	err := <-e.done
-	j.entries.Put(e.clear())
 	return err
 }
 
-// send gives a request to the writer.
-func (j *Journal) send(ctx context.Context, r request) error {
-	if j.put(r, ctx.Done()) {
-		return nil
-	}
+// put puts an entry into the journal, and keeps it for others.
+func (j *Journal) put(e *entry, cancel <-chan struct{}) (placed bool, err error) {
+	placed, err = j.writer.put(e, cancel)
+	j.entries.Put(e.clear())
+	return placed, err
+}
+
+// refused returns why something found no place in the journal.
+func (j *Journal) refused(ctx context.Context) error {
 	if err := j.Err(); err != nil {
 		return err
 	}
@@ -278,40 +281,18 @@ func (j *Journal) send(ctx context.Context, r request) error {
 	return ErrClosed
 }
 
-// put puts a request into the queue, unless the journal is over or cancel comes first.
-func (j *Journal) put(r request, cancel <-chan struct{}) bool {
-	j.mu.RLock()
-	defer j.mu.RUnlock()
-	if j.closed || j.Err() != nil && r.flush == nil {
-		return false
-	}
-	if r.entry != nil && j.writer.direct(r.entry) {
-		return true
-	}
-	j.writer.coming.Add(1)
-	select {
-	case j.queue <- r:
-		return true
-	case <-cancel:
-		j.writer.coming.Add(-1)
-		return false
-	}
-}
-
 // Close writes what waits, signs a last checkpoint, and closes the store. It returns why the journal failed, where it
 // did.
 func (j *Journal) Close() error {
-	j.end.Do(func() { close(j.over) })
-	j.mu.Lock()
-	closed := j.closed
-	j.closed = true
-	if !closed {
-		close(j.queue)
-	}
-	j.mu.Unlock()
-	if closed {
+	first := false
+	j.end.Do(func() {
+		first = true
+		close(j.over)
+	})
+	if !first {
 		return nil
 	}
+	j.writer.end()
 	<-j.writer.done
 	err := errors.Join(j.Err(), j.engine.Close())
 	j.watch.tell() // who follows finds the store closed
@@ -323,7 +304,7 @@ func newEntry(pool *sync.Pool) *entry {
 	if e, ok := pool.Get().(*entry); ok {
 		return e
 	}
-	return &entry{done: make(chan error, 1)}
+	return new(entry)
 }
 
 // arguments returns what an agent sends with a call: the arguments, or where the method has none all parameters.

@@ -58,8 +58,8 @@ func (w *writer) prune(now time.Time) {
 		"chain": hex.EncodeToString(chain[:]), "first": strconv.FormatUint(first, 10),
 	}})
 	e.puts = append(e.puts, store.Put{Key: prunedKey, Value: binary.BigEndian.AppendUint64(nil, first)})
-	w.add(e)
-	if w.commit(); w.err() == nil {
+	w.enter(e)
+	if w.commit() == nil {
 		w.give(job{prune: w.segs[:n:n], until: first})
 		w.segs = w.segs[n:]
 	}

@@ -61,8 +61,8 @@ func (j *Journal) AcceptRollback(ctx context.Context, reason string, raise func(
 		return err
 	}
 	done := make(chan error, 1)
-	if err := j.send(ctx, request{anchor: done}); err != nil {
-		return err
+	if !j.writer.ask(nil, done) {
+		return j.refused(ctx)
 	}
 	if err := <-done; err != nil {
 		return fmt.Errorf("accepting a rollback: %w", err)

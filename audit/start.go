@@ -25,9 +25,8 @@ func (o *opening) start() (*Journal, error) {
 		return nil, err
 	}
 	now := o.cfg.Clock()
-	queue := make(chan request, queueLength)
 	j := &Journal{
-		log: o.cfg.Log, veil: o.cfg.Veil, clock: o.cfg.Clock, engine: o.engine, queue: queue,
+		log: o.cfg.Log, veil: o.cfg.Veil, clock: o.cfg.Clock, engine: o.engine,
 		sealer: newSealer(o.keys.secret), flood: newFlood(now), watch: new(watch),
 		space:  &space{files: o.cfg.Files, dir: o.dir, reserve: o.cfg.Reserve},
 		frames: sync.Pool{New: func() any { return new(frame) }},
@@ -52,14 +51,21 @@ func (o *opening) start() (*Journal, error) {
 	a.fail, a.err, a.frames, a.watch = j.fail, j.Err, &j.frames, j.watch
 	a.pruned = func() { n.trim <- struct{}{} }
 	a.pruner.segs, a.pruner.until = gone, segs[0].first
-	j.writer = &writer{
-		files: files, dir: o.dir, clock: o.cfg.Clock, queue: queue, done: make(chan struct{}),
-		late: time.NewTimer(linger), armed: true,
+	w := &writer{
+		files: files, dir: o.dir, clock: o.cfg.Clock, done: make(chan struct{}),
 		limits: limits{o.cfg.SegmentSize, o.cfg.Keep, o.cfg.CheckpointRecords, o.cfg.CheckpointInterval},
 		fail:   j.fail, err: j.Err, flood: j.flood, entries: &j.entries, frames: &j.frames, engine: o.engine,
-		applier: a, notary: n, ledgers: j.attached, stream: o.keys.stream, segs: segs, file: file, size: o.body, snapshot: o.end.off - o.body,
-		chain: o.end.chain, tree: o.end.tree, open: maps.Clone(o.open), signed: o.last.size, signedAt: now,
+		applier: a, notary: n, ledgers: j.attached, stream: o.keys.stream,
+		timer: time.NewTimer(linger), armed: true, wake: make(chan struct{}, 1),
+		batch: new(batch), tree: o.end.tree,
+		segs: segs, file: file, size: o.body, snapshot: o.end.off - o.body,
+		chain: o.end.chain, open: maps.Clone(o.open), signed: o.last.size, signedAt: now,
 	}
+	w.came, w.change = sync.NewCond(&w.mu), w.alter
+	w.written.set(&w.tree)
+	w.batch.frame = w.frame()
+	w.batch.frame.begin(hash{}, w.tree.size)
+	j.writer = w
 	go n.run()
 	go a.run()
 	go j.writer.run()
@@ -148,7 +154,7 @@ func (j *Journal) unknown(ctx context.Context, ref policy.Ref, c openCall) error
 		Agent: c.agent, Connection: c.connection, Upstream: c.upstream,
 	})
 	e.ref, e.closes = ref, true
-	if err := j.send(ctx, request{entry: e}); err != nil {
+	if err := j.send(ctx, e); err != nil {
 		return fmt.Errorf("recording a call whose end is unknown: %w", err)
 	}
 	return nil

@@ -26,6 +26,9 @@ func (t *tree) add(leaf tlog.Hash) {
 	t.size++
 }
 
+// set makes a tree a copy of another.
+func (t *tree) set(from *tree) { t.size, t.edge = from.size, append(t.edge[:0], from.edge...) }
+
 // root returns the hash of the whole tree.
 func (t *tree) root() tlog.Hash {
 	if t.size == 0 {

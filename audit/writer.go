@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"path/filepath"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/hopgate/hopgate/policy"
@@ -17,17 +16,15 @@ const (
 	heldBytes = 64 << 10              // of frames that the applier is woken for at once
 )
 
-// writer appends to the journal. It commits as soon as the sync before is done, so the batch grows with the load and nobody
-// waits for others to come. Where nobody else is there, the one who has a record writes it himself; see direct. All others
-// leave theirs to a goroutine.
+// writer appends to the journal. Whoever has a record puts it into the batch himself. One at a time has the pen: he takes
+// the batch that was collected, makes it durable, and tells those who wait for it; meanwhile the others collect the next.
+// So one sync follows on another as long as there is something to write, and a batch grows with the load: nobody waits for
+// others to come.
 type writer struct {
 	files   *patient
 	dir     string
 	clock   func() time.Time
 	limits  limits
-	queue   <-chan request // closed to end
-	coming  atomic.Int64   // requests that are in the queue, or on their way into it or out of it
-	late    *time.Timer
 	done    chan struct{}
 	fail    func(error) error
 	err     func() error
@@ -38,33 +35,42 @@ type writer struct {
 	applier *applier
 	notary  *notary
 	ledgers func() []Ledger
+	stream  stream
+	timer   *time.Timer
+	wake    chan struct{} // with it the goroutine gets the pen; holds one
 
-	mu     sync.Mutex // guards what follows, and the order of the journal
-	armed  bool       // late is running
-	stream stream
-	segs   []segment // the last is being written
-	file   File
-	size   int64 // of the last segment, behind its snapshot
+	mu     sync.Mutex // guards what follows, and is held as long as it takes to copy a record
+	pen    bool       // someone has it
+	ended  bool       // no record comes any more, but from those who wait for room
+	armed  bool       // timer is running
+	late   bool       // it went off
+	ticked bool
+	batch  *batch        // that is being collected
+	tree   tree          // behind its records; its size is the next sequence number
+	now    stamp         // of its records
+	room   chan struct{} // closed when there is room again; nil while nobody waits for it
+	coming int           // how many do
+	came   *sync.Cond    // told when these have become fewer
 
+	// What follows belongs to who has the pen.
+
+	segs     []segment // the last is being written
+	file     File
+	size     int64 // of the last segment, behind its snapshot
 	snapshot int64 // bytes of the last segment before that
 	chain    hash
-	tree     tree // its size is the next sequence number
+	written  tree // behind the batch that was taken last
 	open     map[policy.Ref]openCall
-	now      stamp
-
-	batch   []*entry
-	bytes   int
-	urgent  bool // someone waits
-	flushes []chan<- error
-	anchors []chan<- error
-	last    bool     // nothing comes any more
-	out     []*frame // that the batch makes
-	wrong   error    // with what a ledger has changed
-	held    []*frame // written, and not with the applier
-	holds   int      // bytes of these
-
-	signed   uint64    // size of the last checkpoint
-	signedAt time.Time // when it was signed
+	out      []*frame        // that a batch makes
+	main     *frame          // of these: the one with the records
+	change   func(store.Put) // alter, made once
+	wrong    error           // with what a ledger has changed
+	held     []*frame        // written, and not with the applier
+	holds    int             // bytes of these
+	spare    *batch          // to collect the next but one
+	last     bool            // nothing comes any more
+	signed   uint64          // size of the last checkpoint
+	signedAt time.Time
 }
 
 // limits are the settings of a [Config] that the writer keeps to.
@@ -75,108 +81,88 @@ type limits struct {
 	signInterval time.Duration
 }
 
-// request is a record to write, or the wish to know when all earlier ones can be found, or when the anchor covers them.
-type request struct {
-	entry  *entry
-	flush  chan<- error
-	anchor chan<- error
-}
-
+// run is the goroutine of the writer.
 func (w *writer) run() {
 	defer close(w.done)
 	tick := time.NewTicker(tickEvery)
 	defer tick.Stop()
-	defer w.late.Stop()
-	w.turn(func() bool { // what came due while nobody ran
-		w.tick(false)
-		return false
-	})
-	for more := true; more; {
+	defer w.timer.Stop()
+	w.call(&w.ticked) // what came due while nobody ran
+	for {
 		select {
-		case r, ok := <-w.queue:
-			w.turn(func() bool {
-				if more = ok; ok {
-					w.take(r)
-					more = w.gather()
-				}
-				return !more
-			})
-		case <-w.late.C:
-			w.turn(func() bool {
-				w.armed = false
-				w.pass()
-				return true
-			})
+		case <-w.wake:
+			if w.serve() {
+				return
+			}
+		case <-w.timer.C:
+			w.call(&w.late)
 		case <-tick.C:
-			w.turn(func() bool {
-				w.tick(false)
-				return false
-			})
+			w.call(&w.ticked)
 		}
 	}
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.finish()
 }
 
-// turn does something with the writer, and commits the batch where that says so, or someone waits, or it is full.
-func (w *writer) turn(do func() (commit bool)) {
+// call notes what is due, and asks for the pen.
+func (w *writer) call(due *bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if do() || w.urgent || w.bytes >= maxBatch {
-		w.commit()
+	*due = true
+	w.rouse()
+}
+
+// serve writes as long as there is something to write, and puts the pen down. At the end of the journal it keeps the pen and
+// reports true.
+func (w *writer) serve() (over bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for w.pending() {
+		if w.ended {
+			w.finish()
+			return true
+		}
+		late, ticked := w.late, w.ticked
+		w.late, w.ticked = false, false
+		w.armed = w.armed && !late
+		write := late || w.batch.due()
+		w.mu.Unlock()
+		if ticked {
+			w.tick(false)
+		}
+		if write {
+			_ = w.commit() // those who wait are told
+		}
+		if late {
+			w.pass()
+		}
+		w.mu.Lock()
 	}
-	w.arm()
+	w.pen = false
+	if w.batch.frame.records > 0 || len(w.held) > 0 {
+		w.arm()
+	}
+	return false
 }
 
 // arm sees that what lies in memory does not lie there for long. The timer may have run for a while: to start it over with
-// each record would cost more than to go off early.
+// each record would cost more than to go off early. The mutex is held.
 func (w *writer) arm() {
-	if !w.armed && (len(w.batch) > 0 || len(w.held) > 0) {
+	if !w.armed {
 		w.armed = true
-		w.late.Reset(linger)
+		w.timer.Reset(linger)
 	}
 }
 
-// gather takes what waits, as far as it fits into a batch. It reports false at the end of the queue.
-func (w *writer) gather() bool {
-	for w.bytes < maxBatch {
-		select {
-		case r, ok := <-w.queue:
-			if !ok {
-				return false
-			}
-			w.take(r)
-		default:
-			return true
-		}
-	}
-	return true
-}
-
-func (w *writer) take(r request) {
-	w.coming.Add(-1)
-	switch {
-	case r.flush != nil:
-		w.flushes = append(w.flushes, r.flush)
-		w.urgent = true
-	case r.anchor != nil:
-		w.anchors = append(w.anchors, r.anchor)
-		w.urgent = true
-	default:
-		w.add(r.entry)
-	}
-}
-
-func (w *writer) add(e *entry) {
-	w.batch = append(w.batch, e)
-	w.bytes += e.size()
-	w.urgent = w.urgent || e.wait
+// end lets no more records in, and has the goroutine write what there is.
+func (w *writer) end() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.ended = true
+	w.rouse()
 }
 
 // after does what is due when a batch is written.
 func (w *writer) after() {
-	if w.tree.size-w.signed >= w.limits.signRecords {
+	if w.written.size-w.signed >= w.limits.signRecords {
 		w.sign(false)
 	}
 	// Where there is much state, a snapshot does not cost more than a quarter of what it stands before.
@@ -196,7 +182,7 @@ func (w *writer) tick(all bool) {
 		e.encode(&Record{
 			Kind: KindCounted, Decision: DecisionDeny, Agent: c.agent, Upstream: c.server, Remote: c.host, Count: c.over, Reason: c.reason,
 		})
-		w.add(e)
+		w.enter(e)
 	}
 	if all {
 		return
@@ -205,7 +191,7 @@ func (w *writer) tick(all bool) {
 		w.sign(false)
 	}
 	last := w.segs[len(w.segs)-1]
-	if w.limits.keep > 0 && w.tree.size > last.first && now.Sub(last.created) >= max(w.limits.keep/keepParts, time.Minute) {
+	if w.limits.keep > 0 && w.written.size > last.first && now.Sub(last.created) >= max(w.limits.keep/keepParts, time.Minute) {
 		w.rotate()
 	}
 	w.prune(now)
@@ -213,7 +199,7 @@ func (w *writer) tick(all bool) {
 
 // sign has the journal as it is now signed. Unless wait is set it lets an earlier signature finish first.
 func (w *writer) sign(wait bool) {
-	if w.tree.size == w.signed {
+	if w.written.size == w.signed {
 		return
 	}
 	h := w.head()
@@ -231,7 +217,7 @@ func (w *writer) sign(wait bool) {
 
 // head returns the end of the journal.
 func (w *writer) head() head {
-	return head{checkpoint: checkpoint{size: w.tree.size, root: w.tree.root()}, chain: w.chain, signed: w.tree.size == w.signed}
+	return head{checkpoint: checkpoint{size: w.written.size, root: w.written.root()}, chain: w.chain, signed: w.written.size == w.signed}
 }
 
 // anchor has the anchor written for the journal as it is now.
@@ -265,7 +251,7 @@ func (w *writer) next() error {
 	if err := checkDigest(w.engine); err != nil {
 		return err
 	}
-	h := header{stream: w.stream, created: w.clock().UTC(), chain: w.chain, tree: w.tree}
+	h := header{stream: w.stream, created: w.clock().UTC(), chain: w.chain, tree: w.written}
 	s := snapshot{files: w.files, dir: w.dir, header: h, state: liveState(w.engine), open: w.open}
 	if err := s.write(); err != nil {
 		return err
@@ -282,11 +268,22 @@ func (w *writer) next() error {
 	return nil
 }
 
-// finish writes and signs what is left.
+// finish writes and signs what is left. The mutex is held, and is not before it ends.
 func (w *writer) finish() {
+	for w.coming > 0 {
+		if !w.batch.full() {
+			w.came.Wait()
+			continue
+		}
+		w.mu.Unlock()
+		_ = w.commit() // those who wait are told
+		w.mu.Lock()
+	}
+	w.mu.Unlock()
+	defer w.mu.Lock()
 	w.tick(true)
 	w.last = true
-	w.commit()
+	_ = w.commit() // likewise
 	w.pass()
 	close(w.applier.jobs)
 	<-w.applier.done
