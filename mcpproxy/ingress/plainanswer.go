@@ -71,6 +71,9 @@ func (a *answer) Write(p []byte) (int, error) {
 			a.send(append(a.head(), a.held...))
 			a.held = a.held[:0]
 		}
+		if a.written == a.length {
+			a.conn.unheed() // the peer may answer the last byte with a request, of which the watch would take the first
+		}
 		a.send(p)
 	}
 	if a.err != nil {

@@ -231,6 +231,35 @@ func TestAnswers(t *testing.T) {
 	}
 }
 
+// TestALongAnswerLeavesItsConnection has a request follow at once on an answer that took long: it is served as all are.
+func TestALongAnswerLeavesItsConnection(t *testing.T) {
+	long := strings.Repeat("x", 100_000)
+	followed := make(chan struct{})
+	at := listen(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		b, _ := io.ReadAll(r.Body)
+		if string(b) == "2" {
+			_, _ = fmt.Fprint(w, r.Context().Value(http.ServerContextKey) == nil)
+			return
+		}
+		time.Sleep(50 * time.Millisecond) // the peer is watched by then
+		w.Header().Set("Content-Length", fmt.Sprint(len(long)))
+		_, _ = io.WriteString(w, long)
+		<-followed
+		time.Sleep(5 * time.Millisecond) // for what is sent to come
+	}))
+	c := dial(t, at)
+	answers := bufio.NewReader(c)
+	_, _ = io.WriteString(c, numbered(1))
+	if got := answered(t, answers); got != long {
+		t.Fatalf("got %d bytes", len(got))
+	}
+	_, _ = io.WriteString(c, numbered(2))
+	close(followed)
+	if got := answered(t, answers); got != "true" {
+		t.Error("the next request was left to net/http")
+	}
+}
+
 // TestAnAnswerOfAnotherLength ends a connection on which it could not be told where the next answer begins.
 func TestAnAnswerOfAnotherLength(t *testing.T) {
 	at := listen(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
