@@ -99,6 +99,9 @@ func (x *exchange) link(ctx context.Context) (upstream.Link, error) {
 // outgoing is what the upstream leg needs to know of a message. Headers are made anew from what is sent.
 func (x *exchange) outgoing(send *policy.Call) *upstream.Outgoing {
 	out := &upstream.Outgoing{Frame: send.Frame, Protocol: x.call.Origin.Protocol, Modern: x.modern}
+	if send.Method == "tools/list" {
+		out.Known = x.g.p.repeats.known(x.call.Upstream)
+	}
 	if !x.modern {
 		return out
 	}

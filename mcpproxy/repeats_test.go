@@ -69,7 +69,7 @@ func TestMemoryOfListsIsBounded(t *testing.T) {
 		held := 0
 		for _, all := range r.of {
 			for i := range all {
-				held += len(all[i].raw)
+				held += all[i].Size()
 			}
 		}
 		if held != r.size || held > maxAllRepeats {

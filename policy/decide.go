@@ -254,7 +254,7 @@ func rewrite(c *Call, e wire.Edits) (*Call, error) {
 		return c, err
 	}
 	f := new(wire.Frame)
-	if err := wire.Parse(f, raw, c.Frame.From, &c.Connection.Limits); err != nil {
+	if err := c.Frame.Mark.Parse(f, raw, c.Frame.From, &c.Connection.Limits); err != nil {
 		return c, fmt.Errorf("reading a rewritten message: %w", err)
 	}
 	if f.Kind != c.Frame.Kind {

@@ -21,6 +21,7 @@ type answer struct {
 	protocol string
 	modern   bool
 	starts   bool // the request is initialize
+	known    []*wire.Known
 
 	token   string // that the request was sent with; empty for none
 	request []byte // to be sent once more with another token; nil where there is none
@@ -38,7 +39,7 @@ type answer struct {
 
 func newAnswer(l *httpLink, out *Outgoing, session string) *answer {
 	a := &answer{
-		link: l, x: exchange{pool: l.pool}, session: session, protocol: out.Protocol, modern: out.Modern,
+		link: l, x: exchange{pool: l.pool}, session: session, protocol: out.Protocol, modern: out.Modern, known: out.Known,
 		starts: !out.Modern && isMethod(out.Frame, methodInitialize),
 	}
 	a.id.set(out.Frame.Get(wire.ID))
@@ -145,6 +146,11 @@ func (a *answer) whole(ctx context.Context) error {
 }
 
 func (a *answer) parse(raw []byte) error {
+	for _, k := range a.known {
+		if k.Read(&a.in.Frame, raw, wire.FromUpstream, &a.link.limits) {
+			return nil
+		}
+	}
 	if err := wire.Parse(&a.in.Frame, raw, wire.FromUpstream, &a.link.limits); err != nil {
 		a.link.counts.malformed.Add(1)
 		return fmt.Errorf("%w: %w", ErrProtocol, err)

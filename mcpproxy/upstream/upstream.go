@@ -134,10 +134,11 @@ type Patient interface {
 // Outgoing is one message to a server and what HTTP needs to know of it. Over standard streams only Frame counts.
 type Outgoing struct {
 	Frame    *wire.Frame
-	Protocol string  // revision for the header MCP-Protocol-Version; empty before it is negotiated
-	Modern   bool    // the message belongs to no session (2026-07-28 and later)
-	Name     string  // decoded value for the header Mcp-Name; empty where the method has none
-	Params   []Param // further headers of a modern request
+	Protocol string        // revision for the header MCP-Protocol-Version; empty before it is negotiated
+	Modern   bool          // the message belongs to no session (2026-07-28 and later)
+	Name     string        // decoded value for the header Mcp-Name; empty where the method has none
+	Params   []Param       // further headers of a modern request
+	Known    []*wire.Known // what the answer may say again; it is not read twice then
 }
 
 // Param is a header Mcp-Param-Name with its value, encoded as it goes out.

@@ -76,10 +76,6 @@ type Frame struct {
 	spans [memberCount]Span
 }
 
-// Mark stands for the bytes of a message but for its id: frames that have the same mark say the same, to the byte. What was
-// found out about one of them holds for the others, as far as it is about bytes.
-type Mark struct{ _ byte } // of some size, so that no two have one address
-
 // Response reports whether the frame answers a request.
 func (f *Frame) Response() bool { return f.Kind == KindResult || f.Kind == KindError }
 
