@@ -112,7 +112,9 @@ var (
 )
 
 // Reasons returns the reasons that the pipeline itself gives.
-func Reasons() []*Reason { return []*Reason{ReasonNobody, ReasonNoConnection, ReasonNoUpstream, ReasonFault} }
+func Reasons() []*Reason {
+	return []*Reason{ReasonNobody, ReasonNoConnection, ReasonNoUpstream, ReasonFault}
+}
 
 // Refuse is a refusal for a reason. detail is for the record and names kinds and places, never content.
 func Refuse(r *Reason, at Pos, detail string) Verdict {

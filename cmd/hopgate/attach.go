@@ -153,7 +153,7 @@ func (s *starter) claim() error {
 
 func words(err error) string {
 	var b strings.Builder
-	complain(&b, err, "")
+	_ = (&app{words: &b}).explain(err) // the exit code is the caller's
 	return b.String()
 }
 

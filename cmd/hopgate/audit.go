@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -16,6 +17,7 @@ import (
 	"github.com/hopgate/hopgate/admin"
 	"github.com/hopgate/hopgate/audit"
 	"github.com/hopgate/hopgate/configs"
+	"github.com/hopgate/hopgate/policy"
 	"github.com/hopgate/hopgate/store"
 )
 
@@ -48,7 +50,7 @@ func (a *app) records() (place, error) {
 		return at, err
 	}
 	if _, err := os.Stat(at.dir); err != nil {
-		return at, fmt.Errorf("there are no records in %s: %w", at.dir, errors.Unwrap(err))
+		return at, &coded{exitOther, fmt.Errorf("there are no records in %s: %w", at.dir, errors.Unwrap(err)), "hopgate serve and hopgate stdio make them; where they are elsewhere: --state, or --config"}
 	}
 	return at, nil
 }
@@ -110,13 +112,21 @@ func (a *app) auditSearch() *cobra.Command {
 				return usage("it is "+audit.DecisionAllow+" or "+audit.DecisionDeny, "--decision %q is no decision", q.Decision)
 			case q.Limit < 1:
 				return usage("it is 1 or more", "--limit %d finds nothing", q.Limit)
+			case !q.Since.IsZero() && !q.Until.IsZero() && !q.Since.Before(q.Until):
+				return usage("durations count back from now: --since 2h --until 1h", "--since is not before --until, so nothing can be found")
 			}
 			return a.withRecords(c.Context(), func(ctx context.Context, api admin.API) error {
-				all, err := searchAny(ctx, api, q, codes)
+				more := q
+				more.Limit++ // so that what is left out is known
+				all, err := searchAny(ctx, api, more, codes)
 				if err != nil {
 					return err
 				}
-				return a.printRecords(all, format)
+				if err := a.printRecords(all[:min(len(all), q.Limit)], format); err != nil {
+					return err
+				}
+				a.noteSearch(&q, len(all))
+				return nil
 			})
 		},
 	}
@@ -131,6 +141,42 @@ func (a *app) auditSearch() *cobra.Command {
 	f.IntVar(&q.Limit, "limit", 100, "how many records at most")
 	formatFlag(c, &format)
 	return c
+}
+
+// noteSearch tells what a search leaves unsaid: that there is more, or that a name may be misspelt. Records outlive the
+// names of a configuration, so that one which is not declared is no mistake.
+func (a *app) noteSearch(q *admin.Query, found int) {
+	if found > q.Limit {
+		fmt.Fprintf(a.words, "hopgate: note: these are the newest %d; there are more: --limit\n", q.Limit)
+	}
+	if found > 0 {
+		return
+	}
+	file, err := a.load()
+	if err != nil {
+		return // records can be read without
+	}
+	agents, connections := make([]string, len(file.Agents)), make([]string, len(file.Connections))
+	for i, x := range file.Agents {
+		agents[i] = x.Name
+	}
+	for i, x := range file.Connections {
+		connections[i] = x.Name
+	}
+	a.noteName(file, "agent", q.Agent, agents)
+	a.noteName(file, "connection", q.Connection, connections)
+}
+
+// noteName tells of a name that a configuration does not declare.
+func (a *app) noteName(file *configs.File, what, name string, declared []string) {
+	if name == "" || slices.Contains(declared, name) {
+		return
+	}
+	hint := ""
+	if near := policy.Nearest(name, declared); near != "" {
+		hint = "; did you mean " + near + "?"
+	}
+	fmt.Fprintf(a.words, "hopgate: note: no record was found, and %s declares no %s %q%s\n", file.Path, what, name, hint)
 }
 
 func moment(flag, s string) (time.Time, error) {
@@ -275,7 +321,7 @@ func (a *app) auditVerify() *cobra.Command {
 			if keyFile != "" {
 				raw, err := os.ReadFile(keyFile)
 				if err != nil {
-					return err
+					return &coded{exitOther, fmt.Errorf("reading the public key: %w", err), "leave --key out for the one beside the journal"}
 				}
 				key = string(raw)
 			}

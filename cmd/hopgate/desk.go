@@ -234,7 +234,7 @@ func (d desk) Untaint(ctx context.Context, agent string) error {
 
 func known(err error) error {
 	if errors.Is(err, identity.ErrNoKey) {
-		return &because{err.Error() + "; see hopgate agents show", admin.ErrNotFound}
+		return &because{err.Error(), admin.ErrNotFound}
 	}
 	return err
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -111,6 +112,9 @@ func (a *app) explain(err error) int {
 	case errors.Is(err, admin.ErrUnreachable):
 		complain(a.words, err, "the process that owns the state directory is starting, stopping or stuck; try again")
 		return exitUnreachable
+	case errors.Is(err, fs.ErrPermission):
+		complain(a.words, err, "run this as the user to whom that belongs, or name another place: --state, --config, store in the configuration")
+		return exitOther
 	}
 	complain(a.words, err, "")
 	return exitOther

@@ -127,7 +127,7 @@ func unlike(u *configs.Upstream) (text, hint string) {
 }
 
 func sha256Of(path string) (string, error) {
-	f, err := os.Open(path) //nolint:gosec // the configuration names it
+	f, err := os.Open(path)
 	if err != nil {
 		return "", err
 	}
@@ -170,7 +170,7 @@ func mayMake(path string) error {
 
 // readable reports why a file or folder cannot be read.
 func readable(path string) error {
-	f, err := os.Open(path) //nolint:gosec // the configuration names it
+	f, err := os.Open(path)
 	if err != nil {
 		return err
 	}

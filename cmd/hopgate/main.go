@@ -10,6 +10,9 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/spf13/cobra"
+
+	"github.com/hopgate/hopgate/admin"
 	"github.com/hopgate/hopgate/mcpproxy/upstream/sandbox"
 	"github.com/hopgate/hopgate/toolscope"
 )
@@ -34,10 +37,24 @@ func run(release string, patience time.Duration, args []string, in io.Reader, ou
 	root.SetIn(in)
 	root.SetOut(out)
 	root.SetErr(words)
-	err := root.ExecuteContext(ctx)
+	command, err := root.ExecuteContextC(ctx)
 	var c *coded
 	if err != nil && !a.begun && !errors.As(err, &c) {
 		err = usage("see: hopgate --help", "%w", err) // cobra's own: it never came to run a command
 	}
-	return a.explain(err)
+	return a.explain(seeList(command, err))
+}
+
+// seeList names the command that lists what there is, where one stands beside a command that was given a name of nothing.
+func seeList(c *cobra.Command, err error) error {
+	var told *coded
+	if !errors.Is(err, admin.ErrNotFound) || errors.As(err, &told) || c.Parent() == nil {
+		return err
+	}
+	for _, beside := range c.Parent().Commands() {
+		if beside.Name() == "list" {
+			return &coded{exitOther, err, "see: " + beside.CommandPath()}
+		}
+	}
+	return err
 }

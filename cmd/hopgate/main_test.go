@@ -4,6 +4,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -58,6 +59,19 @@ func TestScripts(t *testing.T) {
 			"damage":     damage,
 		},
 	})
+}
+
+// TestErrorsOfTheFileSystemHaveAWayOut is apart from the scripts, because the user that runs them may be one who may
+// do everything.
+func TestErrorsOfTheFileSystemHaveAWayOut(t *testing.T) {
+	var words strings.Builder
+	err := fmt.Errorf("opening the lock file: %w", &fs.PathError{Op: "open", Path: "/state/lock", Err: fs.ErrPermission})
+	code := (&app{words: &words}).explain(err)
+	want := "hopgate: error: opening the lock file: open /state/lock: permission denied\n" +
+		"hopgate: hint: run this as the user to whom that belongs, or name another place: --state, --config, store in the configuration\n"
+	if code != exitOther || words.String() != want {
+		t.Errorf("exit code %d, %s", code, words.String())
+	}
 }
 
 func scriptSetup(env *testscript.Env) error {

@@ -86,7 +86,7 @@ func (a *app) showHeld(ctx context.Context, api admin.API, ref, format string) e
 	i := slices.IndexFunc(all, func(h admin.HeldResult) bool { return h.Ref == ref })
 	switch {
 	case i < 0:
-		return fmt.Errorf("%s: no result is held under this reference", ref)
+		return &because{ref + ": no result is held under this reference", admin.ErrNotFound}
 	case format == formatJSON:
 		return json.NewEncoder(a.out).Encode(all[i])
 	}

@@ -34,6 +34,9 @@ func (a *app) spend() *cobra.Command {
 					return json.NewEncoder(a.out).Encode(limits)
 				}
 				table(a.out, limitRows(limits))
+				if len(limits) == 0 {
+					fmt.Fprintln(a.words, "Nothing has a cap on money; all limits there are: hopgate spend --all")
+				}
 				return nil
 			})
 		},

@@ -3,7 +3,9 @@ package main
 import (
 	"cmp"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"strings"
 	"time"
@@ -45,8 +47,11 @@ func (a *app) status() *cobra.Command {
 	return c
 }
 
-// nobody says that no process is at work.
+// nobody says that no process is at work, or that this user cannot tell.
 func nobody(dir, hint string) error {
+	if err := readable(dir); errors.Is(err, fs.ErrPermission) {
+		return fmt.Errorf("looking for the process that owns the state: %w", err)
+	}
 	return &coded{exitUnreachable, fmt.Errorf("no process owns the state in %s", dir), hint}
 }
 
