@@ -30,7 +30,9 @@ type chair struct {
 	timer *time.Timer
 }
 
-func newChair(e *ear) *chair { return &chair{ear: e, ring: e.outlet.ring, call: make(chan struct{}, 1)} }
+func newChair(e *ear) *chair {
+	return &chair{ear: e, ring: e.outlet.ring, call: make(chan struct{}, 1)}
+}
 
 // serve stands by, with the chair at first, and reads until there is no more to read.
 func (s *chair) serve() error {
