@@ -57,23 +57,40 @@ func (a *app) stdio() *cobra.Command {
 	return c
 }
 
-// serveAlone serves one peer in this very process.
+// serveAlone serves one peer in this very process. At the end of ctx calls that are under way may finish, within drainTime.
 func (a *app) serveAlone(ctx context.Context, peer *ingress.Peer) error {
 	return a.own(ctx, nil, func(ctx context.Context, e *engine) error {
-		ctx, stop := context.WithCancel(ctx)
+		ctx, leave := context.WithCancel(ctx)
+		defer leave()
+		serving, stop := context.WithCancel(context.WithoutCancel(ctx))
 		defer stop()
 		served := make(chan error, 1)
+		over := make(chan struct{})
 		e.onReady = func(file *configs.File) error {
 			if err := choice(file, peer); err != nil {
 				return err
 			}
 			go func() {
-				s := ingress.Stdio{Handler: e.proxy, In: a.in, Out: a.out}
-				served <- s.Serve(ctx, peer)
+				defer close(over)
+				s := ingress.Stdio{Handler: e.proxy, In: a.in, Out: a.out, Leaving: ctx.Done()}
+				served <- s.Serve(serving, peer)
 			}()
 			return nil
 		}
-		return a.run(ctx, e, served)
+		err := a.run(ctx, e, served)
+		if err != nil || ctx.Err() == nil {
+			return err
+		}
+		last := time.NewTimer(drainTime)
+		defer last.Stop()
+		select {
+		case <-over:
+			return nil
+		case <-last.C:
+		}
+		stop()
+		<-over
+		return nil
 	})
 }
 

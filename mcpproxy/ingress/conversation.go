@@ -151,6 +151,7 @@ func (d *conversation) await(ctx context.Context) error {
 		d.in.stop()
 		return context.Cause(ctx)
 	case <-d.leaving:
+		d.in.stop()
 		return nil
 	case err := <-d.ended:
 		return err

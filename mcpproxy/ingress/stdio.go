@@ -17,18 +17,21 @@ type Stdio struct {
 	Handler Handler
 	In      io.Reader
 	Out     io.Writer
+	Leaving <-chan struct{} // closed when no more messages are to be taken; nil: never
 }
 
-// Serve admits the peer and deals with its messages until In ends or ctx does. It then waits for the answers under way;
-// at the end of ctx not for long, whether or not anybody reads Out, and it closes In where that is an [io.Closer]. One that
-// is none, or does not heed it, keeps a goroutine until it ends. Where the peer is not admitted, every request is answered
-// with the refusal, because clients show that to people.
+// Serve admits the peer and deals with its messages until In ends, Leaving is closed, or ctx ends. It then waits for the
+// answers under way; at the end of ctx not for long, whether or not anybody reads Out. Where In goes on, Serve closes it if
+// it is an [io.Closer]. One that is none, or does not heed it, keeps a goroutine until it ends. Where the peer is not
+// admitted, every request is answered with the refusal, because clients show that to people.
 func (s *Stdio) Serve(ctx context.Context, p *Peer) error {
 	guest, refusal := s.Handler.Admit(ctx, p)
 	if refusal != nil {
 		guest = turnedAway{refusal}
 	}
-	return newConversation(s.Handler, p, guest, &lineReader{s.In, bufio.NewReaderSize(s.In, 64<<10)}, newLineWriter(s.Out)).serve(ctx)
+	d := newConversation(s.Handler, p, guest, &lineReader{s.In, bufio.NewReaderSize(s.In, 64<<10)}, newLineWriter(s.Out))
+	d.leaving = s.Leaving
+	return d.serve(ctx)
 }
 
 // lineReader takes messages off a stream of lines.

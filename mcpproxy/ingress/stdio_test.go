@@ -307,3 +307,34 @@ func TestStdioReadsOnBehindASlowRequest(t *testing.T) {
 		}
 	})
 }
+
+// TestStdioLeavesWhenItIsToldTo has a request under way when no more messages are to be taken: it gets its answer.
+func TestStdioLeavesWhenItIsToldTo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := &handler{post: func(ctx context.Context, m *ingress.Message, reply ingress.Reply) {
+			m.Dispatched()
+			time.Sleep(time.Hour)
+			reply.Finish("", 200, m.Raw)
+		}}
+		r, w := io.Pipe()
+		var out bytes.Buffer
+		leaving := make(chan struct{})
+		s := ingress.Stdio{Handler: h, In: r, Out: &out, Leaving: leaving}
+		done := make(chan error)
+		go func() {
+			p := local
+			done <- s.Serve(t.Context(), &p)
+		}()
+		request := `{"id":1,"method":"x"}` + "\n"
+		io.WriteString(w, request)
+		time.Sleep(time.Minute)
+		close(leaving)
+		synctest.Wait()
+		if _, err := io.WriteString(w, request); err == nil {
+			t.Error("messages are still taken")
+		}
+		if err := <-done; err != nil || out.String() != request {
+			t.Errorf("got %q, %v", out.String(), err)
+		}
+	})
+}
