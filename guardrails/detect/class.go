@@ -125,12 +125,30 @@ func entropy(t []byte) float64 {
 		count[b]++
 	}
 	h, n := 0.0, float64(len(t))
+	short := len(t) < len(share)
 	for _, b := range t {
-		if c := count[b]; c > 0 {
+		c := count[b]
+		switch {
+		case c == 0:
+			continue
+		case short:
+			h -= share[len(t)][c]
+		default:
 			p := float64(c) / n
 			h -= p * math.Log2(p)
-			count[b] = 0
 		}
+		count[b] = 0
 	}
 	return h
 }
+
+// share is what c bytes that are the same add to the entropy of n, for n below 65.
+var share = func() (s [65][65]float64) {
+	for n := range s {
+		for c := 1; c <= n; c++ {
+			p := float64(c) / float64(n)
+			s[n][c] = p * math.Log2(p)
+		}
+	}
+	return s
+}()

@@ -68,6 +68,9 @@ func (e *Engine) learn(s *Scratch, name []byte) facts {
 	for _, hit := range s.cache.hits[0] {
 		switch a := &e.anchors[hit.lit]; a.kind {
 		case anchorWord:
+			if a.grade <= f.grade {
+				continue // no look at it makes it more
+			}
 			if _, _, g := e.names.name(name, int(hit.end)-int(a.size), int(hit.end), a.grade); g > f.grade {
 				f.grade = g
 			}

@@ -271,11 +271,16 @@ func (e *Engine) lone(s *Scratch, out []byte, leaf int) {
 
 // bare reports a text that is nothing but one random token.
 func (s *Scratch) bare(t []byte, leaf int, tr *trail) {
-	if len(t) < 20 || len(t) > 200 || bytes.ContainsAny(bytes.TrimRight(t, "="), "=:!$~") || !wordShaped(t) || isReference(t) || isPlaceholder(t) || alphabet(t) {
+	if len(t) < 20 || len(t) > 200 {
 		return
 	}
+	for _, b := range bytes.TrimRight(t, "=") {
+		if !is(b, isBase64) && b != '.' {
+			return
+		}
+	}
 	sh := shapeOf(t)
-	if sh.digit < 3 || sh.letter() < 3 || sh.mark*4 > len(t) || weigh(t) < tokenLike || entropy(t) < 3.2 || foldContains(t, "http") {
+	if sh.digit < 3 || sh.letter() < 3 || sh.mark*4 > len(t) || entropy(t) < 3.2 || alphabet(t) || weigh(t) < tokenLike || foldContains(t, "http") {
 		return
 	}
 	s.add(leaf, tr, Finding{Rule: "bare-token", Entity: "generic-secret", Kind: Secret, Confidence: 35, Start: 0, End: len(t)})

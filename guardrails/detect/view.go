@@ -1,6 +1,9 @@
 package detect
 
-import "sort"
+import (
+	"encoding/binary"
+	"sort"
+)
 
 // Via is the chain of readings between the plain bytes and the text in which something was found, outermost first; at
 // most four, one a byte. Zero is the plain text itself.
@@ -246,6 +249,15 @@ func (e *Engine) views(s *Scratch, text []byte, pieces []piece, tr *trail, depth
 // seen returns which triggers occur.
 func seen(t []byte) uint16 {
 	var a, b uint16
+	for len(t) >= 8 {
+		if onlyLetters(binary.LittleEndian.Uint64(t)) {
+			t = t[8:]
+			continue
+		}
+		a |= triggers[t[0]] | triggers[t[1]] | triggers[t[2]] | triggers[t[3]]
+		b |= triggers[t[4]] | triggers[t[5]] | triggers[t[6]] | triggers[t[7]]
+		t = t[8:]
+	}
 	for len(t) >= 4 {
 		a |= triggers[t[0]] | triggers[t[1]]
 		b |= triggers[t[2]] | triggers[t[3]]
@@ -255,6 +267,15 @@ func seen(t []byte) uint16 {
 		a |= triggers[c]
 	}
 	return a | b
+}
+
+// onlyLetters holds where all eight bytes are ASCII letters or blanks, none of which is a trigger.
+func onlyLetters(w uint64) bool {
+	const each, top = 0x0101010101010101, 0x8080808080808080
+	small := w | each*0x20
+	letter := (small&^top + each*(0x80-'a')) &^ (small&^top + each*(0x80-'z'-1))
+	blank := top &^ (((w ^ each*' ') &^ top) + each*0x7f) // the top bit where nothing differs from a blank
+	return (letter|blank)&^w&top == top
 }
 
 func beginsJSON(t []byte) bool {
