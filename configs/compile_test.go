@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -189,6 +190,33 @@ func TestEveryReasonCanBeExpected(t *testing.T) {
 		parse(t, connect("tools: x")+"tests: [{ agent: bot, call: up/x, expect: deny "+r.Code+" }]\n", world{})
 	}
 	parse(t, connect("tools: x")+"tests: [{ agent: bot, call: up/x, expect: deny FRAME_TOO_LARGE }]\n", world{})
+}
+
+// TestNamedIsWhatTheFileNamesOfTheMachine: each place once, and of references only those that secrets are made of.
+func TestNamedIsWhatTheFileNamesOfTheMachine(t *testing.T) {
+	text := `version: 1
+listen: { mcp: { tls: { cert: /c, key: /k } } }
+upstreams:
+  up: &up
+    command: [server, "${file:/list}"]
+    dir: /work
+    env: { TOKEN: "${file:/token}", PAIR: "${file:/a}:${file:/b}", PLAIN: "x$${file:/no}" }
+    sandbox: { read: [/r], write: [/w] }
+  again: *up
+  far: { url: "https://far.test/mcp", headers: { Authorization: "Bearer ${file:/token}" } }
+`
+	f := parse(t, text, world{files: map[string]string{"/list": "l", "/token": "t", "/a": "a", "/b": "b"}})
+	var got []string
+	for _, n := range f.Named {
+		got = append(got, fmt.Sprintf("%d %s :%d:%d", n.As, n.Path, n.At.Line, n.At.Col))
+	}
+	want := []string{
+		"4 /c :2:31", "5 /k :2:40", "0 server :5:15", "1 /work :6:10", "2 /r :8:23", "3 /w :8:36",
+		"6 /token :7:20", "6 /a :7:44", "6 /b :7:44", "6 /token :10:66",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
 }
 
 func TestPathsBecomeAbsolute(t *testing.T) {

@@ -55,7 +55,7 @@ func TestBreakerOpensAndProbes(t *testing.T) {
 				t := w.t
 				s := paused(w)
 				alice := w.agent("alice")
-				w.server.intrude = fail
+				w.server.behave(fail)
 				for range 2 {
 					if got := echo(alice); strings.Contains(got, "UPSTREAM_PAUSED") {
 						t.Fatalf("refused too early: %s", got)
@@ -79,7 +79,7 @@ func TestBreakerOpensAndProbes(t *testing.T) {
 					t.Error("a probe that failed closes it")
 				}
 				time.Sleep(31 * time.Second)
-				w.server.intrude = nil
+				w.server.behave(nil)
 				echo(alice)
 				if got := echo(alice); w.last("tools/call").code != "" || s.Condition().Open {
 					t.Errorf("a probe that was answered does not close it: %s", got)
@@ -111,7 +111,7 @@ func TestBreakerIsNotOpenedByAgents(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(w *world) {
 				s := paused(w)
-				w.server.intrude = intrude
+				w.server.behave(intrude)
 				for range 4 {
 					echo(w.agent("alice"))
 				}
@@ -124,7 +124,7 @@ func TestBreakerIsNotOpenedByAgents(t *testing.T) {
 	t.Run("cancelled", func(t *testing.T) {
 		bubble(t, func(w *world) {
 			s := paused(w)
-			w.server.intrude = fails["silence"]
+			w.server.behave(fails["silence"])
 			for range 4 {
 				ctx, cancel := context.WithTimeout(w.ctx, time.Second)
 				r, err := w.agent("alice").do(http.MethodPost, modernTool("1", "echo", "{}"), modernHead("tools/call", "echo"), func(r *http.Request) { *r = *r.WithContext(ctx) })
@@ -147,20 +147,20 @@ func TestBreakerOfOneAgentClosesNothingToOthers(t *testing.T) {
 		t := w.t
 		s := paused(w)
 		alice, bob := w.agent("alice"), w.agent("bob")
-		w.server.intrude = fails["cut off"]
+		w.server.behave(fails["cut off"])
 		echo(alice)
 		echo(alice)
 		if !s.Condition().Open {
 			t.Fatal("it is not open")
 		}
-		w.server.intrude = nil
+		w.server.behave(nil)
 		if got := echo(bob); w.last("tools/call").code != "" {
 			t.Errorf("bob is refused: %s", got)
 		}
 		if s.Condition().Open {
 			t.Error("bob's answer does not close it")
 		}
-		w.server.intrude = fails["cut off"]
+		w.server.behave(fails["cut off"])
 		echo(bob)
 		echo(alice)
 		if echo(bob); w.last("tools/call").code != "UPSTREAM_PAUSED" {

@@ -58,6 +58,13 @@ func (s *server) messages(text string) []string {
 	return found
 }
 
+// behave makes the server answer by a function, or with nil as it does by itself again.
+func (s *server) behave(intrude func(http.ResponseWriter, *http.Request, *wire.Frame) bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.intrude = intrude
+}
+
 // forget ends all sessions.
 func (s *server) forget() {
 	s.mu.Lock()
