@@ -240,37 +240,79 @@ func TestAnswersToServersAreTakenOnceFromTheirOwner(t *testing.T) {
 	}
 }
 
+// outcomes waits until so many calls of a tool have ended on record, and returns how.
+func (h *hopgate) outcomes(tool string, n int) (ended []record) {
+	h.t.Helper()
+	for deadline := soon(h.t); ; {
+		refs := map[string]bool{}
+		ended = nil
+		for _, r := range h.records() {
+			if r.Method == "tools/call" && r.Target == tool {
+				refs[r.Ref] = true
+			}
+			if r.Kind == "outcome" && refs[r.Ref] {
+				ended = append(ended, r)
+			}
+		}
+		if len(ended) >= n {
+			return ended
+		}
+		select {
+		case <-deadline:
+			h.t.Fatalf("%d calls of %s have ended on record, want %d", len(ended), tool, n)
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+}
+
+// lateTime is how long a server may take to answer a call all the same that was cancelled.
+const lateTime = 2 * time.Second
+
+// TestResultsAfterACancellationGoNowhere has a server answer a call that was cancelled. That has to happen within lateTime:
+// where the machine is too slow for it, the call is cancelled on record, and there is another one.
 func TestResultsAfterACancellationGoNowhere(t *testing.T) {
 	t.Parallel()
 	for _, up := range upstreams {
 		t.Run("to "+up, func(t *testing.T) {
 			t.Parallel()
 			h, rec, ann, _ := two(t, up)
-			release := make(chan struct{})
-			rec.tools["wait"] = func(a *asked) { <-release; a.text("too late") }
+			release, said := make(chan struct{}), make(chan struct{})
+			rec.tools["wait"] = func(a *asked) { <-release; a.text("too late"); said <- struct{}{} }
 			ann.greet("2025-11-25")
-			s := ann.open("POST", `{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{"name":"wait"}}`, nil)
-			rec.await("the call", func(a asked) bool { return a.name == "wait" })
-			cancel := `{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":7}}`
-			if x := ann.post(cancel, nil); x.status != 202 {
-				t.Errorf("47 cancel: %d %s", x.status, x.body)
-			}
-			rec.await("the cancellation", func(a asked) bool { return a.raw == cancel })
-			close(release)
-			s.ended(10 * time.Second)
-			if x := ann.post(goodCall, nil); !strings.Contains(x.last(), "done") {
-				t.Errorf("the next call of that id: %d %s", x.status, x.body)
+			for n := 1; ; n++ {
+				s := ann.open("POST", fmt.Sprintf(`{"jsonrpc":"2.0","id":%d,"method":"tools/call","params":{"name":"wait"}}`, 6+n), nil)
+				rec.until("the call", func() bool {
+					waiting := 0
+					for _, a := range rec.messages {
+						if a.name == "wait" {
+							waiting++
+						}
+					}
+					return waiting == n
+				})
+				cancel := fmt.Sprintf(`{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":%d}}`, 6+n)
+				begun := time.Now()
+				if x := ann.post(cancel, nil); x.status != 202 {
+					t.Errorf("47 cancel: %d %s", x.status, x.body)
+				}
+				rec.await("the cancellation", func(a asked) bool { return a.raw == cancel })
+				release <- struct{}{}
+				<-said
+				s.ended(10 * time.Second)
+				got := h.outcomes("wait", n)[n-1]
+				if got.Status == "cancelled" && time.Since(begun) >= lateTime && n < 10 {
+					continue
+				}
+				if got.Status != "ok" || !strings.Contains(got.raw, `"result":`) {
+					t.Errorf("47 on record is %s, want the result", got.raw)
+				}
+				again := strings.Replace(goodCall, `"id":7`, fmt.Sprintf(`"id":%d`, 6+n), 1)
+				if x := ann.post(again, nil); !strings.Contains(x.last(), "done") {
+					t.Errorf("the next call of that id: %d %s", x.status, x.body)
+				}
+				break
 			}
 			h.stop()
-			outcomes := 0
-			for _, r := range h.records() {
-				if r.Kind == "outcome" && r.Status == "ok" && strings.Contains(r.raw, `"result":`) {
-					outcomes++
-				}
-			}
-			if outcomes != 3 { // initialize, the cancelled call and the next one
-				t.Errorf("47 %d results are on record, want 3", outcomes)
-			}
 			h.refusedOnly("ann")
 		})
 	}
