@@ -268,7 +268,8 @@ func BenchmarkList1000(b *testing.B) {
 		name, deny string
 		answers    []string
 	}{
-		{"whole", "", []string{list("looks")}}, {"half", half, []string{list("looks")}},
+		{"whole", "", []string{list("looks")}},
+		{"half", half, []string{list("looks")}},
 		{"new", "", []string{list("looks"), list("seeks"), list("takes")}},
 	} {
 		b.Run(c.name, func(b *testing.B) {
