@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -112,8 +113,8 @@ func copySegments(ctx context.Context, from, to string) error {
 			}
 			copied = last
 		}
-		for _, s := range segs[copied:] {
-			if err := copyFile(ctx, from, to, s.name()); err != nil {
+		for i := copied; i < len(segs); i++ {
+			if err := copySegment(ctx, from, to, segs[:i+1], i == len(segs)-1); err != nil {
 				return err
 			}
 		}
@@ -121,7 +122,44 @@ func copySegments(ctx context.Context, from, to string) error {
 	}
 }
 
+// copySegment copies the last of segments. Of one that is being written it copies the sound frames.
+func copySegment(ctx context.Context, from, to string, segs []segment, writing bool) error {
+	size := int64(math.MaxInt64)
+	if writing {
+		var err error
+		if size, err = soundSize(from, segs); err != nil {
+			return err
+		}
+	}
+	return copyPart(ctx, from, to, segs[len(segs)-1].name(), size)
+}
+
+// soundSize returns where the sound frames of the last segment end. What lies behind may be changed while it is copied, in
+// any order.
+func soundSize(dir string, segs []segment) (int64, error) {
+	c, err := newCursor(dir, slices.Clone(segs), len(segs)-1)
+	if err != nil {
+		return 0, err
+	}
+	defer c.close()
+	for {
+		err := c.next()
+		var torn *Torn
+		switch {
+		case errors.Is(err, io.EOF), errors.As(err, &torn):
+			return c.off, nil
+		case err != nil:
+			return 0, err
+		}
+	}
+}
+
 func copyFile(ctx context.Context, from, to, name string) error {
+	return copyPart(ctx, from, to, name, math.MaxInt64)
+}
+
+// copyPart copies so many bytes of a file, or all where it has fewer.
+func copyPart(ctx context.Context, from, to, name string, size int64) error {
 	if err := context.Cause(ctx); err != nil {
 		return err
 	}
@@ -134,7 +172,7 @@ func copyFile(ctx context.Context, from, to, name string) error {
 	if err != nil {
 		return err
 	}
-	if _, err = io.Copy(out, in); err == nil {
+	if _, err = io.Copy(out, io.LimitReader(in, size)); err == nil {
 		err = out.Sync()
 	}
 	return errors.Join(err, out.Close())

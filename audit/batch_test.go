@@ -19,8 +19,8 @@ type slowFiles struct {
 	syncs atomic.Int64
 }
 
-func (f *slowFiles) Append(name string) (audit.File, error) {
-	file, err := f.faultyFiles.Append(name)
+func (f *slowFiles) Open(name string) (audit.File, error) {
+	file, err := f.faultyFiles.Open(name)
 	return &slowFile{file, f}, err
 }
 
@@ -29,14 +29,14 @@ type slowFile struct {
 	fs *slowFiles
 }
 
-func (f *slowFile) Sync() error {
+func (f *slowFile) SyncData() error {
 	f.fs.syncs.Add(1)
 	if gate := f.fs.gate.Load(); gate != nil {
 		if err := <-*gate; err != nil {
 			return err
 		}
 	}
-	return f.File.Sync()
+	return f.File.SyncData()
 }
 
 // queue has a call wait for its sync, and then others for the next. It returns what ends the syncs, and what the callers

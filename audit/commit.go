@@ -98,13 +98,9 @@ func (w *writer) write(b *batch) error {
 		copy(f.buf, chain[:])
 		chain = f.seal()
 		f.segment, f.off = w.segs[len(w.segs)-1].first, w.snapshot+w.size
-		if _, err := w.file.Write(f.bytes()); err != nil {
-			return fmt.Errorf("writing the journal: %w", err)
+		if err := w.append(f.bytes()); err != nil {
+			return err
 		}
-		w.size += int64(len(f.bytes()))
-	}
-	if err := w.file.Sync(); err != nil {
-		return fmt.Errorf("syncing the journal: %w", err)
 	}
 	w.chain = chain
 	for i := range b.moves {

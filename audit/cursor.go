@@ -1,6 +1,7 @@
 package audit
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"errors"
 	"fmt"
@@ -19,6 +20,7 @@ type cursor struct {
 	file  *os.File
 	ahead window
 	off   int64 // of the frame to read next
+	zeros int64 // at the end of the journal, where next has found it
 	known bool  // whether stream, chain and tree are known; the first header is taken at its word
 
 	stream stream
@@ -93,6 +95,7 @@ func (c *cursor) next() error {
 		if ok {
 			return c.accept()
 		}
+		c.zeros = 0
 		info, err := c.file.Stat()
 		if err != nil {
 			return fmt.Errorf("reading a segment: %w", err)
@@ -203,11 +206,18 @@ func (c *cursor) judge(size int64, last bool) error {
 	}
 	rest := make([]byte, sha256.Size+size-c.off)
 	copy(rest, c.chain[:])
-	if _, err := c.file.ReadAt(rest[sha256.Size:], c.off); err != nil && !errors.Is(err, io.EOF) {
+	n, err := c.file.ReadAt(rest[sha256.Size:], c.off)
+	if err != nil && !errors.Is(err, io.EOF) {
 		return fmt.Errorf("reading a segment: %w", err)
 	}
+	rest = rest[:sha256.Size+n] // a writer may have cut it meanwhile
+	if blank(rest[sha256.Size:]) {
+		c.zeros = int64(n)
+		return io.EOF
+	}
 	if !validAfter(rest) {
-		return &Torn{Segment: c.segs[c.at].name(), Offset: c.off, Bytes: size - c.off}
+		torn := int64(len(bytes.TrimRight(rest[sha256.Size:], "\x00")))
+		return &Torn{Segment: c.segs[c.at].name(), Offset: c.off, Bytes: torn}
 	}
 	// A writer may have completed this frame, and written another, since it was read.
 	if ok, err := c.read(); err != nil || !ok {

@@ -43,6 +43,7 @@
 // A segment begins with a snapshot, frames without records: puts of all live state, and the calls that are open. So a
 // replay needs one segment, and older ones can go. A segment gets its name only when its snapshot is durable.
 //
-// An invalid end of the last segment with nothing valid behind it is torn, which a crash explains. Anything else that
-// does not fit is damage.
+// The last segment may end in zeros, which frames are written over, since the sync of a file that does not grow takes half
+// as long. They are cut off before another segment begins, and at a clean stop. An invalid end of the last segment with
+// nothing valid behind it is torn, which a crash explains. Anything else that does not fit is damage.
 package audit

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"math/rand/v2"
 	"os"
+	"slices"
 	"sync"
 	"syscall"
 	"testing"
@@ -36,7 +37,16 @@ type faultyFiles struct {
 	renamed map[string]string // new name to old, since the last SyncDir
 }
 
-type sizes struct{ written, synced int64 }
+type sizes struct {
+	written, synced int64
+	over            []overwrite // since the last sync
+}
+
+// overwrite is what stood where something was written.
+type overwrite struct {
+	off    int64
+	before []byte // less where the file ended
+}
 
 func newFaultyFiles(at int, kind fault) *faultyFiles {
 	return &faultyFiles{at: at, kind: kind, free: 1 << 40, sizes: map[string]*sizes{}, renamed: map[string]string{}}
@@ -75,13 +85,16 @@ func (f *faultyFiles) Create(name string) (audit.File, error) {
 	return &faultyFile{fs: f, name: name, f: file}, nil
 }
 
-func (f *faultyFiles) Append(name string) (audit.File, error) {
+func (f *faultyFiles) Append(name string) (audit.File, error) { return f.open(name, os.O_APPEND) }
+func (f *faultyFiles) Open(name string) (audit.File, error)   { return f.open(name, 0) }
+
+func (f *faultyFiles) open(name string, how int) (audit.File, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if err := f.stepTo(true); err != nil {
 		return nil, err
 	}
-	file, err := os.OpenFile(name, os.O_WRONLY|os.O_APPEND, 0o600)
+	file, err := os.OpenFile(name, os.O_RDWR|how, 0o600)
 	if err != nil {
 		return nil, err
 	}
@@ -90,7 +103,7 @@ func (f *faultyFiles) Append(name string) (audit.File, error) {
 		if err != nil {
 			return nil, err
 		}
-		f.sizes[name] = &sizes{info.Size(), info.Size()}
+		f.sizes[name] = &sizes{written: info.Size(), synced: info.Size()}
 	}
 	return &faultyFile{fs: f, name: name, f: file}, nil
 }
@@ -150,14 +163,15 @@ func (f *faultyFiles) unsynced() (names []string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for name, s := range f.sizes {
-		if s.written != s.synced {
+		if s.written != s.synced || len(s.over) > 0 {
 			names = append(names, name)
 		}
 	}
 	return names
 }
 
-// loseUnsynced does what a power failure does: of what was not synced some, all or nothing stays.
+// loseUnsynced does what a power failure does: of what was not synced some, all or nothing stays, and of what was written over
+// something else any of the sectors.
 func (f *faultyFiles) loseUnsynced(t *testing.T, random *rand.Rand) {
 	t.Helper()
 	f.mu.Lock()
@@ -169,12 +183,41 @@ func (f *faultyFiles) loseUnsynced(t *testing.T, random *rand.Rand) {
 			}
 		}
 	}
+	for name, s := range f.sizes {
+		for _, o := range slices.Backward(s.over) {
+			o.lose(t, name, random)
+		}
+	}
 	for to, from := range f.renamed {
 		if random.IntN(2) == 0 {
 			if err := os.Rename(to, from); err != nil {
 				t.Fatal(err)
 			}
 		}
+	}
+}
+
+// lose puts back what stood in some of the sectors.
+func (o *overwrite) lose(t *testing.T, name string, random *rand.Rand) {
+	t.Helper()
+	const sector = 512
+	f, err := os.OpenFile(name, os.O_WRONLY, 0)
+	if errors.Is(err, os.ErrNotExist) {
+		return
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	most := random.IntN(3) // none, some, all
+	for at := int64(0); at < int64(len(o.before)); {
+		end := min(int64(len(o.before)), (o.off+at)/sector*sector+sector-o.off)
+		if most == 2 || most == 1 && random.IntN(2) == 0 {
+			if _, err := f.WriteAt(o.before[at:end], o.off+at); err != nil {
+				t.Fatal(err)
+			}
+		}
+		at = end
 	}
 }
 
@@ -196,6 +239,26 @@ func (f *faultyFile) Write(b []byte) (int, error) {
 	return n, errors.Join(fault, err)
 }
 
+func (f *faultyFile) WriteAt(b []byte, off int64) (int, error) {
+	f.fs.mu.Lock()
+	defer f.fs.mu.Unlock()
+	fault := f.fs.step()
+	if fault != nil {
+		b = b[:len(b)/2]
+	}
+	s := f.fs.sizes[f.name]
+	before := make([]byte, max(0, min(int64(len(b)), s.written-off)))
+	if _, err := f.f.ReadAt(before, off); err != nil {
+		return 0, err
+	}
+	n, err := f.f.WriteAt(b, off)
+	s.over = append(s.over, overwrite{off: off, before: before})
+	s.written = max(s.written, off+int64(n))
+	return n, errors.Join(fault, err)
+}
+
+func (f *faultyFile) SyncData() error { return f.Sync() }
+
 func (f *faultyFile) Sync() error {
 	f.fs.mu.Lock()
 	defer f.fs.mu.Unlock()
@@ -203,7 +266,7 @@ func (f *faultyFile) Sync() error {
 		return err
 	}
 	if s := f.fs.sizes[f.name]; s != nil {
-		s.synced = s.written
+		s.synced, s.over = s.written, nil
 	}
 	return nil
 }

@@ -14,6 +14,8 @@ type Files interface { //nolint:interfacebloat // what the journal does with fil
 	Create(name string) (File, error)
 	// Append opens a file; what is written goes to its end.
 	Append(name string) (File, error)
+	// Open opens a file to write at any place of it.
+	Open(name string) (File, error)
 	// Rename gives a file a name, in place of any file that has it.
 	Rename(from, to string) error
 	// Remove removes a file.
@@ -29,21 +31,32 @@ type Files interface { //nolint:interfacebloat // what the journal does with fil
 // File is an open file of [Files].
 type File interface {
 	io.WriteCloser
+	io.WriterAt // for files of Open
 	// Sync makes what was written durable.
 	Sync() error
+	// SyncData does so too, and need not keep more of the file's metadata than it takes to read it: where the file has
+	// not grown, that is none.
+	SyncData() error
 	// Truncate cuts the file.
 	Truncate(size int64) error
 }
 
-// disk is the Files of the operating system. File.Sync is fsync on Linux and F_FULLFSYNC on macOS.
+// disk is the Files of the operating system. File.Sync is fsync on Linux and F_FULLFSYNC on macOS; SyncData is fdatasync
+// on Linux and Sync elsewhere.
 type disk struct{}
 
-func (disk) Create(name string) (File, error) {
-	return os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
-}
+type diskFile struct{ *os.File }
 
-func (disk) Append(name string) (File, error) {
-	return os.OpenFile(name, os.O_WRONLY|os.O_APPEND, 0o600)
+func (disk) Create(name string) (File, error) { return open(name, os.O_CREATE|os.O_TRUNC) }
+func (disk) Append(name string) (File, error) { return open(name, os.O_APPEND) }
+func (disk) Open(name string) (File, error)   { return open(name, 0) }
+
+func open(name string, how int) (File, error) {
+	f, err := os.OpenFile(name, os.O_WRONLY|how, 0o600)
+	if err != nil {
+		return nil, err // not a nil file in a File
+	}
+	return diskFile{f}, nil
 }
 
 func (disk) Rename(from, to string) error    { return os.Rename(from, to) }

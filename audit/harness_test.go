@@ -312,11 +312,19 @@ func write(tb testing.TB, name string, b []byte) {
 	}
 }
 
+// unblanked reads a segment without the zeros at its end.
+func unblanked(tb testing.TB, name string) []byte {
+	tb.Helper()
+	b := read(tb, name)
+	at := frames(tb, b)
+	return b[:at[len(at)-1]]
+}
+
 // frames returns where the frames of a segment begin, its end last. It knows the format from its description alone.
 func frames(tb testing.TB, seg []byte) []int {
 	tb.Helper()
 	starts := []int{bytes.Index(seg, []byte("HgF\x01"))}
-	for at := starts[0]; at < len(seg); {
+	for at := starts[0]; len(bytes.Trim(seg[at:], "\x00")) > 0; {
 		if !bytes.HasPrefix(seg[at:], []byte("HgF\x01")) {
 			tb.Fatalf("no frame begins at byte %d", at)
 		}

@@ -32,6 +32,12 @@ func (p *patient) Append(name string) (f File, err error) {
 	return f, err
 }
 
+// Open opens a file to write at any place of it.
+func (p *patient) Open(name string) (f File, err error) {
+	err = p.wait(func() error { f, err = p.Files.Open(name); return err })
+	return f, err
+}
+
 // SyncDir makes the names in a directory durable.
 func (p *patient) SyncDir(dir string) error {
 	return p.wait(func() error { return p.Files.SyncDir(dir) })

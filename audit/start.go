@@ -39,7 +39,7 @@ func (o *opening) start() (*Journal, error) {
 	if err != nil {
 		return nil, err
 	}
-	file, err := o.cfg.Files.Append(filepath.Join(o.dir, segs[len(segs)-1].name()))
+	file, err := o.cfg.Files.Open(filepath.Join(o.dir, segs[len(segs)-1].name()))
 	if err != nil {
 		return nil, err
 	}
@@ -58,7 +58,7 @@ func (o *opening) start() (*Journal, error) {
 		applier: a, notary: n, ledgers: j.attached, stream: o.keys.stream,
 		timer: time.NewTimer(linger), armed: true, wake: make(chan struct{}, 1),
 		batch: new(batch), tree: o.end.tree,
-		segs: segs, file: file, size: o.body, snapshot: o.end.off - o.body,
+		segs: segs, file: file, size: o.body, snapshot: o.end.off - o.body, zeroed: o.end.off + o.end.zeros,
 		chain: o.end.chain, open: maps.Clone(o.open), signed: o.last.size, signedAt: now,
 	}
 	w.came, w.change = sync.NewCond(&w.mu), w.alter

@@ -188,17 +188,19 @@ func TestVerifyTellsATornEndFromDamage(t *testing.T) {
 	busy(t, j, 4)
 	live := p.copyOf(t) // as if the process had been killed here
 	name := live.segments(t)[0]
-	whole := read(t, name)
+	whole, blank := unblanked(t, name), make([]byte, 5000)
 	at := frames(t, whole)
 	start := at[len(at)-2]
 	for end := start; end <= len(whole); end++ {
-		write(t, name, whole[:end])
-		v := live.verify(t)
-		if torn := end != start && end != len(whole); v.Damage != nil || torn != (v.Torn != nil) {
-			t.Fatalf("%d of %d bytes of the last frame: %v, %v", end-start, len(whole)-start, v.Damage, v.Torn)
-		}
-		if v.Torn != nil && (v.Torn.Offset != int64(start) || v.Torn.Bytes != int64(end-start) || v.Writing) {
-			t.Fatalf("torn at %d, %d bytes, want %d and %d", v.Torn.Offset, v.Torn.Bytes, start, end-start)
+		for _, zeros := range [][]byte{nil, blank[:1], blank} {
+			write(t, name, slices.Concat(whole[:end], zeros))
+			v, last := live.verify(t), bytes.TrimRight(whole[start:end], "\x00")
+			if torn := len(last) > 0 && len(last) < len(bytes.TrimRight(whole[start:], "\x00")); v.Damage != nil || torn != (v.Torn != nil) {
+				t.Fatalf("%d of %d bytes of the last frame, and %d zeros: %v, %v", end-start, len(whole)-start, len(zeros), v.Damage, v.Torn)
+			}
+			if v.Torn != nil && (v.Torn.Offset != int64(start) || v.Torn.Bytes != int64(len(last)) || v.Writing) {
+				t.Fatalf("torn at %d, %d bytes, want %d and %d", v.Torn.Offset, v.Torn.Bytes, start, len(last))
+			}
 		}
 	}
 	owner, err := store.Lock(live.dir)
@@ -211,6 +213,24 @@ func TestVerifyTellsATornEndFromDamage(t *testing.T) {
 	}
 	if err := owner.Close(); err != nil {
 		t.Error(err)
+	}
+}
+
+// Zeros end the last segment while it is written, and nothing else: not a segment before it, and not with anything behind.
+func TestZerosAreNoEndBeforeSomething(t *testing.T) {
+	p := written(t)
+	segs, blank := p.segments(t), make([]byte, 1000)
+	first, last := read(t, segs[0]), read(t, segs[len(segs)-1])
+	write(t, segs[len(segs)-1], slices.Concat(last, blank))
+	p.wantSound(t)
+	write(t, segs[len(segs)-1], slices.Concat(last, blank, last[frames(t, last)[0]:]))
+	if v := p.verify(t); v.Damage == nil && v.Torn == nil {
+		t.Error("frames behind zeros: not found")
+	}
+	write(t, segs[len(segs)-1], last)
+	write(t, segs[0], slices.Concat(first, blank))
+	if v := p.verify(t); v.Damage == nil {
+		t.Error("zeros before another segment: not found")
 	}
 }
 

@@ -1,6 +1,7 @@
 package audit
 
 import (
+	"errors"
 	"fmt"
 	"path/filepath"
 	"sync"
@@ -58,6 +59,7 @@ type writer struct {
 	file     File
 	size     int64 // of the last segment, behind its snapshot
 	snapshot int64 // bytes of the last segment before that
+	zeroed   int64 // bytes of the last segment, with the zeros at its end
 	chain    hash
 	written  tree // behind the batch that was taken last
 	open     map[policy.Ref]openCall
@@ -165,8 +167,7 @@ func (w *writer) after() {
 	if w.written.size-w.signed >= w.limits.signRecords {
 		w.sign(false)
 	}
-	// Where there is much state, a snapshot does not cost more than a quarter of what it stands before.
-	if w.size >= max(w.limits.segment, 4*w.snapshot) {
+	if w.size >= w.most() {
 		w.rotate()
 	}
 }
@@ -251,19 +252,22 @@ func (w *writer) next() error {
 	if err := checkDigest(w.engine); err != nil {
 		return err
 	}
+	if err := w.seal(); err != nil {
+		return err
+	}
 	h := header{stream: w.stream, created: w.clock().UTC(), chain: w.chain, tree: w.written}
 	s := snapshot{files: w.files, dir: w.dir, header: h, state: liveState(w.engine), open: w.open}
 	if err := s.write(); err != nil {
 		return err
 	}
-	file, err := w.files.Append(filepath.Join(w.dir, s.segment().name()))
+	file, err := w.files.Open(filepath.Join(w.dir, s.segment().name()))
 	if err != nil {
 		return err
 	}
 	if err := w.file.Close(); err != nil {
 		return err
 	}
-	w.file, w.size, w.snapshot, w.chain = file, 0, s.size, s.chain
+	w.file, w.size, w.snapshot, w.zeroed, w.chain = file, 0, s.size, s.size, s.chain
 	w.segs = append(w.segs, s.segment())
 	return nil
 }
@@ -292,7 +296,11 @@ func (w *writer) finish() {
 	}
 	close(w.notary.heads)
 	<-w.notary.done
-	if err := w.file.Close(); err != nil {
+	err := error(nil)
+	if w.err() == nil {
+		err = w.seal()
+	}
+	if err = errors.Join(err, w.file.Close()); err != nil {
 		_ = w.fail(fmt.Errorf("closing the journal: %w", err))
 	}
 }
