@@ -239,17 +239,25 @@ func (c *candidate) read(word, end int) bool {
 		if at+1 >= len(t) || !area && !separator(t[at]) || !is(t[at+1], isAlnum) {
 			break
 		}
-		stop, kinds := at+1, uint8(0)
-		for stop < len(t) && kindOf[t[stop]]&isAlnum != 0 {
-			kinds |= kindOf[t[stop]]
-			stop++
-		}
-		size := stop - at - 1
-		if size > 20 || size >= leastJumbled && jumbled(t[at+1:stop]) || t[at+1] == 'v' && pseudoVersion(t, at+1) > 0 || kinds&isDigit == 0 && !c.joinable(size) || !c.push(at+1, stop) {
+		if !c.grow(at + 1) {
 			break
 		}
 	}
 	return g.off[g.n] >= 5
+}
+
+// grow takes in the group that begins at a byte, if it may be one of the same number.
+func (c *candidate) grow(at int) bool {
+	t, stop, kinds := c.t, at, uint8(0)
+	for stop < len(t) && kindOf[t[stop]]&isAlnum != 0 {
+		kinds |= kindOf[t[stop]]
+		stop++
+	}
+	size := stop - at
+	if size > 20 || size >= leastJumbled && jumbled(t[at:stop]) || t[at] == 'v' && pseudoVersion(t, at) > 0 {
+		return false
+	}
+	return (kinds&isDigit != 0 || c.joinable(size)) && c.push(at, stop)
 }
 
 // jumbled holds for a longer word of small and capital letters and a few digits, as in digests: no number is written so.

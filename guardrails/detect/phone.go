@@ -81,7 +81,7 @@ func (c *candidate) national(ctx *context, from, to int, n []byte) bool {
 		c.found("DE_HANDELSREGISTER", 80, lo, hi)
 	case c.plate(ctx, from, to, n):
 		c.found("DE_KFZ", 45, lo, hi)
-	case c.birthday(ctx, from, to, n):
+	case c.birthday(ctx, from, to):
 		c.found("DATE_OF_BIRTH", 80, lo, hi)
 	case c.account(ctx, from, to, n):
 		c.found("US_BANK_NUMBER", 80, lo, hi)
@@ -167,7 +167,7 @@ func (c *candidate) plate(ctx *context, from, to int, n []byte) bool {
 }
 
 // birthday is a date that is called one.
-func (c *candidate) birthday(ctx *context, from, to int, n []byte) bool {
+func (c *candidate) birthday(ctx *context, from, to int) bool {
 	g := &c.s.groups
 	if !dateGroups(g, from, to) || !g.onlyDigits(from, to) {
 		return false
