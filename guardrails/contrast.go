@@ -19,21 +19,24 @@ func contrast(c *policy.Call, result *wire.Frame) []policy.Finding {
 	if c.Method != "tools/call" || c.Direction != policy.ToUpstream || result.Kind != wire.KindResult {
 		return nil
 	}
-	structured, ok := wire.Lookup(result.Get(wire.Result), "structuredContent")
-	if !ok || len(structured.Value) > maxCompared || structured.Value[0] != '{' {
-		return nil
-	}
 	content, _ := wire.Lookup(result.Get(wire.Result), "content")
 	var want any
 	told := false
 	for _, block := range wire.Elements(content.Value) {
 		e, _ := wire.Lookup(block, "text")
+		if !mayBeDocument(e.Value) {
+			continue
+		}
 		text, ok := wire.Unquote(e.Value)
 		got, isJSON := document(text)
 		if !ok || !isJSON {
 			continue
 		}
-		if want == nil {
+		if want == nil { // it is looked for late, because most texts are none that could say the same
+			structured, ok := wire.Lookup(result.Get(wire.Result), "structuredContent")
+			if !ok || len(structured.Value) > maxCompared || structured.Value[0] != '{' {
+				return nil
+			}
 			want, _ = document(structured.Value)
 		}
 		if says(want, got) {
@@ -45,6 +48,12 @@ func contrast(c *policy.Call, result *wire.Frame) []policy.Finding {
 		return nil
 	}
 	return []policy.Finding{{Detail: "structured content: no text that is JSON says the same"}}
+}
+
+// mayBeDocument is the cheap question before: whether a string begins with a bracket, or with what may be a blank or one
+// in disguise.
+func mayBeDocument(token []byte) bool {
+	return len(token) > 2 && token[0] == '"' && (token[1] == '{' || token[1] == '[' || token[1] <= ' ' || token[1] == '\\' || token[1] >= 0x80)
 }
 
 // document reads an object or an array, unless it is too large to compare.

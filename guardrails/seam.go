@@ -75,6 +75,9 @@ func (w *walk) join(k int32) {
 
 // isIntegrity holds for a digest with its name, as lists of dependencies have it (W3C Subresource Integrity section 3.5).
 func isIntegrity(t []byte) bool {
+	if len(t) < len("sha1-")+28 || t[0] != 's' || t[1] != 'h' {
+		return false
+	}
 	name, digest, _ := bytes.Cut(t, []byte("-"))
 	size := 0
 	switch string(name) {

@@ -60,23 +60,25 @@ func TestHostileTextCostsLittle(t *testing.T) {
 // TestHostileTextStopsAtItsBudget counts instead of measuring: whatever a text looks like, the closer looks at it end with
 // what its size allows, and a text that is not read to its end says so. Ordinary text of the same size never comes near.
 func TestHostileTextStopsAtItsBudget(t *testing.T) {
-	const (
-		size    = 100 << 10
-		one     = 6_000 // what one candidate may take beyond: it is not cut short
-		allowed = 20_000 + 2*size
-	)
+	const one = 6_000 // what one candidate may take beyond: it is not cut short
 	e, s := engine(t, detect.Options{}), detect.NewScratch()
-	for name, text := range hostile(size) {
-		unread := false
-		e.Scan(s, []detect.Leaf{{Text: []byte(text)}}, func(_ int, f detect.Finding) { unread = unread || f.Kind == detect.Unread })
-		left := s.TestOnlyLeft()
-		if left < -one {
-			t.Errorf("%s takes %d looks more than it has", name, -left)
-		}
-		if left < 0 && !unread {
-			t.Errorf("%s is not read to its end, and nobody is told", name)
+	for _, size := range []int{1 << 10, 10 << 10, 100 << 10, 400 << 10} {
+		for name, text := range hostile(size) {
+			unread := false
+			e.Scan(s, []detect.Leaf{{Text: []byte(text)}}, func(_ int, f detect.Finding) { unread = unread || f.Kind == detect.Unread })
+			left := s.TestOnlyLeft()
+			if left < -one {
+				t.Errorf("%s of %d bytes takes %d looks more than it has", name, size, -left)
+			}
+			if left < 0 && !unread {
+				t.Errorf("%s of %d bytes is not read to its end, and nobody is told", name, size)
+			}
 		}
 	}
+	const (
+		size    = 100 << 10
+		allowed = 20_000 + 2*size
+	)
 	for name, text := range payloads() {
 		text = text[:min(len(text), size)]
 		e.Scan(s, []detect.Leaf{{Text: text}}, func(_ int, f detect.Finding) {

@@ -33,11 +33,11 @@ func (e *Engine) marks(s *Scratch, text []byte, pieces []piece, tr *trail) {
 		}
 		t := text[p.lo:p.hi]
 		c.p, c.t, c.leaf = p, t, int(p.leaf)
-		c.joined = joined{}
 		tr.enter(p)
 		if kindOf[t[0]]&isMark != 0 && e.idle(t, p) {
 			continue
 		}
+		c.joined = joined{}
 		for i := 0; i < len(t); {
 			if kindOf[t[i]]&isMark != 0 {
 				i = max(c.at(i), i+1) // whatever is found, nothing is looked at for ever
