@@ -104,6 +104,9 @@ type hopgate struct {
 	read chan struct{} // closed when the log is complete
 	base string        // URL without path
 	mal  string        // key of a hostile agent, where there is one
+
+	atOnce int // hostile peers at the same time; 0: hostileAtOnce
+	memory int // KiB that it may grow by meanwhile; 0: hostileMemory
 }
 
 // newHopgate writes a configuration. Names in env are KEY=VALUE.

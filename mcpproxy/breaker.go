@@ -42,7 +42,7 @@ func causeOf(reason *policy.Reason, err error) string {
 func shown(reason *policy.Reason, err error) upstream.Health {
 	var code *upstream.StatusError
 	switch {
-	case reason == reasonCancelled, reason == reasonSession, reason == reasonEnded, reason == reasonLargeResult, errors.Is(err, upstream.ErrSessionEnded), errors.Is(err, upstream.ErrInvalid):
+	case reason == reasonCancelled, reason == reasonSession, reason == reasonEnded, reason == reasonLargeResult, reason == reasonUnread, errors.Is(err, upstream.ErrSessionEnded), errors.Is(err, upstream.ErrInvalid):
 		return upstream.NothingShown
 	case errors.As(err, new(*upstream.BackoffError)):
 		return upstream.NothingShown // it was not tried

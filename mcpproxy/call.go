@@ -32,7 +32,7 @@ type exchange struct {
 	session  *session  // nil for a request of the later era over HTTP
 	listener *listener // nil where the request is no subscription
 	id       idKey
-	holds    int  // bytes of the answer that count in the agent's room
+	holds    holds
 	modern   bool // of the later era
 	starts   bool // the request is the initialize of its session
 
@@ -78,7 +78,8 @@ func (x *exchange) free() {
 
 // begin makes the call of the message that has been read.
 func (x *exchange) begin(m *ingress.Message) {
-	x.msg = m
+	x.msg, x.holds = m, holds{p: x.g.p, room: x.g.room}
+	_, x.holds.alone = x.reply.(*part)
 	x.call = x.g.call(&x.frame)
 }
 
@@ -201,7 +202,7 @@ func (x *exchange) timeout() time.Duration {
 // decide judges the call and puts the decision on record. It returns the call to send, or nil where the message is dealt
 // with.
 func (x *exchange) decide(ctx context.Context) *policy.Call {
-	send, out, settle := policy.Decide(ctx, &x.call)
+	send, out, settle := x.judge(ctx)
 	x.sent, x.out, x.settle = send, out, settle
 	x.interrupted()
 	if x.out.Allowed {

@@ -27,16 +27,23 @@ func Sealer(random io.Reader) (
 	return seal, open, nil
 }
 
-// TestOnlyFill takes all that an agent has of the memory but so many bytes, and returns what gives it back.
-func (p *Proxy) TestOnlyFill(agent string, left int) (empty func()) {
+// TestOnlyFill takes all that an agent has of the memory, but so many bytes of messages and of answers, and returns what gives
+// it back.
+func (p *Proxy) TestOnlyFill(agent string, messages, answers int) (empty func()) {
 	r := p.rooms.of(agent)
-	messages, answers, kept := underWay*p.largest()-left, unread*p.largest()-left, keptBytes-left
+	messages, answers = underWay*p.largest()-messages, unread*p.largest()-answers
 	r.messages.take(messages, 0, messages)
-	r.answers.take(answers, 0, answers)
-	r.kept.take(kept, 0, kept)
+	r.answers.take(answers, answers)
 	return func() {
 		r.messages.give(messages)
 		r.answers.give(answers)
-		r.kept.give(kept)
 	}
+}
+
+// TestOnlyUnread returns what the answers of an agent count as.
+func (p *Proxy) TestOnlyUnread(agent string) int {
+	q := &p.rooms.of(agent).answers
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.used
 }

@@ -98,7 +98,7 @@ func (x *exchange) link(ctx context.Context) (upstream.Link, error) {
 
 // outgoing is what the upstream leg needs to know of a message. Headers are made anew from what is sent.
 func (x *exchange) outgoing(send *policy.Call) *upstream.Outgoing {
-	out := &upstream.Outgoing{Frame: send.Frame, Protocol: x.call.Origin.Protocol, Modern: x.modern}
+	out := &upstream.Outgoing{Frame: send.Frame, Protocol: x.call.Origin.Protocol, Modern: x.modern, Room: &x.holds}
 	if send.Method == "tools/list" {
 		out.Known = x.g.p.repeats.known(x.call.Upstream)
 	}
@@ -138,7 +138,7 @@ func (x *exchange) finish(ctx context.Context, in *upstream.Incoming) {
 		x.withhold(policy.Denied("identity", reasonBroken, ""))
 	case agent == nil: // revoked while the call was under way
 		x.withhold(policy.Denied("identity", policy.ReasonNobody, cause))
-	case !x.holdAnswer(len(result.Raw)):
+	case !x.holds.came(len(result.Raw)):
 		x.withhold(policy.Denied("protocol", reasonUnread, ""))
 	case tighter(result, &x.call.Connection.Limits) != "":
 		x.withhold(tooLarge(tighter(result, &x.call.Connection.Limits), "connection"))
@@ -178,7 +178,7 @@ func (x *exchange) review(ctx context.Context, result *wire.Frame) *wire.Frame {
 		}
 	}
 	came := result
-	result, out := policy.Review(ctx, &x.call, result, x.out)
+	result, out := x.screen(ctx, result)
 	x.out = out
 	if x.out.Allowed && result.Kind == wire.KindResult {
 		x.g.p.Catalog.Shown(&x.call, came, result)
@@ -236,6 +236,8 @@ func (x *exchange) fail(life, ctx context.Context, err error) {
 		status, reason = policy.StatusCancelled, reasonEnded
 	case limit != "":
 		reason = reasonLargeResult
+	case errors.Is(err, upstream.ErrNoRoom):
+		reason = reasonUnread
 	case errors.Is(err, upstream.ErrSessionEnded):
 		reason = reasonFailed // the next call has another session, or another child
 	case errors.As(err, &backoff):

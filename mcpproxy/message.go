@@ -17,10 +17,10 @@ func (g *guest) Post(ctx context.Context, m *ingress.Message, reply ingress.Repl
 	defer func() {
 		if v := recover(); v != nil {
 			x.survive(ctx, v) // and is not used again: others may still refer to it
-			x.freeAnswer(reply)
+			x.holds.drop(reply)
 			return
 		}
-		x.freeAnswer(reply)
+		x.holds.drop(reply)
 		x.free()
 	}()
 	g = g.now()

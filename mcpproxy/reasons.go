@@ -144,7 +144,7 @@ var (
 	}
 	reasonUnread = &policy.Reason{
 		Code: "ANSWERS_UNREAD", Severity: policy.Low,
-		Hint: "the agent calls for more at once than it takes: its answers that wait have no room any more. Bound how much it calls at once, by concurrency, or how large its results are",
+		Hint: "the agent calls for more at once than it takes: its answers that wait have no room any more. Bound how much it calls at once, by concurrency, or how large its results are; see docs/limits.md",
 		Answer: &policy.Answer{
 			Code: "ANSWERS_UNREAD", Retry: policy.RetryUnknown, Form: policy.FormResult, RPC: 429, HTTP: 200,
 			Text: "Too many of your answers wait to be taken, so this one is withheld. The action may have happened: check before you repeat the call, and call for less at once.",

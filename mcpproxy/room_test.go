@@ -1,7 +1,6 @@
 package mcpproxy_test
 
 import (
-	"context"
 	"fmt"
 	"io"
 	"net/http"
@@ -11,7 +10,6 @@ import (
 	"time"
 
 	"github.com/hopgate/hopgate/mcpproxy/wire"
-	"github.com/hopgate/hopgate/policy"
 )
 
 // large is a string of JSON of about so many bytes.
@@ -23,17 +21,14 @@ func TestMessagesOfOneAgentUnderWayAreBounded(t *testing.T) {
 	bubble(t, func(w *world) {
 		t := w.t
 		defer time.Sleep(time.Second) // net/http waits for a while before it closes a connection
-		empty := w.proxy.TestOnlyFill("alice", 100<<10)
+		empty := w.proxy.TestOnlyFill("alice", 50<<10, 8<<20)
 		under := w.agent("alice").begin(modernTool("1", "hold", `{"x":`+large(40<<10)+`}`), modernHead("tools/call", "hold"))
 		synctest.Wait()
-		for size, want := range map[int]int{0: 200, 40 << 10: 200, 70 << 10: 429} {
-			status, got := w.agent("alice").call(modernTool("1", "echo", `{"x":`+large(size)+`}`), modernHead("tools/call", "echo"))
+		for agent, want := range map[string]int{"alice": 429, "bob": 200} {
+			status, got := w.agent(agent).call(modernTool("1", "echo", "{}"), modernHead("tools/call", "echo"))
 			if status != want || (want == 429) != strings.Contains(got, "too many calls are waiting") {
-				t.Errorf("%d bytes: %d %.300s", size, status, got)
+				t.Errorf("%s: %d %.300s", agent, status, got)
 			}
-		}
-		if status, got := w.agent("bob").call(modernTool("1", "echo", `{"x":`+large(70<<10)+`}`), modernHead("tools/call", "echo")); status != 200 {
-			t.Errorf("another agent: %d %.300s", status, got)
 		}
 		if got := w.last("").code; got != "TOO_MANY_CALLS" {
 			t.Errorf("on record is %q", got)
@@ -122,79 +117,82 @@ func TestWhatSubscriptionsKeepOfAnAgentIsBounded(t *testing.T) {
 	})
 }
 
-// TestAnswersThatNobodyTakesAreBounded has an answer wait beside many others.
-func TestAnswersThatNobodyTakesAreBounded(t *testing.T) {
-	bubble(t, func(w *world) {
-		t := w.t
-		answer := `,"result":{"content":[{"type":"text","text":` + large(60<<10) + `}]}}`
-		w.server.intrude = func(rw http.ResponseWriter, _ *http.Request, f *wire.Frame) bool {
-			if f.String(wire.ParamsName) != "big" {
-				return false
-			}
-			rw.Header().Set("Content-Type", "application/json")
-			io.WriteString(rw, `{"jsonrpc":"2.0","id":`+string(f.Get(wire.ID))+answer)
+// intrudeBig makes the server answer calls of the tool big with so many bytes, as one message or as a stream.
+func intrudeBig(w *world, size int, stream bool) (answer string) {
+	answer = `,"result":{"content":[{"type":"text","text":` + large(size) + `}]}}`
+	w.server.intrude = func(rw http.ResponseWriter, _ *http.Request, f *wire.Frame) bool {
+		if f.String(wire.ParamsName) != "big" {
+			return false
+		}
+		message := `{"jsonrpc":"2.0","id":` + string(f.Get(wire.ID)) + answer
+		if stream {
+			head(rw)
+			event(rw, message)
 			return true
 		}
-		release := make(chan struct{})
-		w.gate.screen = func(_ context.Context, c *policy.Call, _ *wire.Frame) (policy.Verdict, error) {
-			if c.Agent.Name == "alice" && c.Target == "big" {
-				<-release
-			}
-			return policy.Pass, nil
-		}
-		empty := w.proxy.TestOnlyFill("alice", 100<<10)
-		call := func(agent, tool string) string {
-			_, got := w.agent(agent).call(modernTool("1", tool, "{}"), modernHead("tools/call", tool))
-			return got
-		}
-		under := w.agent("alice").begin(modernTool("1", "big", "{}"), modernHead("tools/call", "big"))
-		synctest.Wait()
-		if got := call("alice", "big"); !strings.Contains(got, "Too many of your answers") {
-			t.Errorf("one too many: %.300s", got)
-		}
-		if got := w.last("tools/call").code; got != "ANSWERS_UNREAD" {
-			t.Errorf("on record is %s", got)
-		}
-		if got := call("alice", "echo"); !strings.Contains(got, `"result"`) || strings.Contains(got, "isError") {
-			t.Errorf("a small one: %.300s", got)
-		}
-		if got := call("bob", "big"); !strings.Contains(got, answer) {
-			t.Errorf("another agent: %.300s", got)
-		}
-		close(release)
-		if got := (<-under).last(); !strings.Contains(got, answer) {
-			t.Errorf("the one that waited: %.300s", got)
-		}
-		synctest.Wait()
-		for range 3 {
-			if got := call("alice", "big"); !strings.Contains(got, answer) {
-				t.Errorf("with room again: %.300s", got)
-			}
-		}
-		empty()
-	})
+		rw.Header().Set("Content-Type", "application/json")
+		rw.Header().Set("Content-Length", fmt.Sprint(len(message)))
+		io.WriteString(rw, message)
+		return true
+	}
+	return answer
 }
 
-// TestAnswersToABatchWaitForEachOther has the answers to its members count until all of them are there.
+// TestAnswersThatNobodyTakesAreBounded has a large answer wait beside many others, until there is room or its time is over.
+func TestAnswersThatNobodyTakesAreBounded(t *testing.T) {
+	for name, stream := range map[string]bool{"a message": false, "an event": true} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(w *world) {
+				t := w.t
+				answer := intrudeBig(w, 3<<20, stream)
+				call := func(agent, tool string) <-chan *response {
+					return w.agent(agent).begin(modernTool("1", tool, "{}"), modernHead("tools/call", tool))
+				}
+				empty := w.proxy.TestOnlyFill("alice", 64<<20, 2<<20)
+				waits := call("alice", "big")
+				synctest.Wait()
+				for agent, tool := range map[string]string{"alice": "echo", "bob": "big"} {
+					if got := (<-call(agent, tool)).last(); !strings.Contains(got, `"result"`) || strings.Contains(got, "isError") {
+						t.Errorf("%s of %s: %.300s", tool, agent, got)
+					}
+				}
+				over := (<-waits).last() // in the time of the test the first minute has passed
+				if !strings.Contains(over, "Too many of your answers") {
+					t.Errorf("without room: %.300s", over)
+				}
+				if all := fmt.Sprint(w.journal.find("tools/call")); !strings.Contains(all, "ANSWERS_UNREAD") {
+					t.Errorf("on record is %s", all)
+				}
+				waits = call("alice", "big")
+				synctest.Wait()
+				empty()
+				for range 2 {
+					if got := (<-waits).last(); !strings.Contains(got, answer) {
+						t.Errorf("with room again: %.300s", got)
+					}
+					waits = call("alice", "big")
+				}
+				(<-waits).last()
+				synctest.Wait()
+				if n := w.proxy.TestOnlyUnread("alice"); n != 0 {
+					t.Errorf("%d bytes count for ever", n)
+				}
+			})
+		})
+	}
+}
+
+// TestAnswersToABatchWaitForEachOther has the answers to its members count until all of them are there. They do not wait for
+// room, which nobody would give back.
 func TestAnswersToABatchWaitForEachOther(t *testing.T) {
 	bubble(t, func(w *world) {
 		t := w.t
+		intrudeBig(w, 3<<20, false)
 		c := w.session("alice", "2025-03-26")
-		defer w.proxy.TestOnlyFill("alice", 100<<10)()
-		big := func(id string) string { return tool(id, "echo", `{"x":`+large(30<<10)+`}`) }
+		defer w.proxy.TestOnlyFill("alice", 64<<20, 5<<20)()
 		for range 3 { // what counts is given back
-			if _, got := c.call("[" + big("1") + "," + big("2") + "]"); strings.Contains(got, "Too many") {
-				t.Errorf("two that fit: %.300s", got)
-			}
-		}
-		c.w.server.intrude = func(rw http.ResponseWriter, _ *http.Request, f *wire.Frame) bool {
-			rw.Header().Set("Content-Type", "application/json")
-			fmt.Fprintf(rw, `{"jsonrpc":"2.0","id":%s,"result":{"content":[{"type":"text","text":%s}]}}`, f.Get(wire.ID), large(60<<10))
-			return true
-		}
-		for range 3 {
-			_, got := c.call("[" + tool("1", "big", "{}") + "," + tool("2", "big", "{}") + "]")
-			if n := strings.Count(got, "Too many of your answers"); n != 1 {
+			r := c.post("[" + tool("1", "big", "{}") + "," + tool("2", "big", "{}") + "]")
+			if n := strings.Count(r.last(), "Too many of your answers"); n != 1 {
 				t.Errorf("of two answers that have no room together %d are withheld", n)
 			}
 		}

@@ -24,6 +24,7 @@ type answer struct {
 	known    []*wire.Known
 
 	token   string // that the request was sent with; empty for none
+	room    Room   // for what comes; nil: any
 	request []byte // to be sent once more with another token; nil where there is none
 
 	begun bool
@@ -39,7 +40,7 @@ type answer struct {
 
 func newAnswer(l *httpLink, out *Outgoing, session string) *answer {
 	a := &answer{
-		link: l, x: exchange{pool: l.pool}, session: session, protocol: out.Protocol, modern: out.Modern, known: out.Known,
+		link: l, x: exchange{pool: l.pool}, session: session, protocol: out.Protocol, modern: out.Modern, known: out.Known, room: out.Room,
 		starts: !out.Modern && isMethod(out.Frame, methodInitialize),
 	}
 	a.id.set(out.Frame.Get(wire.ID))
@@ -121,13 +122,37 @@ func (a *answer) read(ctx context.Context) error {
 	if !a.x.body.here() {
 		stop = a.x.arm(ctx)
 	}
-	a.buf.b, err = a.x.body.readAll(a.buf.b, a.link.limits.Frame)
+	err = a.fill(ctx)
 	a.x.disarm(stop)
-	if err != nil {
+	switch {
+	case errors.Is(err, ErrNoRoom):
+		return err
+	case err != nil:
 		return because(ctx, meaning(err), err)
 	}
 	a.x.finish()
 	return nil
+}
+
+// fill reads a content for which there is room.
+func (a *answer) fill(ctx context.Context) (err error) {
+	limit, room := a.link.limits.Frame, smallAnswer
+	if a.room == nil {
+		room = limit + 1
+	}
+	a.buf.b, err = a.x.body.readAll(a.buf.b, limit, room)
+	if !errors.Is(err, errRoom) {
+		return err
+	}
+	all := limit // all at once: two that had room for a part each could wait for each other
+	if b := &a.x.body; !b.chunked && b.left > 0 {
+		all = len(a.buf.b) + int(b.left)
+	}
+	if err := a.room.Hold(ctx, all); err != nil {
+		return err
+	}
+	a.buf.b, err = a.x.body.readAll(a.buf.b, limit, limit+1)
+	return err
 }
 
 // whole reads an answer that is no stream.
@@ -219,10 +244,23 @@ func (a *answer) event(ctx context.Context) (final bool, err error) {
 // pull reads the next event, on as many connections as that takes.
 func (a *answer) pull(ctx context.Context) error {
 	for {
+		if a.room != nil && a.ev.room == 0 { // the event before has gone on
+			_ = a.room.Hold(ctx, 0) // to give room back nobody waits
+			a.ev.room = smallAnswer
+		}
 		seen := a.ev.seen
 		stop := a.x.arm(ctx)
 		err := a.ev.next()
+		if errors.Is(err, errRoom) {
+			a.ev.room = 0
+			if err = a.room.Hold(ctx, a.link.limits.Frame); err == nil {
+				err = a.ev.next()
+			}
+		}
 		a.x.disarm(stop)
+		if errors.Is(err, ErrNoRoom) {
+			return err
+		}
 		if a.ev.seen != seen {
 			a.tries = 0
 		}

@@ -155,20 +155,33 @@ func cutShort(err error) error {
 	return err
 }
 
-// readAll appends the content to dst, up to a limit in bytes. What the server announces is not believed until it comes.
-func (b *body) readAll(dst []byte, limit int) ([]byte, error) {
-	if b.left > int64(limit) {
+// errRoom says that there is room needed for more.
+var errRoom = errors.New("no room for more of the answer")
+
+// believed is how many bytes have to come before it is believed how many will.
+const believed = 64 << 10
+
+// readAll reads the content behind what dst has of it, up to a limit in bytes. It returns errRoom where more comes than there
+// is room for, and is called again then. What the server announces is not believed until some of it comes.
+func (b *body) readAll(dst []byte, limit, room int) ([]byte, error) {
+	if int64(len(dst))+b.left > int64(limit) {
 		return dst, errContent
 	}
-	start := len(dst)
 	for !b.done {
+		if len(dst) >= room {
+			return dst, errRoom
+		}
 		if len(dst) == cap(dst) {
-			dst = slices.Grow(dst, 4<<10)
+			n := 4 << 10
+			if len(dst) >= believed && !b.chunked {
+				n = max(n, int(b.left))
+			}
+			dst = slices.Grow(dst, n)
 		}
 		n, err := b.Read(dst[len(dst):cap(dst)])
 		dst = dst[:len(dst)+n]
 		switch {
-		case len(dst)-start > limit:
+		case len(dst) > limit:
 			return dst, errContent
 		case errors.Is(err, io.EOF):
 			return dst, nil

@@ -27,6 +27,8 @@ var (
 	ErrProtocol = errors.New("upstream broke the protocol")
 	// ErrTooLarge says of an ErrProtocol that a message was larger than Limits.Frame.
 	ErrTooLarge = errors.New("a message is larger than the limit")
+	// ErrNoRoom says that a message was sent, and that there is no room for the answer. It may have been acted upon.
+	ErrNoRoom = errors.New("no room for the answer")
 	// ErrNoListen says that the server has nothing to say but answers (HTTP status 405 to GET).
 	ErrNoListen = errors.New("upstream has no stream to listen to")
 )

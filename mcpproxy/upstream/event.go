@@ -43,6 +43,7 @@ type eventReader struct {
 	cr     bool // the last line ended in CR; an LF now belongs to that
 	begun  bool // a line has been read; a byte order mark can no longer come
 	paused bool // next has not come to an end, and goes on where it was
+	room   int  // bytes of an event that there is room for, with more next fails with errRoom; 0: any
 
 	hasData, hasID, foreign bool // of the event that is being read
 	nextID                  []byte
@@ -60,7 +61,7 @@ func (e *eventReader) reset(src io.Reader, limit int, c *counts) {
 
 // recycle lets another stream of another server use the reader.
 func (e *eventReader) recycle() {
-	e.id, e.retry, e.seen, e.idle, e.also = e.id[:0], 0, 0, 0, ""
+	e.id, e.retry, e.seen, e.idle, e.also, e.room = e.id[:0], 0, 0, 0, "", 0
 	e.reset(nil, 0, nil)
 	if cap(e.buf) <= maxKept && cap(e.data) <= maxKept {
 		eventReaders.Put(e)
@@ -72,7 +73,7 @@ func (e *eventReader) clear() {
 }
 
 // next reads to the end of the next event that carries a message. Its text is data then, until next is called again. The
-// end of the stream is that of its source; an event that it cuts off is none. After errQuiet it is called again.
+// end of the stream is that of its source; an event that it cuts off is none. After errQuiet and errRoom it is called again.
 func (e *eventReader) next() error {
 	if !e.paused {
 		e.clear()
@@ -146,6 +147,10 @@ func (e *eventReader) more() error {
 		if err := e.idleness(); err != nil {
 			return err
 		}
+	}
+	if e.room > 0 && e.hi-e.lo+len(e.data) > e.room {
+		e.paused = true
+		return errRoom
 	}
 	if e.buf == nil {
 		next, _ := pages.Get().(*[]byte)

@@ -22,7 +22,7 @@ var TestOnlyResponse = func(r io.Reader, limit int) (status int, keep bool, cont
 		return 0, false, nil, err
 	}
 	b := newBody(br, &h)
-	content, err = b.readAll(nil, limit)
+	content, err = b.readAll(nil, limit, limit+1)
 	return h.status, h.keep, content, err
 }
 
@@ -63,7 +63,7 @@ var TestOnlyReader = func() func(raw []byte) error {
 		}
 		b := newBody(br, &h)
 		var err error
-		buf, err = b.readAll(buf[:0], len(raw))
+		buf, err = b.readAll(buf[:0], len(raw), len(raw)+1)
 		return err
 	}
 }

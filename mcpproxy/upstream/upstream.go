@@ -139,7 +139,18 @@ type Outgoing struct {
 	Name     string        // decoded value for the header Mcp-Name; empty where the method has none
 	Params   []Param       // further headers of a modern request
 	Known    []*wire.Known // what the answer may say again; it is not read twice then
+	Room     Room          // for the answer; nil: there is any
 }
+
+// Room is what there is for the answer to a message, so that many at the same time do not take all memory.
+type Room interface {
+	// Hold has room for a message of n bytes, in the place of the one before. It may wait for that until ctx ends. After
+	// an error, which is an ErrNoRoom, no more of the answer is read.
+	Hold(ctx context.Context, n int) error
+}
+
+// smallAnswer is how many bytes of an answer need no room.
+const smallAnswer = 32 << 10
 
 // Param is a header Mcp-Param-Name with its value, encoded as it goes out.
 type Param struct{ Name, Value string }
