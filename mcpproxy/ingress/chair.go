@@ -7,7 +7,7 @@ import (
 
 const (
 	vacantTime = time.Millisecond // that nobody need have a chair, at least; and not twice as long
-	slowTurns  = 64               // that are dealt with apart after one that took longer
+	slowTurns  = 16               // that are dealt with apart after one that took longer
 )
 
 // chair is the right to read what a peer says. Who has it and has read a request with which the peer is alone deals with it
