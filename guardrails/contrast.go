@@ -20,6 +20,7 @@ func contrast(c *policy.Call, result *wire.Frame) []policy.Finding {
 		return nil
 	}
 	content, _ := wire.Lookup(result.Get(wire.Result), "content")
+	var structured wire.Entry
 	var want any
 	told := false
 	for _, block := range wire.Elements(content.Value) {
@@ -27,16 +28,19 @@ func contrast(c *policy.Call, result *wire.Frame) []policy.Finding {
 		if !mayBeDocument(e.Value) {
 			continue
 		}
+		if structured.Value == nil { // looked for late, because most texts are none that could say the same
+			var ok bool
+			structured, ok = wire.Lookup(result.Get(wire.Result), "structuredContent")
+			if !ok || len(structured.Value) > maxCompared || structured.Value[0] != '{' {
+				return nil
+			}
+		}
 		text, ok := wire.Unquote(e.Value)
 		got, isJSON := document(text)
 		if !ok || !isJSON {
 			continue
 		}
-		if want == nil { // it is looked for late, because most texts are none that could say the same
-			structured, ok := wire.Lookup(result.Get(wire.Result), "structuredContent")
-			if !ok || len(structured.Value) > maxCompared || structured.Value[0] != '{' {
-				return nil
-			}
+		if want == nil {
 			want, _ = document(structured.Value)
 		}
 		if says(want, got) {
