@@ -41,10 +41,7 @@ func (x *exchange) send(ctx context.Context, request []byte) error {
 			x.pool.drop(c)
 			return fmt.Errorf("%w: cancelled", ErrUnavailable)
 		}
-		stop := x.arm(ctx)
-		_, err = c.Write(request)
-		x.disarm(stop)
-		if err == nil {
+		if err = x.write(ctx, c, request); err == nil {
 			return nil
 		}
 		x.drop()
@@ -52,6 +49,19 @@ func (x *exchange) send(ctx context.Context, request []byte) error {
 			return because(ctx, ErrUnavailable, err)
 		}
 	}
+}
+
+// write writes a request. Nearly always the socket takes all of it at once, and nobody needs to be able to break that off.
+func (x *exchange) write(ctx context.Context, c *conn, request []byte) error {
+	if ctx.Err() == nil {
+		if request = request[c.push(request):]; len(request) == 0 {
+			return nil
+		}
+	}
+	stop := x.arm(ctx)
+	_, err := c.Write(request)
+	x.disarm(stop)
+	return err
 }
 
 // receive reads the head of the response. Its errors are ErrUnknownOutcome and ErrProtocol.

@@ -206,6 +206,10 @@ type probe struct {
 	raw   syscall.RawConn // nil where there is no socket to look at
 	look  func(fd uintptr) bool
 	still bool
+
+	give  func(fd uintptr) bool
+	out   []byte // to be given
+	given int
 }
 
 func (p *probe) watch(nc net.Conn) {
@@ -222,6 +226,10 @@ func (p *probe) watch(nc net.Conn) {
 		p.still = silent(fd)
 		return true // never wait
 	}
+	p.give = func(fd uintptr) bool {
+		p.given = push(fd, p.out)
+		return true // likewise
+	}
 }
 
 // quiet reports whether there is nothing to read, not even the end.
@@ -232,6 +240,19 @@ func (p *probe) quiet() bool {
 	p.still = false
 	err := p.raw.Read(p.look)
 	return err == nil && p.still
+}
+
+// push writes as much as the socket takes without waiting, and returns how much that is. What goes wrong shows again in the
+// next write. Over TLS it is nothing.
+func (c *conn) push(b []byte) int {
+	p := &c.probe
+	if p.raw == nil || c.Conn != c.socket {
+		return 0
+	}
+	p.out, p.given = b, 0
+	_ = p.raw.Write(p.give) // see above
+	p.out = nil
+	return p.given
 }
 
 // waits reports whether await waits.

@@ -4,6 +4,7 @@ package upstream
 
 import (
 	"errors"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 )
@@ -14,6 +15,16 @@ func silent(fd uintptr) bool {
 	var b [1]byte
 	_, err := unix.Read(int(fd), b[:])
 	return errors.Is(err, unix.EAGAIN)
+}
+
+// push writes to a socket that does not block, and returns how much it took. The race detector knows the write for one
+// that package net's reads come after, as it does not that of package unix.
+func push(fd uintptr, b []byte) int {
+	n, err := syscall.Write(int(fd), b)
+	if err != nil {
+		return 0
+	}
+	return n
 }
 
 // waits says that [readable] can tell.
