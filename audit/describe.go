@@ -1,10 +1,9 @@
 package audit
 
 import (
+	"bytes"
 	"errors"
-	"fmt"
 	"strconv"
-	"strings"
 
 	"github.com/hopgate/hopgate/policy"
 )
@@ -58,14 +57,19 @@ func (j *Journal) decision(c *policy.Call, o *policy.Outcome) Record {
 	return r
 }
 
-// amount writes billionths of a currency in decimals, without zeros at the end.
+// amount writes billionths of a currency, which are not negative, in decimals without zeros at the end.
 func amount(nanos int64, currency string) string {
+	var buf [48]byte
 	whole, part := nanos/1e9, nanos%1e9
-	text := strconv.FormatInt(whole, 10)
+	b := strconv.AppendInt(buf[:0], whole, 10)
 	if part != 0 {
-		text += "." + strings.TrimRight(fmt.Sprintf("%09d", part), "0")
+		start := len(b)
+		b = strconv.AppendInt(b, 1e9+part, 10) // the 1 keeps the zeros, and becomes the point
+		b[start] = '.'
+		b = bytes.TrimRight(b, "0")
 	}
-	return text + " " + currency
+	b = append(append(b, ' '), currency...)
+	return string(b)
 }
 
 // outcome describes how a call has ended, and what was decided about its result.
