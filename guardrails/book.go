@@ -15,13 +15,24 @@ type Book struct {
 	taints  taints
 	quiet   quiet
 	seed    maphash.Seed
-	plain   [256]atomic.Pointer[plain] // by hash: calls name the same tools again and again
+	plain   atomic.Pointer[plain]
 }
 
-// plain is a text in which an engine finds nothing.
+// plain are texts in which an engine finds nothing: calls name the same tools again and again. Those of another engine are
+// forgotten with it, because engines are large.
 type plain struct {
-	text   string
 	engine *detect.Engine
+	texts  [256]atomic.Pointer[string] // by hash
+}
+
+// plainTo returns the texts in which an engine finds nothing.
+func (b *Book) plainTo(e *detect.Engine) *plain {
+	p := b.plain.Load()
+	if p == nil || p.engine != e {
+		p = &plain{engine: e}
+		b.plain.Store(p)
+	}
+	return p
 }
 
 // NewBook returns a book in which nothing is written.
@@ -37,8 +48,9 @@ func (b *Book) Veil(text string) string {
 	if len(text) < shortest || e == nil {
 		return text
 	}
-	known := &b.plain[maphash.String(b.seed, text)%uint64(len(b.plain))]
-	if k := known.Load(); k != nil && k.engine == e && k.text == text {
+	texts := &b.plainTo(e).texts
+	known := &texts[maphash.String(b.seed, text)%uint64(len(texts))]
+	if k := known.Load(); k != nil && *k == text {
 		return text
 	}
 	s := newScan(nil)
@@ -56,7 +68,8 @@ func (b *Book) Veil(text string) string {
 	})
 	if done == 0 {
 		if len(text) <= seamReach { // long ones are not worth the memory
-			known.Store(&plain{text, e})
+			kept := text // else every text would be moved to where it can be kept
+			known.Store(&kept)
 		}
 		return text
 	}

@@ -1,6 +1,10 @@
 package guardrails_test
 
 import (
+	"fmt"
+	"github.com/hopgate/hopgate/guardrails"
+	"runtime"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -73,4 +77,51 @@ func TestAListThatIsTheSameIsNotLearnedAgain(t *testing.T) {
 	if n := testing.AllocsPerRun(20, judge); n > 0 {
 		t.Errorf("%v allocations", n)
 	}
+}
+
+// TestOldDetectorsAreForgotten has configurations follow each other, all of which have looked at the same lists and names.
+func TestOldDetectorsAreForgotten(t *testing.T) {
+	book := guardrails.NewBook()
+	var marks []*wire.Mark
+	for range 50 {
+		marks = append(marks, new(wire.Mark))
+	}
+	reload := func(i int) {
+		spec := guardrails.Spec(newVault(), book)
+		keys, _ := spec.Config().(*guardrails.Keys)
+		c := &policy.Connection{
+			Name: "c", Agent: &policy.Agent{Name: "a"}, Upstream: &policy.Upstream{Name: "u"}, Limits: wire.DefaultLimits,
+			Own: policy.NewCredentials(func(yield func(policy.Credential)) {
+				yield(policy.Credential{Name: "TOKEN", Likely: true, Value: "kq3zT9vLm2Xw8RbY" + strconv.Itoa(i)})
+			}),
+		}
+		g, err := spec.Build(c, keys)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.Gates = []policy.Named{{Name: spec.Name, Gate: g}}
+		ask := parse(t, wire.FromAgent, `{"jsonrpc":"2.0","id":1,"method":"tools/list"}`)
+		f := parse(t, wire.FromUpstream, `{"jsonrpc":"2.0","id":1,"result":{"tools":[{"name":"a"}]}}`)
+		f.Mark = marks[i]
+		call := &policy.Call{Agent: c.Agent, Connection: c, Upstream: "up", Frame: ask, Method: "tools/list"}
+		policy.Review(t.Context(), call, f, policy.Outcome{Allowed: true})
+		book.Veil(fmt.Sprintf("a name of a tool, %d", i))
+	}
+	held := func() uint64 {
+		runtime.GC()
+		runtime.GC() // what pools hold goes with the second
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		return m.HeapAlloc
+	}
+	reload(0)
+	before := held()
+	for i := range marks {
+		reload(i)
+	}
+	after := held()
+	if after > before+32<<20 { // one takes 7 MiB
+		t.Errorf("%d KiB are held after one configuration, and %d KiB after 50", before>>10, after>>10)
+	}
+	runtime.KeepAlive(book)
 }
