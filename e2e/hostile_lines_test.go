@@ -16,7 +16,7 @@ import (
 )
 
 // flood is what an agent does that has a name and a connection for its conversation, and sends more than it may.
-type flood func(t *testing.T, open func() *flooder)
+type flood func(open func() *flooder)
 
 // flooder is such a connection. What comes on it is read only where somebody reads.
 type flooder struct {
@@ -36,7 +36,7 @@ const most = 4<<20 - 1000
 // lineFloods are what is done over WebSocket, and over the relay on standard streams.
 func lineFloods() map[string]flood {
 	return map[string]flood{
-		"calls before answers": func(t *testing.T, open func() *flooder) {
+		"calls before answers": func(open func() *flooder) {
 			f, n := open(), 1000
 			go f.storm(n, func(i int) string { return floodCall(i, `{"slow":1}`) })
 			seen := map[int]int{}
@@ -44,20 +44,20 @@ func lineFloods() map[string]flood {
 				seen[f.next().ID]++
 			}
 			if len(seen) != n {
-				t.Errorf("%d of %d calls have an answer", len(seen), n)
+				f.t.Errorf("%d of %d calls have an answer", len(seen), n)
 			}
 		},
-		"calls whose answers nobody reads": func(_ *testing.T, open func() *flooder) {
+		"calls whose answers nobody reads": func(open func() *flooder) {
 			go open().storm(1000, func(i int) string { return floodCall(i, `{}`) })
 			time.Sleep(2 * time.Second)
 		},
-		"large answers that nobody reads": func(_ *testing.T, open func() *flooder) {
+		"large answers that nobody reads": func(open func() *flooder) {
 			for range 4 {
 				go open().storm(60, func(i int) string { return floodCall(i, fmt.Sprintf(`{"big":%d}`, most)) })
 			}
 			time.Sleep(3 * time.Second)
 		},
-		"large calls that wait": func(t *testing.T, open func() *flooder) {
+		"large calls that wait": func(open func() *flooder) {
 			large, refused := strings.Repeat("x", most), 0
 			for range 4 {
 				f := open()
@@ -68,11 +68,11 @@ func lineFloods() map[string]flood {
 							refused++
 						}
 					}
-					t.Logf("%d were refused", refused)
+					f.t.Logf("%d were refused by then", refused)
 				}()
 			}
 		},
-		"messages that never end": func(_ *testing.T, open func() *flooder) {
+		"messages that never end": func(open func() *flooder) {
 			half := `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"x":"` + strings.Repeat("x", most)
 			for range 30 {
 				f := open()
@@ -80,20 +80,20 @@ func lineFloods() map[string]flood {
 			}
 			time.Sleep(3 * time.Second)
 		},
-		"messages beyond the limit": func(_ *testing.T, open func() *flooder) {
+		"messages beyond the limit": func(open func() *flooder) {
 			for range 3 {
 				go open().storm(4, func(int) string { return strings.Repeat("x", 8<<20) })
 			}
 			time.Sleep(time.Second)
 		},
-		"pings": func(t *testing.T, open func() *flooder) {
+		"pings": func(open func() *flooder) {
 			f, n := open(), 3000
 			go f.storm(n, func(i int) string { return fmt.Sprintf(`{"jsonrpc":"2.0","id":%d,"method":"ping"}`, i) })
 			for range n {
 				f.next()
 			}
 		},
-		"calls that are cancelled": func(_ *testing.T, open func() *flooder) {
+		"calls that are cancelled": func(open func() *flooder) {
 			f := open()
 			f.storm(600, func(i int) string {
 				if i%2 == 0 {
@@ -103,33 +103,33 @@ func lineFloods() map[string]flood {
 			})
 			f.settled()
 		},
-		"cancellations of nothing": func(_ *testing.T, open func() *flooder) {
+		"cancellations of nothing": func(open func() *flooder) {
 			f := open()
 			f.storm(10000, func(i int) string {
 				return fmt.Sprintf(`{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":"q%d"}}`, i)
 			})
 			f.settled()
 		},
-		"notifications": func(_ *testing.T, open func() *flooder) {
+		"notifications": func(open func() *flooder) {
 			f := open()
 			f.storm(10000, func(i int) string {
 				return fmt.Sprintf(`{"jsonrpc":"2.0","method":"notifications/%s","params":{"progressToken":%d,"progress":1}}`, []string{"progress", "initialized", "nosuch"}[i%3], i)
 			})
 			f.settled()
 		},
-		"answers to nothing": func(_ *testing.T, open func() *flooder) {
+		"answers to nothing": func(open func() *flooder) {
 			f := open()
 			f.storm(5000, func(i int) string { return fmt.Sprintf(`{"jsonrpc":"2.0","id":%d,"result":{}}`, i) })
 			f.settled()
 		},
-		"nonsense": func(_ *testing.T, open func() *flooder) {
+		"nonsense": func(open func() *flooder) {
 			f := open()
 			go f.storm(5000, func(int) string { return `{"jsonrpc":` })
 			for range 5000 {
 				f.next()
 			}
 		},
-		"subscriptions": func(_ *testing.T, open func() *flooder) {
+		"subscriptions": func(open func() *flooder) {
 			f, large := open(), strings.Repeat("x", 1<<20)
 			go f.storm(100, func(i int) string {
 				return fmt.Sprintf(`{"jsonrpc":"2.0","id":%d,"method":"resources/subscribe","params":{"uri":"file:///%d","_meta":{"x":"%s"}}}`, i, i, large)
@@ -138,14 +138,14 @@ func lineFloods() map[string]flood {
 				f.next()
 			}
 		},
-		"subscriptions that last": func(_ *testing.T, open func() *flooder) {
+		"subscriptions that last": func(open func() *flooder) {
 			f, large := open(), strings.Repeat("x", 1<<20)
 			go f.storm(150, func(i int) string {
 				return fmt.Sprintf(`{"jsonrpc":"2.0","id":%d,"method":"subscriptions/listen","params":{"notifications":{"toolsListChanged":true},"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{},"x":"%s"}}}`, i, large)
 			})
 			time.Sleep(2 * time.Second)
 		},
-		"sessions with long greetings": func(_ *testing.T, open func() *flooder) {
+		"sessions with long greetings": func(open func() *flooder) {
 			for i := range 12 {
 				f := open()
 				f.say(strings.Replace(hello("2025-11-25"), `"name":"test"`, `"name":"test","icon":"`+strings.Repeat("x", most)+`"`, 1))
@@ -322,8 +322,12 @@ func floodServer(t *testing.T) string {
 func TestAgentsThatFlood(t *testing.T) {
 	t.Parallel()
 	cases := map[string]func(*testing.T, *hopgate){
-		"http, sessions with long greetings": func(t *testing.T, h *hopgate) { h.longGreetings(t) },
+		"http, sessions with long greetings": func(t *testing.T, h *hopgate) {
+			t.Helper()
+			h.longGreetings(t)
+		},
 		"http, bodies that stop": func(t *testing.T, h *hopgate) {
+			t.Helper()
 			for range 200 {
 				c, err := net.Dial("tcp", strings.TrimPrefix(h.base, "http://"))
 				if err != nil {
@@ -339,8 +343,14 @@ func TestAgentsThatFlood(t *testing.T) {
 		cases[name] = peaked(run)
 	}
 	for name, f := range lineFloods() {
-		cases["ws, "+name] = peaked(func(t *testing.T, h *hopgate) { f(t, greeted(t, name, h.wsFlooder)) })
-		cases["stdio, "+name] = peaked(func(t *testing.T, h *hopgate) { f(t, greeted(t, name, h.stdioFlooder)) })
+		cases["ws, "+name] = peaked(func(t *testing.T, h *hopgate) {
+			t.Helper()
+			f(greeted(t, name, h.wsFlooder))
+		})
+		cases["stdio, "+name] = peaked(func(t *testing.T, h *hopgate) {
+			t.Helper()
+			f(greeted(t, name, h.stdioFlooder))
+		})
 	}
 	conns := "  mal-far: { from: mal, to: flood, tools: [run], resources: ['*'], timeout: 20s }\n  here-far: { from: here, to: flood, tools: [run], resources: ['*'], timeout: 20s }\n"
 	yaml := hostileYAML(t, fmt.Sprintf("  flood: { url: %q }\n", floodServer(t)), conns)
@@ -353,6 +363,7 @@ func TestAgentsThatFlood(t *testing.T) {
 // peaked says how much memory there was at most in a case.
 func peaked(run func(*testing.T, *hopgate)) func(*testing.T, *hopgate) {
 	return func(t *testing.T, h *hopgate) {
+		t.Helper()
 		run(t, h)
 		t.Logf("so far the process has had %d MiB at most", h.peak()>>10)
 	}
@@ -360,6 +371,7 @@ func peaked(run func(*testing.T, *hopgate)) func(*testing.T, *hopgate) {
 
 // greeted opens connections that have been greeted, but for floods that are a greeting.
 func greeted(t *testing.T, name string, open func(*testing.T) *flooder) func() *flooder {
+	t.Helper()
 	return func() *flooder {
 		t.Helper()
 		f := open(t)

@@ -2,12 +2,12 @@ package guardrails_test
 
 import (
 	"fmt"
-	"github.com/hopgate/hopgate/guardrails"
 	"runtime"
 	"strconv"
 	"strings"
 	"testing"
 
+	"github.com/hopgate/hopgate/guardrails"
 	"github.com/hopgate/hopgate/mcpproxy/wire"
 	"github.com/hopgate/hopgate/policy"
 )
