@@ -19,29 +19,21 @@ func contrast(c *policy.Call, result *wire.Frame) []policy.Finding {
 	if c.Method != "tools/call" || c.Direction != policy.ToUpstream || result.Kind != wire.KindResult {
 		return nil
 	}
-	content, _ := wire.Lookup(result.Get(wire.Result), "content")
-	var structured wire.Entry
+	content, structured := bothForms(result.Get(wire.Result))
+	if len(structured) == 0 || len(structured) > maxCompared || structured[0] != '{' {
+		return nil
+	}
 	var want any
 	told := false
-	for _, block := range wire.Elements(content.Value) {
+	for _, block := range wire.Elements(content) {
 		e, _ := wire.Lookup(block, "text")
-		if !mayBeDocument(e.Value) {
-			continue
-		}
-		if structured.Value == nil { // looked for late, because most texts are none that could say the same
-			var ok bool
-			structured, ok = wire.Lookup(result.Get(wire.Result), "structuredContent")
-			if !ok || len(structured.Value) > maxCompared || structured.Value[0] != '{' {
-				return nil
-			}
-		}
 		text, ok := wire.Unquote(e.Value)
 		got, isJSON := document(text)
 		if !ok || !isJSON {
 			continue
 		}
 		if want == nil {
-			want, _ = document(structured.Value)
+			want, _ = document(structured)
 		}
 		if says(want, got) {
 			return nil
@@ -54,10 +46,35 @@ func contrast(c *policy.Call, result *wire.Frame) []policy.Finding {
 	return []policy.Finding{{Detail: "structured content: no text that is JSON says the same"}}
 }
 
-// mayBeDocument is the cheap question before: whether a string begins with a bracket, or with what may be a blank or one
-// in disguise.
-func mayBeDocument(token []byte) bool {
-	return len(token) > 2 && token[0] == '"' && (token[1] == '{' || token[1] == '[' || token[1] <= ' ' || token[1] == '\\' || token[1] >= 0x80)
+// bothForms returns what a result says twice, in one pass: long ones are dear to pass over. Where no text can be JSON, it
+// does not look for the structured content.
+func bothForms(result []byte) (content, structured []byte) {
+	for e := range wire.Entries(result) {
+		switch name, _ := wire.Unquote(e.Name); {
+		case content == nil && string(name) == "content":
+			if content = e.Value; !mayHoldDocument(content) {
+				return nil, nil
+			}
+		case structured == nil && string(name) == "structuredContent":
+			structured = e.Value
+		}
+	}
+	return content, structured
+}
+
+// mayHoldDocument is the cheap question before: whether behind a quote stands a bracket, or what may be a blank or one in
+// disguise.
+func mayHoldDocument(content []byte) bool {
+	for {
+		i := bytes.IndexByte(content, '"')
+		if i < 0 || i+1 >= len(content) {
+			return false
+		}
+		if b := content[i+1]; b == '{' || b == '[' || b <= ' ' || b == '\\' || b >= 0x80 {
+			return true
+		}
+		content = content[i+1:]
+	}
 }
 
 // document reads an object or an array, unless it is too large to compare.
