@@ -14,9 +14,19 @@ var limits = wire.Limits{Frame: maxLine, Depth: 1 << 16, Keys: maxLine, Name: ma
 // greeting is how a client began its session.
 type greeting struct {
 	id           string // of initialize, raw
-	hello, ready []byte // initialize and notifications/initialized, as they were sent, with their line ends
+	hello, ready []byte // initialize and notifications/initialized, as they were sent, each a line
 	version      string // agreed on; empty while there is none
 }
+
+// initialized notes that the client says so. Of a batch that alone is kept: what came with it is never sent twice.
+func (g *greeting) initialized(raw []byte) {
+	if g.hello != nil && g.ready == nil {
+		g.ready = line(raw)
+	}
+}
+
+// line is a copy of a message, with a line end.
+func line(raw []byte) []byte { return append(bytes.Clone(raw), '\n') }
 
 // book knows what of a conversation is open: whose requests wait, and what a new owner has to be told.
 type book struct {
@@ -32,17 +42,17 @@ func newBook() *book {
 	return &book{open: map[string]struct{}{}, asked: map[string]struct{}{}, stale: map[string]struct{}{}}
 }
 
-// members calls f for a message, or for each message of a batch. What cannot be read is left out.
-func members(text []byte, from wire.Side, f func(*wire.Frame)) {
+// members calls f for a message, or for each message of a batch, and with its bytes. What cannot be read is left out.
+func members(text []byte, from wire.Side, f func(m *wire.Frame, raw []byte)) {
 	var frame wire.Frame
 	var fault *wire.Fault
 	switch err := wire.Parse(&frame, text, from, &limits); {
 	case err == nil:
-		f(&frame)
+		f(&frame, bytes.TrimSpace(text))
 	case errors.As(err, &fault) && fault.Problem == wire.Batch:
 		for _, raw := range wire.Elements(bytes.TrimSpace(text)) {
 			if wire.Parse(&frame, raw, from, &limits) == nil {
-				f(&frame)
+				f(&frame, raw)
 			}
 		}
 	}
@@ -54,22 +64,21 @@ func (b *book) sent(text []byte) (send bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	send = true
-	members(text, wire.FromAgent, func(f *wire.Frame) {
+	members(text, wire.FromAgent, func(f *wire.Frame, raw []byte) {
 		id := f.Get(wire.ID)
 		switch f.Kind {
 		case wire.KindRequest:
 			b.open[string(id)] = struct{}{}
 			if f.String(wire.Method) == "initialize" {
-				b.saying = greeting{id: string(id), hello: bytes.Clone(text)}
+				b.saying = greeting{id: string(id), hello: line(raw)}
 			}
 		case wire.KindNotification:
 			switch f.String(wire.Method) {
 			case "notifications/cancelled":
 				delete(b.open, string(f.Get(wire.ParamsRequestID)))
 			case "notifications/initialized":
-				if b.said.ready == nil {
-					b.said.ready = bytes.Clone(text)
-				}
+				b.said.initialized(raw)
+				b.saying.initialized(raw) // some clients do not wait for the answer
 			}
 		default:
 			if _, gone := b.stale[string(id)]; gone {
@@ -86,7 +95,7 @@ func (b *book) sent(text []byte) (send bool) {
 func (b *book) received(text []byte) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	members(text, wire.FromUpstream, func(f *wire.Frame) {
+	members(text, wire.FromUpstream, func(f *wire.Frame, _ []byte) {
 		id := string(f.Get(wire.ID))
 		switch {
 		case f.Kind == wire.KindRequest:
@@ -126,7 +135,7 @@ func (b *book) refuse(text []byte, f func(id []byte)) {
 		return
 	}
 	read := false
-	members(text, wire.FromAgent, func(m *wire.Frame) {
+	members(text, wire.FromAgent, func(m *wire.Frame, _ []byte) {
 		read = true
 		if m.Kind == wire.KindRequest {
 			f(m.Get(wire.ID))

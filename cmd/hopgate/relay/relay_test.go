@@ -89,6 +89,43 @@ func TestDeathOfTheOwnerAnswersWhatWaits(t *testing.T) {
 	}
 }
 
+func TestANewOwnerHearsThatTheClientIsInitialized(t *testing.T) {
+	old := strings.ReplaceAll(welcome, "2025-11-25", "2025-03-26")
+	for name, begin := range map[string]func(x *world, o *owner){
+		"said before the answer": func(x *world, o *owner) {
+			x.say(greeted)
+			o.gets(greeted)
+			o.says(old)
+			x.hears(old)
+		},
+		"said with a call": func(x *world, o *owner) {
+			o.says(old)
+			x.hears(old)
+			batch := "[" + strings.TrimSpace(call("1")) + ", " + strings.TrimSpace(greeted) + "]\n"
+			x.say(batch)
+			o.gets(batch)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			x := newWorld(t)
+			o := x.owner()
+			x.say(hello)
+			o.gets(hello)
+			begin(x, o)
+			o.conn.Close()
+			if name == "said with a call" {
+				x.hears(lost("1"))
+			}
+			next := x.owner()
+			next.gets(hello)
+			next.says(old)
+			next.gets(greeted) // and no call, which is never sent twice
+			x.say(call("2"))
+			next.gets(call("2"))
+		})
+	}
+}
+
 func TestBatchesAreAnsweredByTheirMembers(t *testing.T) {
 	x := newWorld(t)
 	o := x.owner()
