@@ -50,6 +50,7 @@ func (x *exchange) forward(life, ctx context.Context, send *policy.Call) {
 		}
 		if err != nil {
 			x.abandon(ctx, stream)
+			stream.Close() // before the agent may use the id again
 			x.fail(life, ctx, err)
 			return
 		}

@@ -85,8 +85,8 @@ func (c *child) run() {
 	close(c.gone)
 }
 
-// write writes a message as one line; the request k under the names that the child knows it by. What is written in part
-// cannot be taken back: where the context's time is over in the middle, the rest is written without the caller.
+// write writes a message as one line; see pen. What is written in part cannot be taken back: where the context's time is
+// over in the middle, the rest is written without the caller.
 func (c *child) write(ctx context.Context, f *wire.Frame, k *call) error {
 	if err := c.claim(ctx); err != nil {
 		return err

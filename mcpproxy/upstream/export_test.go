@@ -155,3 +155,20 @@ var TestOnlySettle = func(raw string, n int) (buffered int, rest string, err err
 	all, err := io.ReadAll(&b)
 	return buffered, string(all), err
 }
+
+// TestOnlyMaxOwed is how many ids are remembered that are owed an answer.
+const TestOnlyMaxOwed = maxOwed
+
+// TestOnlyOwed returns how many ids of a link are owed an answer, and how many requests go under an alias.
+var TestOnlyOwed = func(l Link) (owed, aliased int) {
+	var h *hub
+	switch l := l.(type) {
+	case *child:
+		h = l.hub
+	case *remote:
+		h = l.hub
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return len(h.owed), len(h.aliased)
+}

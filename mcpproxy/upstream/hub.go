@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"fmt"
 	"io"
-	"strconv"
 	"sync"
 	"time"
 
@@ -27,6 +26,8 @@ type hub struct {
 	mu        sync.Mutex        // guards what follows, and all inboxes
 	byID      map[string]*call  // by keyOf the id that the child knows
 	byToken   map[string]*call  // by keyOf the progress token that the child knows
+	aliased   map[string]*call  // of byID those that go under an alias, by keyOf their own id
+	owed      map[string]bool   // ids of requests that were given up, and may still be answered; by keyOf
 	asked     map[string]*inbox // whom a request of the server went to, by keyOf its id
 	newest    *call             // of byID, without subscriptions; the others hang on it
 	plain     int               // how many these are
@@ -55,14 +56,8 @@ func (h *hub) add(k *call) error {
 	if h.over != nil {
 		return ErrSessionEnded
 	}
-	if h.shared {
-		h.serial++
-		k.key = strconv.FormatUint(h.serial, 10)
-	} else {
-		k.key = string(keyOf(k.id.raw, buf[:0]))
-	}
-	if h.byID[k.key] != nil {
-		return fmt.Errorf("%w: a request with this id is under way", ErrInvalid)
+	if err := h.name(k); err != nil {
+		return err
 	}
 	h.byID[k.key] = k
 	if len(k.token.raw) > 0 {
@@ -88,6 +83,7 @@ func (h *hub) remove(k *call) {
 		return
 	}
 	delete(h.byID, k.key)
+	h.unname(k)
 	if h.byToken[k.tokenKey] == k {
 		delete(h.byToken, k.tokenKey)
 	}

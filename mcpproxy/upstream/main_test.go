@@ -196,6 +196,12 @@ func serve() {
 			}
 			held = nil
 			say(`{"jsonrpc":"2.0","id":%s,"result":{}}`, id)
+		case "count":
+			say(`{"jsonrpc":"2.0","id":%s,"result":{"held":%d}}`, id, len(held))
+		case "oldest": // is answered before this one
+			say(`{"jsonrpc":"2.0","id":%s,"result":{"late":true}}`, held[0])
+			held = held[1:]
+			say(`{"jsonrpc":"2.0","id":%s,"result":{}}`, id)
 		case "progress":
 			for i := range 3 {
 				say(`{"jsonrpc":"2.0","method":"notifications/progress","params":{"progressToken":%s,"progress":%d.50}}`, token, i)

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -27,6 +28,7 @@ type farServer struct {
 
 	mu       sync.Mutex
 	got      []string
+	held     []string      // ids of requests that are not answered yet
 	headers  []http.Header // of the handshake, or the GET
 	conns    []func()      // break off
 	endpoint func(r *http.Request, id string) string
@@ -73,6 +75,8 @@ func (s *farServer) act(raw []byte, say func(string)) {
 	id := f.Get(wire.ID)
 	switch f.String(wire.Method) {
 	case "silent":
+	case "hold", "count", "oldest", "release":
+		s.keep(f.String(wire.Method), string(id), say)
 	case "break":
 		s.breakOff()
 	case "twice":
@@ -90,6 +94,29 @@ func (s *farServer) act(raw []byte, say func(string)) {
 	default:
 		say(fmt.Sprintf(`{"jsonrpc":"2.0","id":%s,"result":{"got":%s}}`, id, raw))
 	}
+}
+
+// keep holds requests, and answers them when it is told to, in the order of the child of these tests.
+func (s *farServer) keep(method, id string, say func(string)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch method {
+	case "hold":
+		s.held = append(s.held, id)
+		return
+	case "count":
+		say(fmt.Sprintf(`{"jsonrpc":"2.0","id":%s,"result":{"held":%d}}`, id, len(s.held)))
+		return
+	case "oldest":
+		say(fmt.Sprintf(`{"jsonrpc":"2.0","id":%s,"result":{"late":true}}`, s.held[0]))
+		s.held = s.held[1:]
+	case "release":
+		for i, id := range slices.Backward(s.held) {
+			say(fmt.Sprintf(`{"jsonrpc":"2.0","id":%s,"result":{"held":%d}}`, id, i))
+		}
+		s.held = nil
+	}
+	say(fmt.Sprintf(`{"jsonrpc":"2.0","id":%s,"result":{}}`, id))
 }
 
 // sse serves the transport of 2024-11-05.

@@ -18,7 +18,10 @@ import (
 func (h *hub) route(f *wire.Frame) (to *inbox, of *call) {
 	switch {
 	case f.Response():
-		return h.owner(h.find(h.byID, f.Get(wire.ID)))
+		if of = h.find(h.byID, f.Get(wire.ID)); of == nil {
+			h.paid(f.Get(wire.ID))
+		}
+		return h.owner(of)
 	case f.Kind == wire.KindRequest && h.shared:
 		return nil, nil
 	case f.Kind == wire.KindRequest:
@@ -34,6 +37,9 @@ func (h *hub) route(f *wire.Frame) (to *inbox, of *call) {
 		of = h.subscription(f.Get(wire.MetaSubscriptionID))
 	default:
 		return h.general(), nil
+	}
+	if k := h.alias(f.Get(wire.MetaSubscriptionID)); k != nil && k != of {
+		return nil, nil // of the subscription that had the id before
 	}
 	if of == nil && !h.shared {
 		return h.general(), nil // a task's progress goes on when its request is answered

@@ -233,8 +233,9 @@ func TestStdioKeepsWhatACallHasNotHeard(t *testing.T) {
 	for i := range 50 {
 		note := fmt.Sprintf(`{"jsonrpc":"2.0","method":"notifications/message","params":{"data":"$id of %d"}}`, i)
 		asked := fmt.Sprintf(`{"jsonrpc":"2.0","id":"ask-%d","method":"roots/list"}`, i)
-		s := send(t, l, message(t, writeOrder("7", "", note, note, asked)))
-		note = strings.Replace(note, "$id", "7", 1)
+		id := fmt.Sprint(i) // each its own, because none is answered
+		s := send(t, l, message(t, writeOrder(id, "", note, note, asked)))
+		note = strings.Replace(note, "$id", id, 1)
 		if got := next(t, s); got != note {
 			t.Fatalf("got %s, want %s", got, note)
 		}

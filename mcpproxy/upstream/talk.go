@@ -21,7 +21,8 @@ type talk struct {
 
 // pen writes messages to a server. Any goroutine may use it.
 type pen interface {
-	// write writes a message; where k is not nil, the request k under the names that the server knows it by.
+	// write writes a message; where k is not nil, the request k or its cancellation, under the names that the server knows
+	// it by.
 	write(ctx context.Context, f *wire.Frame, k *call) error
 }
 
@@ -42,7 +43,7 @@ func (t *talk) Send(ctx context.Context, out *Outgoing) (Stream, error) {
 		return nil, err
 	}
 	if err := t.pen.write(ctx, f, k); err != nil {
-		k.Close()
+		k.end(!unsent(err))
 		return nil, err
 	}
 	return k, nil
@@ -50,6 +51,7 @@ func (t *talk) Send(ctx context.Context, out *Outgoing) (Stream, error) {
 
 // tell writes what has no answer.
 func (t *talk) tell(ctx context.Context, f *wire.Frame) error {
+	var k *call
 	switch {
 	case t.shared && f.Response():
 		return fmt.Errorf("%w: a shared server asks nothing", ErrInvalid)
@@ -59,21 +61,12 @@ func (t *talk) tell(ctx context.Context, f *wire.Frame) error {
 		t.mu.Lock()
 		t.withdraw(f.Get(wire.ID))
 		t.mu.Unlock()
+	case isMethod(f, methodCancelled):
+		t.mu.Lock()
+		k = t.alias(f.Get(wire.ParamsRequestID))
+		t.mu.Unlock()
 	}
-	return t.pen.write(ctx, f, nil)
-}
-
-// names are the edits that make a request's names those that the server knows it by. own is memory for them.
-func (k *call) names(edits wire.Edits, f *wire.Frame, own []byte) (wire.Edits, []byte) {
-	if k == nil || !k.talk.shared {
-		return edits, own
-	}
-	own = append(own[:0], k.key...)
-	edits = append(edits, wire.Edit{At: f.Span(wire.ID), New: own})
-	if f.Has(wire.MetaProgressToken) {
-		edits = append(edits, wire.Edit{At: f.Span(wire.MetaProgressToken), New: own})
-	}
-	return edits, own
+	return t.pen.write(ctx, f, k)
 }
 
 // take brings what the server said to the one whom it is for, and reports whether it was a message. It owns m.
@@ -124,6 +117,7 @@ type call struct {
 	talk          *talk
 	id, token     ident  // as the request has them
 	key, tokenKey string // as the hub finds them
+	renamed       bool   // key is the id that the server knows it by, and not its own
 	subscribes    bool   // answers only when the subscription ends
 	starts        bool   // initialize
 	older, newer  *call  // under way
@@ -139,18 +133,24 @@ func (k *call) Cancel(ctx context.Context, reason string) error {
 		return nil
 	}
 	id := k.id.raw
-	if t.shared {
+	if k.renamed {
 		id = []byte(k.key)
 	}
 	return t.pen.write(ctx, &wire.Frame{Raw: appendCancellation(nil, id, reason), Kind: wire.KindNotification}, nil)
 }
 
 // Close forgets the request. An answer that comes now is nobody's.
-func (k *call) Close() {
+func (k *call) Close() { k.end(true) }
+
+// end is Close; sent says whether the server may have got the request.
+func (k *call) end(sent bool) {
 	t := k.talk
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	k.release()
+	if sent {
+		t.owe(k)
+	}
 	t.remove(k)
 	t.forget(&k.inbox)
 	k.fail(errClosed)

@@ -211,7 +211,8 @@ func New(c Config) (*Server, error) {
 }
 
 // Open returns a Link for one conversation: a session over HTTP, which begins with the answer to initialize, or a
-// connection or child of its own. After children that ended as soon as they were started it returns a *BackoffError for a while.
+// connection or child of its own. There the server gets the ids of requests as they are, unless an earlier request of an id was
+// given up and may still be answered. After children that ended as soon as they were started it returns a *BackoffError for a while.
 func (s *Server) Open(ctx context.Context) (Link, error) { return s.way.open(ctx, false, s.dir) }
 
 // Stateless returns a Link for calls that need no session, of any number of conversations at once. Elsewhere than
