@@ -121,7 +121,7 @@ func webURL(s string, schemes ...string) (*url.URL, error) {
 	u, err := url.Parse(s)
 	switch {
 	case err != nil:
-		return nil, errors.New("this is not a url")
+		return nil, hinted{"this is not a url", "write https://HOST[:PORT]/PATH"}
 	case !slices.Contains(schemes, u.Scheme):
 		return nil, fmt.Errorf("the url does not begin with %s://", strings.Join(schemes, ":// or "))
 	case u.Hostname() == "" || u.Opaque != "":

@@ -114,7 +114,9 @@ func (p *Profiles) Rules() []detect.Rule { return p.engine.Rules() }
 
 // unknown complains of a name that no profile has.
 func (p *Profiles) unknown(n *ProfileName) policy.Complaint {
-	return policy.Complaint{At: n.At, Text: fmt.Sprintf("no profile of guardrails is named %q", n.Text), Hint: suggest(n.Text, p.Names())}
+	names := p.Names()
+	hint := cmp.Or(suggest(n.Text, names), "profiles: "+strings.Join(names, ", "))
+	return policy.Complaint{At: n.At, Text: fmt.Sprintf("no profile of guardrails is named %q", n.Text), Hint: hint}
 }
 
 // own is a rule of the operator's and where it is written.

@@ -35,12 +35,25 @@ func (a *app) withRecords(ctx context.Context, f func(context.Context, admin.API
 	return a.withAPI(ctx, nil, a.ours, f)
 }
 
-// ours checks that a state belongs to the configuration, where there is one.
+// ours checks that a state belongs to the configuration, where there is one. Where there is none, and no flag names the
+// state, it says which one is meant: who is in the wrong directory would not know.
 func (a *app) ours(ctx context.Context, api admin.API) error {
 	if _, err := os.Stat(a.config); err != nil {
-		return nil //nolint:nilerr // a state can be read without
+		return a.noteState() // a state can be read without
 	}
 	return a.bound(ctx, api)
+}
+
+// noteState tells which state a command is about that has no configuration.
+func (a *app) noteState() error {
+	if a.state != "" {
+		return nil
+	}
+	at, err := a.place(nil)
+	if err == nil {
+		fmt.Fprintf(a.words, "hopgate: note: there is no %s; this is about the state in %s\n", a.config, at.dir)
+	}
+	return err
 }
 
 // records says in which directory the records are. Reading makes none.
@@ -251,8 +264,10 @@ func recordLine(r *audit.Record) string {
 		put("DENY %s", r.Reason)
 	}
 	switch {
-	case r.Upstream != "":
+	case r.Upstream != "" && (r.Agent != "" || r.Kind != audit.KindEvent):
 		put("%s → %s", cmp.Or(r.Agent, "nobody"), printable(r.Upstream))
+	case r.Upstream != "": // what operators and servers do
+		put("%s", printable(r.Upstream))
 	case r.Agent != "":
 		put("%s", r.Agent)
 	}

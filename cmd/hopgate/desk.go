@@ -215,6 +215,9 @@ func (d desk) Rotate(ctx context.Context, agent string, overlap time.Duration) (
 		return admin.NewKey{}, err
 	}
 	key, c, err := d.keys.Rotate(ctx, agent, overlap)
+	if errors.Is(err, identity.ErrNoKey) {
+		err = &because{fmt.Sprintf("agent %s has no key that works, and so none to rotate; make one: hopgate agents add %s", agent, agent), admin.ErrInvalid}
+	}
 	return admin.NewKey{Key: key, Details: credential(&c, time.Now())}, known(err)
 }
 

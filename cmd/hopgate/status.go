@@ -37,7 +37,11 @@ func (a *app) status() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if _, err := os.Stat(a.config); err == nil && !samePath(s.Config, a.config) {
+			if _, err := os.Stat(a.config); err != nil {
+				if err := a.noteState(); err != nil {
+					return err
+				}
+			} else if !samePath(s.Config, a.config) {
 				return foreign(s.State, s.Config)
 			}
 			return a.showStatus(&s, format)
