@@ -6,7 +6,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -61,6 +63,38 @@ func TestStdioACallerMayGoWhileItReads(t *testing.T) {
 		s.Close()
 		if got, err := call(t, l, request(t, second, "release")); err != nil || got != `{"jsonrpc":"2.0","id":`+second+`,"result":{}}` {
 			t.Fatalf("round %d: got %s, %v", i, got, err)
+		}
+	}
+}
+
+// TestOutletIsBrokenOffByManyAtOnce has several callers go at one moment. None of them leaves a deadline behind that is taken
+// for the end of the process.
+func TestOutletIsBrokenOffByManyAtOnce(t *testing.T) {
+	out, in, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer in.Close()
+	defer out.Close()
+	ring, read := upstream.TestOnlyOutlet(out)
+	var work sync.WaitGroup
+	var over atomic.Bool
+	for range 4 {
+		work.Go(func() {
+			for range 3000 {
+				ring()
+				time.Sleep(10 * time.Microsecond)
+			}
+		})
+	}
+	go func() {
+		work.Wait()
+		over.Store(true)
+		ring() // the one before may have been heard
+	}()
+	for !over.Load() {
+		if rung, silent := read(); !rung || silent {
+			t.Fatalf("broken off: %t, thought to be silent: %t", rung, silent)
 		}
 	}
 }

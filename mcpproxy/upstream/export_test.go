@@ -4,8 +4,10 @@ import (
 	"bufio"
 	"bytes"
 	"encoding/json"
+	"errors"
 	"io"
 	"net/netip"
+	"os"
 	"strings"
 	"time"
 
@@ -171,4 +173,14 @@ var TestOnlyOwed = func(l Link) (owed, aliased int) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return len(h.owed), len(h.aliased)
+}
+
+// TestOnlyOutlet returns what breaks a read of a living process's output off, and what reads it: rung says that the read was
+// broken off, and silent that the process was thought to say nothing more.
+var TestOnlyOutlet = func(out *os.File) (ring func(), read func() (rung, silent bool)) {
+	o := newOutlet(&process{out: out, exited: make(chan struct{})}, out, time.Now)
+	return o.ring, func() (rung, silent bool) {
+		_, err := o.Read(make([]byte, 1))
+		return errors.Is(err, errRung), o.silent
+	}
 }

@@ -7,7 +7,6 @@ import (
 	"os/exec"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 )
 
@@ -18,7 +17,7 @@ type process struct {
 	exited        chan struct{} // closed when the leader has ended and its group was killed
 	state         string        // how it ended; for those who have seen exited closed
 
-	mu     sync.Mutex // guards reaped, and with it the meaning of pid; held while exited is closed
+	mu     sync.Mutex // guards reaped, and with it the meaning of pid; held while exited is closed, and to break a read off
 	reaped bool
 }
 
@@ -112,23 +111,31 @@ type outlet struct {
 	clock  func() time.Time
 	rounds int
 	silent bool
-	rung   atomic.Bool // a read is to be broken off
+	rung   bool // a read is to be broken off; guarded by the mutex of p
 }
 
 func newOutlet(p *process, f *os.File, clock func() time.Time) *outlet {
 	return &outlet{p: p, f: f, clock: clock, rounds: rounds}
 }
 
-// ring lets Read, or the next one, return errRung. Any goroutine may call it.
+// ring lets Read, or the next one, return errRung. Any goroutine may call it. Its deadline never comes without the word that
+// says whose it is: Read would take it for the end of the process.
 func (o *outlet) ring() {
-	o.rung.Store(true)
+	o.p.mu.Lock()
+	defer o.p.mu.Unlock()
+	o.rung = true
 	_ = o.f.SetReadDeadline(past) // a file that is closed is not read
 }
 
-// unring takes back the deadline of ring, and puts that in its place which there is without.
+// unring takes back the deadline of ring, and puts that in its place which there is without. It returns nil where nobody has
+// rung.
 func (o *outlet) unring() error {
 	o.p.mu.Lock()
 	defer o.p.mu.Unlock()
+	if !o.rung {
+		return nil
+	}
+	o.rung = false
 	var until time.Time
 	select {
 	case <-o.p.exited:
@@ -146,15 +153,17 @@ func (o *outlet) unring() error {
 func (o *outlet) Read(b []byte) (int, error) {
 	for {
 		n, err := o.f.Read(b)
-		switch {
-		case n > 0:
+		if n > 0 {
 			o.silent = false
 			return n, nil
-		case !errors.Is(err, os.ErrDeadlineExceeded):
+		}
+		if !errors.Is(err, os.ErrDeadlineExceeded) {
 			return 0, err
-		case o.rung.CompareAndSwap(true, false):
-			return 0, o.unring()
-		case o.silent || o.rounds == 0:
+		}
+		if err := o.unring(); err != nil {
+			return 0, err
+		}
+		if o.silent || o.rounds == 0 {
 			return 0, io.EOF
 		}
 		o.rounds--
