@@ -30,11 +30,10 @@ func (a *app) connections() *cobra.Command {
 					return err
 				}
 				if len(given) == 1 {
-					i, err := find(all, "connection", given[0], func(c admin.Connection) string { return c.Name })
-					if err != nil {
+					if _, err := find(all, "connection", given[0], func(c admin.Connection) string { return c.Name }); err != nil {
 						return err
 					}
-					all = all[i : i+1]
+					all = slices.DeleteFunc(all, func(c admin.Connection) bool { return c.Name != given[0] }) // one for each pair
 				}
 				return a.showConnections(all, len(given) == 1, format)
 			})

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 
@@ -252,7 +253,7 @@ func find[T any](all []T, what, name string, nameOf func(T) string) (int, error)
 	if near := policy.Nearest(name, known); near != "" {
 		hint = "did you mean " + near + "?"
 	} else if len(known) > 0 {
-		hint = "there are: " + strings.Join(known, ", ")
+		hint = "there are: " + strings.Join(slices.Compact(known), ", ") // a connection is there for each of its pairs
 	}
 	return -1, &coded{exitOther, fmt.Errorf("there is no %s %q", what, name), hint}
 }
