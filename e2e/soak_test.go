@@ -23,7 +23,7 @@ import (
 
 const (
 	soakAgents = 16
-	soakIdle   = 10 * time.Second // after which a session that was abandoned ends
+	soakIdle   = 5 * time.Second // after which a session that was abandoned ends
 )
 
 // usage is what a process holds, but for the tables of its store: they grow with the journal, and what is mapped of them the
