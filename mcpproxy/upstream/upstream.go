@@ -37,7 +37,7 @@ type Config struct {
 	Tokens   Tokens         // by which the server knows us; nil for none. Then Header has no Authorization
 	Header   http.Header    // sent with every request; credentials are resolved already, and never logged
 	Roots    *x509.CertPool // authorities that certify the server; nil: those of the system
-	MaxIdle  int            // connections that wait for the next call; 0: 16
+	MaxIdle  int            // connections that wait for the next call; 0: 128
 	Dial     DialFunc       // nil: TCP to addresses that the host may have
 	Networks []netip.Prefix // that the host may have an address in, beside public ones and one that the URL itself says
 
@@ -185,7 +185,7 @@ type way interface {
 func New(c Config) (*Server, error) {
 	c.Timeouts.defaults()
 	if c.MaxIdle <= 0 {
-		c.MaxIdle = 16
+		c.MaxIdle = 128
 	}
 	switch {
 	case c.Name == "" || c.Clock == nil || c.Limits.Frame <= 0:
