@@ -21,7 +21,6 @@ const (
 	unread     = 16        // answers of the largest size that it has not taken yet
 	leastFrame = 4 << 20   // bytes that the largest size counts as, at least
 	keptBytes  = 16 << 20  // of what sessions keep of its messages; what they keep for clients that come back is apart
-	smallFrame = 32 << 10  // bytes of an answer that does not count
 	overdraft  = 2         // times unread, of answers that have come already
 	heavyFrame = 256 << 10 // bytes of a message that is judged beside few others of its agent: detectors take many times its size
 	judgedOnce = 4 << 20   // bytes of these for each processor
@@ -118,7 +117,7 @@ func (h *holds) came(n int) bool {
 	switch {
 	case h.n > n:
 		h.room.answers.give(h.n - n)
-	case n <= smallFrame:
+	case n <= upstream.SmallAnswer:
 		return true
 	case h.n < n && !h.room.answers.take(n-h.n, overdraft*unread*h.p.largest()):
 		return false

@@ -1,11 +1,9 @@
 package main
 
 import (
-	"crypto/sha256"
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -120,23 +118,19 @@ func unlike(u *configs.Upstream) (text, hint string) {
 	if err != nil {
 		return "", ""
 	}
-	if sum, err := sha256Of(path); err == nil && sum != u.SHA256 {
+	if sum, err := digestOf(path); err == nil && sum != u.SHA256 {
 		return fmt.Sprintf("sha256: %q is another program, with the digest %s", path, sum), "find out why; where that is meant, write this digest"
 	}
 	return "", ""
 }
 
-func sha256Of(path string) (string, error) {
+func digestOf(path string) (string, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return "", err
 	}
 	defer func() { _ = f.Close() }() // it was only read
-	h := sha256.New()
-	if _, err := io.Copy(h, f); err != nil {
-		return "", err
-	}
-	return fmt.Sprintf("%x", h.Sum(nil)), nil
+	return sandbox.Digest(f)
 }
 
 // warnState tells where no state can be kept as things are.

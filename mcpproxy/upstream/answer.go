@@ -136,7 +136,7 @@ func (a *answer) read(ctx context.Context) error {
 
 // fill reads a content for which there is room.
 func (a *answer) fill(ctx context.Context) (err error) {
-	limit, room := a.link.limits.Frame, smallAnswer
+	limit, room := a.link.limits.Frame, SmallAnswer
 	if a.room == nil {
 		room = limit + 1
 	}
@@ -246,7 +246,7 @@ func (a *answer) pull(ctx context.Context) error {
 	for {
 		if a.room != nil && a.ev.room == 0 { // the event before has gone on
 			_ = a.room.Hold(ctx, 0) // to give room back nobody waits
-			a.ev.room = smallAnswer
+			a.ev.room = SmallAnswer
 		}
 		seen := a.ev.seen
 		stop := a.x.arm(ctx)

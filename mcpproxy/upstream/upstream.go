@@ -149,8 +149,8 @@ type Room interface {
 	Hold(ctx context.Context, n int) error
 }
 
-// smallAnswer is how many bytes of an answer need no room.
-const smallAnswer = 32 << 10
+// SmallAnswer is how many bytes of an answer need no room.
+const SmallAnswer = 32 << 10
 
 // Param is a header Mcp-Param-Name with its value, encoded as it goes out.
 type Param struct{ Name, Value string }

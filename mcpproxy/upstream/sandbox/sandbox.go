@@ -11,6 +11,7 @@ package sandbox
 import (
 	"bytes"
 	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -141,8 +142,8 @@ func open(path, digest string) (*os.File, error) {
 	if err != nil {
 		return nil, fmt.Errorf("opening the program: %w", err)
 	}
-	h := sha256.New()
-	if _, err = io.Copy(h, f); err == nil && fmt.Sprintf("%x", h.Sum(nil)) != digest {
+	is, err := Digest(f)
+	if err == nil && is != digest {
 		err = ErrDigest
 	}
 	if err != nil {
@@ -150,6 +151,15 @@ func open(path, digest string) (*os.File, error) {
 		return nil, err
 	}
 	return f, nil
+}
+
+// Digest returns the SHA-256 of a program in hexadecimal, as [Rules] has it.
+func Digest(program io.Reader) (string, error) {
+	h := sha256.New()
+	if _, err := io.Copy(h, program); err != nil {
+		return "", fmt.Errorf("reading the program: %w", err)
+	}
+	return hex.EncodeToString(h.Sum(nil)), nil
 }
 
 // order is what a stage is told.
