@@ -34,8 +34,9 @@ var arrows = map[string][]string{
 	"audit/stats":         {"policy"},
 
 	"mcpproxy/ws":               {}, // what is the same on both sides, which do not know each other
-	"mcpproxy/ingress":          {"mcpproxy/wire", "mcpproxy/ws", "policy"},
-	"mcpproxy/upstream":         {"mcpproxy/upstream/sandbox", "mcpproxy/wire", "mcpproxy/ws"},
+	"mcpproxy/chair":            {}, // likewise
+	"mcpproxy/ingress":          {"mcpproxy/chair", "mcpproxy/wire", "mcpproxy/ws", "policy"},
+	"mcpproxy/upstream":         {"mcpproxy/chair", "mcpproxy/upstream/sandbox", "mcpproxy/wire", "mcpproxy/ws"},
 	"mcpproxy/upstream/oauth":   {"store"}, // tokens are state
 	"mcpproxy/upstream/sandbox": {},
 	"mcpproxy/bridge":           {"mcpproxy/upstream", "mcpproxy/wire"},

@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/hopgate/hopgate/mcpproxy/chair"
 	"github.com/hopgate/hopgate/policy"
 )
 
@@ -62,9 +63,10 @@ type conversation struct {
 	started sync.WaitGroup // of what was in the queue
 	work    sync.WaitGroup
 	hands   *hands
-	chair   chair
-	mine    *turn      // what the one who has the chair is to deal with; nil: nothing
-	ended   chan error // why there is no more to read
+	chair   *chair.Chair // of who reads
+	mine    *turn        // what that one is to deal with; nil: nothing
+	slow    int          // turns that are still to be dealt with apart; of that one too
+	ended   chan error   // why there is no more to read
 
 	mu   sync.Mutex // held while a message is admitted; guards what follows, and the queue against being closed
 	over bool       // no message is admitted any more
@@ -133,10 +135,13 @@ func (b *broken) Error() string { return "message refused: " + b.reason.Code }
 // receive takes message after message in until there are no more, or ctx ends. A read that does not end with it goes on, and
 // comes to nothing.
 func (d *conversation) receive(ctx context.Context) error {
-	d.chair.take = func() { d.read(ctx) }
+	d.chair = chair.New(func() {
+		d.slow = slowTurns
+		d.read(ctx)
+	})
 	go d.read(ctx)
 	err := d.await(ctx)
-	d.chair.close()
+	d.chair.Close()
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.over = true
@@ -158,7 +163,11 @@ func (d *conversation) await(ctx context.Context) error {
 	}
 }
 
-// read reads messages until there are no more, none is admitted, or another goroutine reads.
+// slowTurns is how many turns are dealt with apart after one that took longer than a chair may be vacant.
+const slowTurns = 16
+
+// read reads messages until there are no more, none is admitted, or another goroutine reads. Who has read a request with which
+// the peer is alone deals with it there and then, and reads on behind it. Where that takes longer, another one reads on.
 func (d *conversation) read(ctx context.Context) {
 	for {
 		t := newTurn(d)
@@ -173,9 +182,9 @@ func (d *conversation) read(ctx context.Context) {
 			continue
 		}
 		t, d.mine = d.mine, nil
-		d.chair.leave()
+		d.chair.Leave()
 		t.run(ctx)
-		if !d.chair.back() {
+		if !d.chair.Take() {
 			return
 		}
 	}

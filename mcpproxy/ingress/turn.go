@@ -58,7 +58,7 @@ func (t *turn) startNow(ctx context.Context) bool {
 		return false
 	}
 	t.begin()
-	if t.single() && t.chair.quick() {
+	if t.single() && t.quick() {
 		t.mine = t
 	} else {
 		t.hands.deal(ctx, t)
@@ -72,6 +72,15 @@ func (t *turn) begin() {
 	}
 	t.work.Add(1)
 	t.msg = Message{Raw: t.line.Bytes(), turn: t}
+}
+
+// quick reports whether it may be thought that a turn is quickly done. It is asked by who reads.
+func (d *conversation) quick() bool {
+	if d.slow > 0 {
+		d.slow--
+		return false
+	}
+	return true
 }
 
 // single reports whether the message is all that the peer has said by now and has no answer to.

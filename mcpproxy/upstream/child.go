@@ -52,7 +52,7 @@ func newChild(l *launcher, p *process, shared bool) *child {
 	c.pen = c
 	c.ear = ear{child: c, outlet: newOutlet(p, p.out, l.Clock)}
 	c.ear.br = bufio.NewReaderSize(c.ear.outlet, 64<<10)
-	c.chair = newChair(&c.ear)
+	c.reader = newReader(&c.ear)
 	return c
 }
 
@@ -63,7 +63,7 @@ func (c *child) start() {
 
 // run reads what the child says until it ends or goes too far, and clears up behind it.
 func (c *child) run() {
-	err := c.chair.serve()
+	err := c.reader.serve()
 	wanted := c.wanted.Load() // before anybody can see that it has ended, and close it
 	close(c.done)             // before a call fails: whoever asks next is to have another child
 	if _, ok := errors.AsType[violation](err); ok {

@@ -36,7 +36,7 @@ func (m *message) free() {
 // inbox holds what has come for one consumer. All but current is guarded by the mutex of the hub.
 type inbox struct {
 	hub         *hub
-	chair       *chair // from which the consumer reads; nil where it does not
+	reader      *reader // from which the consumer reads; nil where it does not
 	first, last *message
 	n, size     int           // messages and bytes that wait
 	wake        chan struct{} // holds one token where there may be something new
@@ -106,8 +106,8 @@ func (b *inbox) Next(ctx context.Context) (*Incoming, error) {
 		case err != nil:
 			return nil, err
 		}
-		if b.chair != nil {
-			b.chair.wait(ctx, b)
+		if b.reader != nil {
+			b.reader.wait(ctx, b)
 		}
 		select {
 		case <-b.wake:

@@ -14,9 +14,9 @@ import (
 // particular.
 type talk struct {
 	*hub
-	pen   pen
-	chair *chair        // nil where callers do not read
-	done  chan struct{} // closed when the server says nothing any more
+	pen    pen
+	reader *reader       // nil where callers do not read
+	done   chan struct{} // closed when the server says nothing any more
 }
 
 // pen writes messages to a server. Any goroutine may use it.
@@ -35,7 +35,7 @@ func (t *talk) Send(ctx context.Context, out *Outgoing) (Stream, error) {
 	k := &call{talk: t, starts: isMethod(f, methodInitialize), subscribes: isMethod(f, methodSubscribe)}
 	k.inbox = inbox{hub: t.hub, wake: make(chan struct{}, 1)}
 	if !k.subscribes { // which would have the chair for ever
-		k.chair = t.chair
+		k.reader = t.reader
 	}
 	k.id.set(f.Get(wire.ID))
 	k.token.set(f.Get(wire.MetaProgressToken))
