@@ -51,8 +51,12 @@ vuln: bin/govulncheck ## look for known vulnerabilities; needs their database
 fmt: bin/golangci-lint ## format
 	bin/golangci-lint fmt ./...
 
+# The scripts take their time, and compare with themselves in every test: go test ./cmd/hopgate -run Scripts -update
 generate: ## rewrite generated files: schema, reasons, commands, golden tests
-	$(GO) test ./cmd/hopgate ./configs ./mcpproxy/ingress ./audit -update
+	$(GO) test ./cmd/hopgate -run 'Documented|InTheRepository' -update
+	$(GO) test ./configs -update
+	$(GO) test ./mcpproxy/ingress -run OnTheWire -update
+	$(GO) test ./audit -run TheseBytes -update
 
 e2e: ## real clients and servers from npm; needs Node 20
 	$(GO) test -count=1 -tags e2e -parallel 4 -timeout 20m ./e2e/...

@@ -2,6 +2,7 @@ package audit_test
 
 import (
 	"fmt"
+	"math"
 	"path/filepath"
 	"runtime"
 	"sync"
@@ -39,14 +40,17 @@ func TestACallCostsFewAllocations(t *testing.T) {
 	j := alone(t)
 	c, allowed, result := aCall(t, 1), &policy.Outcome{Allowed: true}, aResult(t)
 	ctx := t.Context()
-	got := testing.AllocsPerRun(500, func() {
-		if err := j.Begin(ctx, c, allowed); err != nil {
-			t.Fatal(err)
-		}
-		j.End(c, allowed, result)
-	})
-	if got > 6 { // four or five, with what the writer and the timers of others allocate meanwhile
-		t.Errorf("Begin and End allocate %v times, want at most 6", got)
+	got := math.Inf(1)
+	for range 10 { // the smallest is without what the applier and timers take meanwhile
+		got = min(got, testing.AllocsPerRun(100, func() {
+			if err := j.Begin(ctx, c, allowed); err != nil {
+				t.Fatal(err)
+			}
+			j.End(c, allowed, result)
+		}))
+	}
+	if got > 5 {
+		t.Errorf("Begin and End allocate %v times, want at most 5", got)
 	}
 }
 
