@@ -34,7 +34,7 @@ type Prices struct {
 	Argument    *Argument `yaml:"argument" doc:"Price by an argument: for each unit of a number, or for each element of a list."`
 	Reported    *Reported `yaml:"reported" doc:"Price that the upstream reports in _meta of its result. Until then, and where it reports none, it is the most that it may be."`
 	X402        bool      `yaml:"x402" doc:"Whether calls may carry x402 payments, which count at the signed amount: of a token of 6 decimals that is worth a US dollar. Where it is false, a call with a payment is refused if anything is priced or capped."`
-	Max         *Price    `yaml:"max" doc:"The most that a call may cost, whatever the rest adds up to. What would be more is charged at this and reported."`
+	Max         *Price    `yaml:"max" doc:"The most that a call may cost, whatever the rest adds up to. What would be more is charged at this and reported. What an x402 payment signs counts besides."`
 }
 
 // Argument is a price by an argument.
@@ -132,25 +132,25 @@ func (p *Reported) compile(r *rates, out *price, convert func(*Price, *int64)) p
 	return complaints
 }
 
-// fixed is what is known of a call's price before it is sent.
-func (p *price) fixed(c *policy.Call) (int64, *policy.Reason) {
+// fixed is what is known of a call's price before it is sent: what it costs, and what it pays by itself.
+func (p *price) fixed(c *policy.Call) (sum, paid int64, reason *policy.Reason) {
 	args := arguments(c.Frame)
-	sum := add(p.call, scale(p.argKB, kilobytes(len(args)), 1))
+	sum = add(p.call, scale(p.argKB, kilobytes(len(args)), 1))
 	if a := p.argument; a != nil {
 		units, ok := a.units(c.Frame.Get(wire.ParamsArguments))
 		if !ok {
-			return 0, reasonPrice
+			return 0, 0, reasonPrice
 		}
 		sum = add(sum, scale(p.each, units, nano))
 	}
 	paid, ok := payment(c.Frame)
 	if !ok || paid > 0 && !p.payments {
-		return 0, reasonPayment
+		return 0, 0, reasonPayment
 	}
 	if paid > 0 {
-		sum = add(sum, p.payment.apply(paid))
+		paid = p.payment.apply(paid)
 	}
-	return sum, nil
+	return sum, paid, nil
 }
 
 // units is how many units an argument stands for, in billionths.
@@ -172,7 +172,7 @@ func (a *Argument) units(args []byte) (int64, bool) {
 	}
 }
 
-// bound is the most that a call can cost of which a part is known.
+// bound is the most that a call can cost of which a part is known, but for what it pays by itself.
 func (p *price) bound(fixed int64, frame int) int64 {
 	sum := add(fixed, scale(p.resultKB, kilobytes(frame), 1))
 	if p.reported != nil {

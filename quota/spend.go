@@ -151,13 +151,14 @@ func (g *spend) Check(_ context.Context, c *policy.Call) (policy.Verdict, error)
 	if err != nil {
 		return policy.Verdict{}, err
 	}
-	fixed, reason := p.price.fixed(c)
+	fixed, paid, reason := p.price.fixed(c)
 	if reason != nil {
 		h.drop()
 		return policy.Refuse(reason, p.price.at, ""), nil
 	}
 	h.rounds = true
-	h.price, h.fixed, h.units = p.price, fixed, p.price.bound(fixed, c.Connection.Limits.Frame)
+	h.price, h.fixed = p.price, add(fixed, paid)
+	h.units = add(p.price.bound(fixed, c.Connection.Limits.Frame), paid) // what is signed can be taken, whatever max says
 	if h.units == 0 {
 		h.drop()
 		return policy.Pass, nil

@@ -107,6 +107,15 @@ func TestPricesThatNobodyKnowsAreRefused(t *testing.T) {
 		"a payment too large": {quota.Prices{X402: true}, pay(`{"payload":{"authorization":{"value":"200000000"}}}`), "BUDGET_EXCEEDED"},
 		"only said":           {quota.Prices{X402: true}, pay(`{"accepted":{"amount":"1"}}`), "PAYMENT_NOT_COUNTED"},
 		"as text":             {quota.Prices{X402: true}, pay(`"eyJ4IjoxfQ=="`), "PAYMENT_NOT_COUNTED"},
+
+		"two payments":                 {quota.Prices{X402: true}, pay(`{"payload":{"authorization":{"value":"1"},"permit2Authorization":{"permitted":{"amount":"200000000"}}}}`), "PAYMENT_NOT_COUNTED"},
+		"two, one of which is unread":  {quota.Prices{X402: true}, pay(`{"payload":{"permit2Authorization":{"permitted":[{"amount":"200000000"}]},"authorization":{"value":"1"}}}`), "PAYMENT_NOT_COUNTED"},
+		"a payment and a transaction":  {quota.Prices{X402: true}, pay(`{"payload":{"authorization":{"value":"1"},"transaction":"AAEC"}}`), "PAYMENT_NOT_COUNTED"},
+		"two amounts for some readers": {quota.Prices{X402: true}, pay(`{"payload":{"authorization":{"value":"1","Value":"200000000"}}}`), "PAYMENT_NOT_COUNTED"},
+		"two payloads for some":        {quota.Prices{X402: true}, pay(`{"payload":{"authorization":{"value":"1"}},"Payload":{"authorization":{"value":"200000000"}}}`), "PAYMENT_NOT_COUNTED"},
+		"another spelling":             {quota.Prices{X402: true}, `{"name":"x","_meta":{"X402/Payment":{"payload":{"authorization":{"value":"1"}}}}}`, "PAYMENT_NOT_COUNTED"},
+		"a payment beyond max":         {quota.Prices{X402: true, Max: price("$1")}, pay(`{"payload":{"authorization":{"value":"200000000"}}}`), "BUDGET_EXCEEDED"},
+		"a permit beyond max":          {quota.Prices{X402: true, Max: price("$1")}, pay(`{"payload":{"signature":"0x","permit2Authorization":{"permitted":{"amount":"200000000"}}}}`), "BUDGET_EXCEEDED"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			l := mustConnect(t, newBook(t), setup{spend: quota.SpendKeys{Spend: budgets("$100/month")}, upstream: cost(x.prices)})
