@@ -287,3 +287,15 @@ func (f *faultyFile) Close() error {
 	defer f.fs.mu.Unlock()
 	return errors.Join(f.fs.step(), f.f.Close())
 }
+
+func (f *faultyFile) Linked() error {
+	ours, err := f.f.Stat()
+	if err != nil {
+		return err
+	}
+	there, err := os.Stat(f.name)
+	if err == nil && !os.SameFile(ours, there) {
+		err = os.ErrNotExist
+	}
+	return err
+}

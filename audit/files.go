@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 )
@@ -39,6 +40,8 @@ type File interface {
 	SyncData() error
 	// Truncate cuts the file.
 	Truncate(size int64) error
+	// Linked returns an error where the name under which the file was opened does not lead to it.
+	Linked() error
 }
 
 // disk is the Files of the operating system. File.Sync is fsync on Linux and F_FULLFSYNC on macOS; SyncData is fdatasync
@@ -50,6 +53,27 @@ type diskFile struct{ *os.File }
 func (disk) Create(name string) (File, error) { return open(name, os.O_CREATE|os.O_TRUNC) }
 func (disk) Append(name string) (File, error) { return open(name, os.O_APPEND) }
 func (disk) Open(name string) (File, error)   { return open(name, 0) }
+
+// errUnlinked says that a file is not where it was.
+var errUnlinked = errors.New("the file was moved, replaced or removed")
+
+// Linked returns an error where the file's name does not lead to it.
+func (f diskFile) Linked() error {
+	ours, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	there, err := os.Stat(f.Name())
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return errUnlinked
+	case err != nil:
+		return err
+	case !os.SameFile(ours, there):
+		return errUnlinked
+	}
+	return nil
+}
 
 func open(name string, how int) (File, error) {
 	f, err := os.OpenFile(name, os.O_WRONLY|how, 0o600)

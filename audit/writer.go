@@ -177,6 +177,10 @@ func (w *writer) tick(all bool) {
 	if w.err() != nil {
 		return
 	}
+	if err := w.file.Linked(); err != nil { // what is written goes where nobody finds it, and somebody else may own what lies there
+		_ = w.fail(fmt.Errorf("looking for the segment: %w", err))
+		return
+	}
 	now := w.clock()
 	for _, c := range w.flood.take(now, all) {
 		e := newEntry(w.entries)

@@ -17,11 +17,13 @@ var ErrLocked = errors.New("the state directory is in use")
 const lockName = "lock"
 
 // Owner is the claim of this process to a state directory.
-type Owner struct{ f *os.File }
+type Owner struct{ f, dir *os.File }
 
 // Lock claims a state directory for this process, and makes it where it is missing. The claim ends with Close or with
 // the process; child processes do not inherit it. A directory that others may write to is refused, because they could
 // put their own files in place of ours.
+//
+// The directory is locked beside the lock file: somebody who takes that for stale and removes it makes no second owner.
 func Lock(dir string) (*Owner, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("making the state directory: %w", err)
@@ -44,16 +46,31 @@ func Lock(dir string) (*Owner, error) {
 		}
 		return nil, fmt.Errorf("locking the state directory: %w", err)
 	}
+	folder, err := lockFolder(dir)
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
 	pid := strconv.Itoa(os.Getpid()) + "\n"
 	if err := errors.Join(f.Truncate(0), writeAll(f, pid)); err != nil {
-		return nil, fmt.Errorf("writing the lock file: %w", errors.Join(err, f.Close()))
+		return nil, fmt.Errorf("writing the lock file: %w", errors.Join(err, f.Close(), folder.Close()))
 	}
-	return &Owner{f}, nil
+	return &Owner{f, folder}, nil
+}
+
+func lockFolder(dir string) (*os.File, error) {
+	f, err := os.Open(dir)
+	if err != nil {
+		return nil, fmt.Errorf("opening the state directory: %w", err)
+	}
+	if err := flock(f, true); err != nil {
+		return nil, fmt.Errorf("locking the state directory: %w", errors.Join(err, f.Close()))
+	}
+	return f, nil
 }
 
 // Close gives the claim up. The lock file stays: removing it would let two processes lock two files of one name.
 func (o *Owner) Close() error {
-	if err := o.f.Close(); err != nil {
+	if err := errors.Join(o.dir.Close(), o.f.Close()); err != nil {
 		return fmt.Errorf("unlocking the state directory: %w", err)
 	}
 	return nil

@@ -194,6 +194,30 @@ func TestLockHasOneOwner(t *testing.T) {
 	}
 }
 
+func TestALockFileThatIsRemovedMakesNoSecondOwner(t *testing.T) {
+	dir := t.TempDir()
+	first, err := store.Lock(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Remove(filepath.Join(dir, "lock")); err != nil {
+		t.Fatal(err)
+	}
+	if second, err := store.Lock(dir); !errors.Is(err, store.ErrLocked) {
+		t.Errorf("second Lock = %v, %v, want %v", second, err, store.ErrLocked)
+	}
+	if err := first.Close(); err != nil {
+		t.Error(err)
+	}
+	again, err := store.Lock(dir)
+	if err != nil {
+		t.Fatalf("Lock after Close: %v", err)
+	}
+	if err := again.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestLockRefusesADirectoryThatOthersWrite(t *testing.T) {
 	dir := t.TempDir()
 	if err := os.Chmod(dir, 0o777); err != nil {
