@@ -192,12 +192,15 @@ type joined struct {
 	not      int // one more than where an address would begin that is none
 }
 
+// farBefore is how many bytes before a word are looked at: an IPv6 address has 39.
+const farBefore = 40
+
 // before returns where an address begins that goes on at word.
 func (j *joined) before(t []byte, word int) int {
 	lo := word
-	for lo > 0 && (is(t[lo-1], isHex) || t[lo-1] == ':' || t[lo-1] == '-') && word-lo < 40 {
+	for lo > 0 && (is(t[lo-1], isHex) || t[lo-1] == ':' || t[lo-1] == '-') && word-lo < farBefore {
 		if lo--; lo == j.word {
-			lo = max(j.lo, word-40)
+			lo = max(j.lo, word-farBefore)
 			break
 		}
 	}
@@ -218,7 +221,9 @@ func (j *joined) after(t []byte, lo int) int {
 	return min(hi, lo+48)
 }
 
-// colons reads MAC addresses and IPv6 addresses that the word is part of. What ends before it was looked at before.
+// colons reads MAC addresses and IPv6 addresses that the word is part of, and IPv6 addresses that a dash joins with it: what
+// stands before it without a digit, at which nobody has looked, and the other end of a range. What else ends before it was
+// looked at before.
 func (c *candidate) colons(word, end int) int {
 	t := c.t
 	lo := c.joined.before(t, word)
@@ -232,18 +237,37 @@ func (c *candidate) colons(word, end int) int {
 	for lo < word && t[lo] == '-' {
 		lo++
 	}
-	hi, ok := ipv6End(t, lo, c.joined.after(t, lo))
-	if !ok || hi < end || hi < len(t) && is(t[hi], isLetter) || lo > 0 && is(t[lo-1], isAlnum) {
+	hi, k := c.ipv6(lo)
+	if hi < end && (hi == 0 || t[hi] != '-' || word-lo >= farBefore || bytes.Count(t[lo:hi], []byte(":")) < 3) {
+		return 0 // a::b-1 is a name in a program
+	}
+	for next := hi; next > 0; {
+		hi = c.host(lo, next, k)
+		if next = 0; hi < len(t) && t[hi] == '-' {
+			lo = hi + 1
+			next, k = c.ipv6(lo)
+		}
+	}
+	if hi < end {
 		return 0
 	}
-	k, ok := ipv6Class(t[lo:hi])
-	if !ok {
-		return 0
+	return hi
+}
+
+// ipv6 returns where an address ends that begins at lo, and who it can be; 0 where there is none.
+func (c *candidate) ipv6(lo int) (hi int, k class) {
+	t := c.t
+	hi, ok := ipv6End(t, lo, c.joined.after(t, lo))
+	if !ok || hi < len(t) && is(t[hi], isAlnum) || lo > 0 && is(t[lo-1], isAlnum) {
+		return 0, nobody
+	}
+	if k, ok = ipv6Class(t[lo:hi]); !ok {
+		return 0, nobody
 	}
 	if hi+1 < len(t) && t[hi] == '%' {
 		hi = run(t, hi+1, isAlnum)
 	}
-	return c.host(lo, hi, k)
+	return hi, k
 }
 
 // ipv6End says whether t[lo:hi] is eight groups between colons, or fewer around one pair of colons, or has an IPv4

@@ -100,7 +100,12 @@ func TestAddressesAreLookedAtOnce(t *testing.T) {
 		"hosts 2001:db8::1-1234 are up":      "2001:db8::1",
 		"00:1a:2b:3c:4d:5e-1":                "00:1a:2b:3c:4d:5e",
 		"hosts fe80::1-2 are up":             "",
-		"hosts 2001:db8::1-2001:db8::9 hear": "2001:db8::1",
+		"hosts 2001:db8::1-2001:db8::9 hear": "2001:db8::1 2001:db8::9",
+		"2001:db8::1-2001:db8::3-2001:db8::": "2001:db8::1 2001:db8::3 2001:db8::",
+		"hosts abcd:ef::cafe-3 are up":       "abcd:ef::cafe",
+		"abcd:ef::cafe-abcd::face-1 hear":    "abcd:ef::cafe abcd::face",
+		"return dead::beef-3":                "",
+		"hosts bad-2001:db8::1-bad-4 are up": "",
 		"8:2001:db8::1:-7-1a-2b-3c-4d-5e-44": "8:2001:db8::1",
 	} {
 		var got []string
