@@ -69,6 +69,11 @@ type Conn struct {
 // Dial connects to an owner and exchanges the handshake, before ctx ends. ErrNobody says that it is worth trying again.
 // Where the Welcome does not say that the front-end is served, the connection is good for nothing but to wait for its end.
 func Dial(ctx context.Context, socket string, h *Hello) (*Conn, *Welcome, error) {
+	// The kernel does not say that a name is not there when it is too long for a socket, as that of a place may be where no
+	// owner has listened yet.
+	if _, err := os.Lstat(socket); errors.Is(err, fs.ErrNotExist) {
+		return nil, nil, fmt.Errorf("%w: %w", ErrNobody, err)
+	}
 	raw, err := new(net.Dialer).DialContext(ctx, "unix", socket)
 	switch {
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ECONNREFUSED), errors.Is(err, syscall.EAGAIN):

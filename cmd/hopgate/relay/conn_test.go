@@ -75,9 +75,9 @@ func TestHandshake(t *testing.T) {
 }
 
 func TestNobodyAnswers(t *testing.T) {
-	for name, prepare := range map[string]func(t *testing.T, socket string){
-		"no socket": func(*testing.T, string) {},
-		"a dead process's": func(t *testing.T, socket string) {
+	for name, prepare := range map[string]func(t *testing.T, socket string, giveUp func()){
+		"no socket": func(*testing.T, string, func()) {},
+		"a dead process's": func(t *testing.T, socket string, _ func()) {
 			t.Helper()
 			l, err := relay.Listen(socket)
 			if err != nil {
@@ -85,7 +85,7 @@ func TestNobodyAnswers(t *testing.T) {
 			}
 			l.Close()
 		},
-		"an owner that ends meanwhile": func(t *testing.T, socket string) {
+		"an owner that ends meanwhile": func(t *testing.T, socket string, _ func()) {
 			t.Helper()
 			l, err := relay.Listen(socket)
 			if err != nil {
@@ -94,24 +94,38 @@ func TestNobodyAnswers(t *testing.T) {
 			t.Cleanup(func() { l.Close() })
 			go func() { _, _ = accept(l, nil) }()
 		},
-		"an owner that is stuck": func(t *testing.T, socket string) {
+		"an owner that is stuck": func(t *testing.T, socket string, giveUp func()) {
 			t.Helper()
 			l, err := relay.Listen(socket)
 			if err != nil {
 				t.Fatal(err)
 			}
 			t.Cleanup(func() { l.Close() })
+			go func() {
+				if raw, err := l.Accept(); err == nil {
+					_, _ = raw.Read(make([]byte, 1)) // the connection stays open, and nothing is said on it
+					giveUp()
+				}
+			}()
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			socket := filepath.Join(folder(t), "s")
-			prepare(t, socket)
-			ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+			ctx, cancel := context.WithCancel(t.Context())
 			defer cancel()
+			prepare(t, socket, cancel)
 			if _, _, err := relay.Dial(ctx, socket, &relay.Hello{}); !errors.Is(err, relay.ErrNobody) {
 				t.Errorf("got %v, want %v", err, relay.ErrNobody)
 			}
 		})
+	}
+}
+
+// TestNobodyIsAtANameThatIsTooLong: names of sockets have about a hundred bytes at most, those of state directories far more.
+func TestNobodyIsAtANameThatIsTooLong(t *testing.T) {
+	socket := filepath.Join(folder(t), strings.Repeat("x", 150), "s")
+	if _, _, err := relay.Dial(t.Context(), socket, &relay.Hello{}); !errors.Is(err, relay.ErrNobody) {
+		t.Errorf("got %v, want %v", err, relay.ErrNobody)
 	}
 }
 
