@@ -52,6 +52,12 @@ type watch struct {
 func (w *watch) run(ctx context.Context) {
 	defer close(w.changed)
 	defer func() { _ = w.notify.Close() }() // nothing is lost with it
+	w.merge(ctx, w.notify.Events, w.notify.Errors, w.follow)
+}
+
+// merge makes one value of all signs that come close together, and calls follow before each. It returns when ctx ends or
+// there are no more events.
+func (w *watch) merge(ctx context.Context, events <-chan fsnotify.Event, problems <-chan error, follow func() error) {
 	timer := time.NewTimer(settleTime)
 	timer.Stop()
 	defer timer.Stop()
@@ -59,21 +65,21 @@ func (w *watch) run(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 			return
-		case e, ok := <-w.notify.Events:
+		case e, ok := <-events:
 			if !ok {
 				return
 			}
 			if w.names[e.Name] && e.Op != fsnotify.Chmod {
 				timer.Reset(settleTime)
 			}
-		case err, ok := <-w.notify.Errors:
+		case err, ok := <-problems:
 			if !ok {
 				return
 			}
 			w.log.Warn().Err(err).Msg("changes of the configuration may have been missed")
 			timer.Reset(settleTime)
 		case <-timer.C:
-			if err := w.follow(); err != nil {
+			if err := follow(); err != nil {
 				w.log.Warn().Err(err).Msg("the configuration is not watched fully")
 			}
 			select {

@@ -3,18 +3,21 @@ package chair_test
 import (
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/hopgate/hopgate/mcpproxy/chair"
 )
 
 func TestChairIsOnePersons(t *testing.T) {
-	c := chair.New(func() { t.Error("the timer has it, though somebody has") })
-	if c.Take() {
-		t.Error("it was taken from the one who had it at first")
-	}
-	time.Sleep(5 * time.Millisecond)
-	c.Close()
+	synctest.Test(t, func(t *testing.T) {
+		c := chair.New(func() { t.Error("the timer has it, though somebody has") })
+		if c.Take() {
+			t.Error("it was taken from the one who had it at first")
+		}
+		time.Sleep(time.Hour)
+		c.Close()
+	})
 }
 
 func TestChairThatIsLeftIsTakenOnce(t *testing.T) {
@@ -29,13 +32,15 @@ func TestChairThatIsLeftIsTakenOnce(t *testing.T) {
 }
 
 func TestNobodyGetsAChairThatIsClosed(t *testing.T) {
-	c := chair.New(func() { t.Error("the timer has it") })
-	c.Leave()
-	c.Close()
-	if c.Take() {
-		t.Error("it was taken")
-	}
-	time.Sleep(5 * time.Millisecond)
+	synctest.Test(t, func(t *testing.T) { // in which no time passes between leaving and closing
+		c := chair.New(func() { t.Error("the timer has it") })
+		c.Leave()
+		c.Close()
+		if c.Take() {
+			t.Error("it was taken")
+		}
+		time.Sleep(time.Hour)
+	})
 }
 
 // Many take it in turns, and the timer among them: nobody reads beside another, and nobody waits for ever.
