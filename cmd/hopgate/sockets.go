@@ -3,6 +3,7 @@ package main
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -22,16 +23,24 @@ const (
 	startName   = "start" // folder whose lock is the right to start an owner
 )
 
+// longestSocket is how many bytes the name of a socket may have on any system.
+const longestSocket = 103
+
 // sockets makes the folder for the sockets of a state directory. Its name is derived from the directory's, because names
 // of sockets are short and those of directories need not be.
 func (a *app) sockets(dir string) (string, error) {
 	sum := sha256.Sum256([]byte(dir))
-	names := []string{"hopgate", hex.EncodeToString(sum[:8])}
-	base, _ := a.env("XDG_RUNTIME_DIR")
-	if info, err := os.Stat(base); err != nil || !info.IsDir() || !filepath.IsAbs(base) { // some environments name one that is not there
-		base, names[0] = os.TempDir(), fmt.Sprintf("hopgate-%d", os.Getuid())
+	own, shared := hex.EncodeToString(sum[:8]), fmt.Sprintf("hopgate-%d", os.Getuid())
+	session, _ := a.env("XDG_RUNTIME_DIR")
+	for _, place := range [][2]string{{session, "hopgate"}, {os.TempDir(), shared}, {"/tmp", shared}} {
+		// Some environments name one that is not there, or one too deep.
+		info, err := os.Stat(place[0])
+		if err != nil || !info.IsDir() || !filepath.IsAbs(place[0]) || len(filepath.Join(place[0], place[1], own, socketAdmin+".new")) > longestSocket {
+			continue
+		}
+		return relay.Folder(place[0], place[1], own)
 	}
-	return relay.Folder(base, names...)
+	return "", errors.New("there is no place for sockets: XDG_RUNTIME_DIR and TMPDIR name no folders with short names, and there is no /tmp")
 }
 
 // publish makes the folder for our sockets and tells where it is. We own the state directory.
