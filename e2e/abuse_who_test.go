@@ -185,14 +185,16 @@ func TestTextAndStructuredContentThatDifferAreOnRecord(t *testing.T) {
 		t.Errorf("U89: %d %s", x.status, x.body)
 	}
 	h.refusedOnly("ann")
-	for deadline := time.Now().Add(5 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+	for deadline := soon(t); ; {
 		for _, r := range h.records() {
 			if r.Kind == "outcome" && strings.Contains(r.raw, "no text that is JSON says the same") {
 				return
 			}
 		}
-		if time.Now().After(deadline) {
+		select {
+		case <-deadline:
 			t.Fatal("U89: it is not on record")
+		case <-time.After(20 * time.Millisecond):
 		}
 	}
 }

@@ -49,14 +49,20 @@ func TestWithoutDescriptors(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	for end := time.Now().Add(20 * time.Second); !strings.Contains(h.log.String(), `"message":"ready"`); time.Sleep(10 * time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("it does not get ready:\n%s", h.log) // a process that cannot open what it starts with ends
+	logged(t, h.log, ready, 1) // a process that cannot open what it starts with ends
+	until := func(what string, come func() bool) {
+		t.Helper()
+		for deadline := soon(t); !come(); {
+			select {
+			case <-deadline:
+				t.Fatalf("in vain: %s\n%s", what, h.log)
+			case <-time.After(10 * time.Millisecond):
+			}
 		}
 	}
 	limit(4096)
 	limit(3)
-	time.Sleep(200 * time.Millisecond) // it looks ten times a second
+	until("it notices that there are no descriptors", func() bool { return strings.Contains(ask(web), "POLICY_UNAVAILABLE") }) // it looks ten times a second
 	for range 50 {
 		if got := ask(web); done(got) || !strings.Contains(got, "POLICY_UNAVAILABLE") {
 			t.Fatalf("without descriptors: %s", got)
@@ -70,7 +76,7 @@ func TestWithoutDescriptors(t *testing.T) {
 	if got := <-waits; !done(got) && !strings.Contains(got, "POLICY_UNAVAILABLE") {
 		t.Errorf("a connection that waited: %s", got)
 	}
-	time.Sleep(200 * time.Millisecond)
+	until("it notices that there are descriptors", func() bool { return done(ask(web)) })
 	h.fillSegment(func(uri string) string {
 		return post(web, "resources/read", uri, `{"jsonrpc":"2.0","id":7,"method":"resources/read","params":{"uri":"`+uri+`",`+modernMeta+`}}`)
 	})
