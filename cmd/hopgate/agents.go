@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
@@ -137,6 +138,9 @@ func (a *app) agentsList() *cobra.Command {
 }
 
 func agentRow(x *admin.Agent) []string {
+	if x.Auth == string(configs.AuthLocal) && len(x.Keys) == 0 { // the user of the operating system speaks for it, and not a key
+		return []string{x.Name, x.Auth, fmt.Sprint(len(x.Connections)), "-", "-"}
+	}
 	active, used := 0, time.Time{}
 	for _, k := range x.Keys {
 		if k.State == "active" {
@@ -218,7 +222,11 @@ func (a *app) agentsUntaint() *cobra.Command {
 		Args:  args(1, "an agent"),
 		RunE: func(c *cobra.Command, given []string) error {
 			return a.withOrders(c.Context(), func(ctx context.Context, api admin.API) error {
-				if err := api.Untaint(ctx, given[0]); err != nil {
+				err := api.Untaint(ctx, given[0])
+				if errors.Is(err, admin.ErrNotFound) {
+					return &coded{exitOther, err, "see who is: hopgate status"}
+				}
+				if err != nil {
 					return err
 				}
 				fmt.Fprintf(a.words, "%s may act again\n", given[0])

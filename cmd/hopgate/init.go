@@ -35,9 +35,23 @@ func (a *app) initialize() *cobra.Command {
 			if err := errors.Join(err, f.Close()); err != nil {
 				return err
 			}
-			fmt.Fprintf(a.words, "Wrote %s. Check it with: hopgate check\nFor the configuration of an IDE or another MCP client:\n", a.config)
+			fmt.Fprintf(a.words, "Wrote %s. Check it with: hopgate check --config %[1]s\n", a.config)
+			a.warnOfState()
+			fmt.Fprintln(a.words, "For the configuration of an IDE or another MCP client:")
 			return a.snippet()
 		},
+	}
+}
+
+// warnOfState tells where the new file would have no state of its own: whose the one there is, is known to nobody who does
+// not open it, and what an IDE starts says so where few people look.
+func (a *app) warnOfState() {
+	dir, err := a.stateDir("")
+	if err != nil {
+		return // the next command says so, and init needs none
+	}
+	if _, err := os.Stat(dir); err == nil {
+		fmt.Fprintf(a.words, "There is state in %s already. If it is another file's, write store: DIR into this one: each file has its own.\n", dir)
 	}
 }
 
