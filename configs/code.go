@@ -1,92 +1,40 @@
 package configs
 
-// Code names a kind of diagnostic. Codes are stable: scripts and documentation refer to them.
+// Code names a kind of diagnostic, whatever its words are: what the tests of the language hold a report to. People are
+// shown the words alone.
+//
+// HG100x arise before there is a structure to judge, HG101x are about the structure, which is all of what the JSON Schema
+// says and nothing else, and HG102x about what only the loader can know: names, references, ranges, conditions. HG20xx are
+// warnings.
 type Code string
 
-// Codes. Those below HG2000 are errors, the others are warnings.
+// Codes.
 const (
-	CodeUnreadable Code = "HG1001"
-	CodeSyntax     Code = "HG1002"
-	CodeDocuments  Code = "HG1003"
-	CodeFeature    Code = "HG1004"
-	CodeDuplicate  Code = "HG1005"
+	CodeUnreadable Code = "HG1001" // the file cannot be read, or is too large
+	CodeSyntax     Code = "HG1002" // the file is not YAML, or holds characters that cannot be seen
+	CodeDocuments  Code = "HG1003" // the file does not hold exactly one document
+	CodeFeature    Code = "HG1004" // the file uses a part of YAML that this language leaves out
+	CodeDuplicate  Code = "HG1005" // a key stands twice in one mapping
 
-	CodeUnknownKey Code = "HG1010"
-	CodeMissingKey Code = "HG1011"
-	CodeKind       Code = "HG1012"
-	CodeForm       Code = "HG1013"
-	CodeConflict   Code = "HG1014"
+	CodeUnknownKey Code = "HG1010" // a key that this language does not have
+	CodeMissingKey Code = "HG1011" // a key that must be there is not
+	CodeKind       Code = "HG1012" // a value of another type than the one wanted
+	CodeForm       Code = "HG1013" // a text that does not have the form wanted
+	CodeConflict   Code = "HG1014" // keys that may not stand together, or only together
 
-	CodeValue     Code = "HG1020"
-	CodeName      Code = "HG1021"
-	CodeOverlap   Code = "HG1022"
-	CodeReference Code = "HG1023"
-	CodeExposed   Code = "HG1024"
-	CodeGate      Code = "HG1025"
-	CodeTest      Code = "HG1026"
-	CodeTooMany   Code = "HG1027"
+	CodeValue     Code = "HG1020" // a value out of range or not sound
+	CodeName      Code = "HG1021" // a name that nothing declares
+	CodeOverlap   Code = "HG1022" // two definitions of one thing
+	CodeReference Code = "HG1023" // a ${...} that cannot be resolved, or is not allowed there
+	CodeExposed   Code = "HG1024" // a listener that would take credentials in plain text over a network
+	CodeGate      Code = "HG1025" // a limit of a connection that its gate refuses
+	CodeTest      Code = "HG1026" // a test of the file that does not hold
+	CodeTooMany   Code = "HG1027" // more mistakes, or more connections, than are sensible
 
-	CodeLiteral   Code = "HG2001"
-	CodePlainHTTP Code = "HG2002"
-	CodeUnused    Code = "HG2003"
-	CodeSuspect   Code = "HG2004"
-	CodeLapsed    Code = "HG2005"
-	CodeMachine   Code = "HG2006"
+	CodeLiteral   Code = "HG2001" // a secret that stands in the file itself
+	CodePlainHTTP Code = "HG2002" // an upstream that is reached over a network without encryption
+	CodeUnused    Code = "HG2003" // an agent or an upstream that no connection names
+	CodeSuspect   Code = "HG2004" // something that is allowed and is probably not meant
+	CodeLapsed    Code = "HG2005" // something whose time has passed
+	CodeMachine   Code = "HG2006" // something that this machine does not have as the file names it
 )
-
-// Stage is the step of reading a file at which a kind of diagnostic arises.
-type Stage uint8
-
-// Stages.
-const (
-	StageText      Stage = iota // bytes and YAML, before there is a structure to judge
-	StageStructure              // keys, types and forms: all of what the JSON Schema says, and nothing else
-	StageMeaning                // names, references, ranges, conditions: what only the loader can know
-)
-
-// CodeInfo describes a Code.
-type CodeInfo struct {
-	Code  Code
-	Stage Stage
-	Text  string
-}
-
-// Codes lists every code there is, in order.
-func Codes() []CodeInfo {
-	return []CodeInfo{
-		{CodeUnreadable, StageText, "the file cannot be read, or is too large"},
-		{CodeSyntax, StageText, "the file is not YAML, or holds characters that cannot be seen"},
-		{CodeDocuments, StageText, "the file does not hold exactly one document"},
-		{CodeFeature, StageText, "the file uses a part of YAML that this language leaves out"},
-		{CodeDuplicate, StageText, "a key stands twice in one mapping"},
-		{CodeUnknownKey, StageStructure, "a key that this language does not have"},
-		{CodeMissingKey, StageStructure, "a key that must be there is not"},
-		{CodeKind, StageStructure, "a value of another type than the one wanted"},
-		{CodeForm, StageStructure, "a text that does not have the form wanted"},
-		{CodeConflict, StageStructure, "keys that may not stand together, or only together"},
-		{CodeValue, StageMeaning, "a value out of range or not sound"},
-		{CodeName, StageMeaning, "a name that nothing declares"},
-		{CodeOverlap, StageMeaning, "two definitions of one thing"},
-		{CodeReference, StageMeaning, "a ${...} that cannot be resolved, or is not allowed there"},
-		{CodeExposed, StageMeaning, "a listener that would take credentials in plain text over a network"},
-		{CodeGate, StageMeaning, "a limit of a connection that its gate refuses"},
-		{CodeTest, StageMeaning, "a test of the file that does not hold"},
-		{CodeTooMany, StageMeaning, "more mistakes, or more connections, than are sensible"},
-		{CodeLiteral, StageMeaning, "a secret that stands in the file itself"},
-		{CodePlainHTTP, StageMeaning, "an upstream that is reached over a network without encryption"},
-		{CodeUnused, StageMeaning, "an agent or an upstream that no connection names"},
-		{CodeSuspect, StageMeaning, "something that is allowed and is probably not meant"},
-		{CodeLapsed, StageMeaning, "something whose time has passed"},
-		{CodeMachine, StageMeaning, "something that this machine does not have as the file names it"},
-	}
-}
-
-// Stage returns the stage at which the code arises. An unknown code is of [StageMeaning].
-func (c Code) Stage() Stage {
-	for _, i := range Codes() {
-		if i.Code == c {
-			return i.Stage
-		}
-	}
-	return StageMeaning
-}

@@ -172,19 +172,6 @@ func TestOverlapNamesBothPlaces(t *testing.T) {
 	}
 }
 
-func TestCodesAreListedOnceAndInOrder(t *testing.T) {
-	last := configs.Code("")
-	for _, c := range configs.Codes() {
-		if c.Code <= last || c.Text == "" || c.Code.Stage() != c.Stage {
-			t.Errorf("%s after %s", c.Code, last)
-		}
-		last = c.Code
-	}
-	if configs.Code("HG9999").Stage() != configs.StageMeaning {
-		t.Error("an unknown code is of another stage")
-	}
-}
-
 func TestEveryReasonCanBeExpected(t *testing.T) {
 	for _, r := range append(policy.Reasons(), reasonTool, reasonMood) {
 		parse(t, connect("tools: x")+"tests: [{ agent: bot, call: up/x, expect: deny "+r.Code+" }]\n", world{})
