@@ -30,7 +30,7 @@ type Config struct {
 	Deny      []policy.Pattern `yaml:"deny" doc:"Tools that may not be called, whatever else grants them. Names with * for any run of characters."`
 	Tasks     []Task           `yaml:"tasks" doc:"Task types that may be done, from the tasks of the upstream, or unclassified for tools that no task names. Where tools are given too, a tool must satisfy both."`
 	When      Expr             `yaml:"when" doc:"Condition in CEL on every tool call, over args, tool.name, tool.task, agent.name, client.name and now."`
-	Resources []policy.Pattern `yaml:"resources" doc:"URIs of resources that may be read, with * for any run of characters. In a pattern with a path, a * before the path does not reach into it."`
+	Resources []policy.Pattern `yaml:"resources" doc:"URIs of resources that may be read, with * for any run of characters. In a pattern with a path, and in one of the web, a * before the path does not reach into it."`
 	Prompts   []policy.Pattern `yaml:"prompts" doc:"Prompts that may be used. Names with * for any run of characters."`
 	Methods   []policy.Pattern `yaml:"methods" doc:"Methods that may pass in either direction, besides those that every session needs. Default: all that the protocol defines. A method that it does not define passes only where a pattern matches it."`
 

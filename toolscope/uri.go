@@ -228,17 +228,29 @@ func newURIRule(p policy.Pattern) (uriRule, policy.Complaints) {
 }
 
 // uriPattern is a pattern in two parts, so that a star in the authority cannot reach into the path: https://*.example.com/
-// is no grant for https://example.org/.example.com/.
+// is no grant for https://example.org/.example.com/. Where the authority is that of the web, a pattern without a path has two
+// parts as well, of which the second is what its last star stands for, or nothing.
 type uriPattern struct {
 	text       string
 	head, tail policy.Pattern // scheme with authority, and the rest
 	two        bool           // the pattern has both parts; else text is all there is
+	host       int            // where the host begins that a star stands in; 0 where none does
 }
 
 func newURIPattern(text string) uriPattern {
 	p := uriPattern{text: text, head: policy.Pattern{Text: text}}
-	if i := pathStart(text); i >= 0 {
+	web := webHost(text)
+	switch i := pathStart(text); {
+	case i >= 0:
 		p.head.Text, p.tail.Text, p.two = text[:i], text[i:], true
+	case web > 0:
+		p.two = true
+		if strings.HasSuffix(text, "*") {
+			p.tail.Text = "*"
+		}
+	}
+	if strings.Contains(p.head.Text, "*") {
+		p.host = web
 	}
 	return p
 }
@@ -248,7 +260,44 @@ func (p *uriPattern) match(uri string) bool {
 		return p.head.Match(uri)
 	}
 	i := pathStart(uri)
-	return i >= 0 && p.head.Match(uri[:i]) && p.tail.Match(uri[i:])
+	if i < 0 && p.host > 0 {
+		i = len(uri)
+	}
+	if i < 0 || !p.head.Match(uri[:i]) || p.host > 0 && !plainHost(uri[p.host:i]) {
+		return false
+	}
+	return p.tail.Text == "" && i == len(uri) || p.tail.Match(uri[i:])
+}
+
+// webHost returns where the authority begins in a URI of the web, or a pattern for some, else 0.
+func webHost(uri string) int {
+	for _, begin := range []string{"https://", "http://", "wss://", "ws://"} {
+		if len(uri) >= len(begin) && strings.EqualFold(uri[:len(begin)], begin) {
+			return len(begin)
+		}
+	}
+	return 0
+}
+
+// plainHost reports whether all readers take the same for the host, which may have a port. Some end it at a quotation mark or
+// a percent sign, at a colon without a port or a closing bracket, and some read letters outside ASCII as delimiters.
+func plainHost(s string) bool {
+	if i := strings.LastIndexByte(s, ':'); i >= 0 && !strings.HasSuffix(s, "]") {
+		if strings.Trim(s[i+1:], "0123456789") != "" {
+			return false
+		}
+		s = s[:i]
+	}
+	if inner, ok := strings.CutPrefix(s, "["); ok {
+		inner, ok = strings.CutSuffix(inner, "]")
+		return ok && strings.Trim(inner, "0123456789abcdefABCDEF:.") == ""
+	}
+	for i := range len(s) {
+		if !isUnreserved(s[i]) {
+			return false
+		}
+	}
+	return s != ""
 }
 
 // reaches reports whether the pattern may fit some URI that begins with a prefix.
