@@ -166,7 +166,7 @@ func TestTestsHappenWhenTheySay(t *testing.T) {
 	}
 }
 
-func TestExplain(t *testing.T) {
+func TestExplainAnswersCheckByCheck(t *testing.T) {
 	f := parse(t, asked, world{})
 	questions := map[string]configs.Question{
 		"allowed":    {Agent: "bot", Target: "get_x"},

@@ -21,7 +21,7 @@ func argument(t *testing.T, text string, w world) string {
 	return f.Upstream("up").Command[1]
 }
 
-func TestReferences(t *testing.T) {
+func TestReferencesAreResolvedInsideOneScalar(t *testing.T) {
 	w := world{
 		env: map[string]string{"A": "one", "EMPTY": "", "TRICK": "${env:A}", "LINES": "x: 1\ny: [", "DOLLAR": "$${"},
 		files: map[string]string{

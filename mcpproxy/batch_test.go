@@ -9,7 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-func TestBatch(t *testing.T) {
+func TestBatchesAreAnsweredMemberByMember(t *testing.T) {
 	note := `{"jsonrpc":"2.0","method":"notifications/roots/list_changed"}`
 	many := make([]string, 101)
 	for i := range many {

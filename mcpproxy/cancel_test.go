@@ -14,7 +14,7 @@ func cancelled(id string) string {
 	return fmt.Sprintf(`{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":%s}}`, id)
 }
 
-func TestCancel(t *testing.T) {
+func TestACancelledCallGetsNoAnswer(t *testing.T) {
 	cases := map[string]struct {
 		late   bool // the server answers all the same
 		status policy.Status
@@ -83,7 +83,7 @@ func TestCancelOfWhatIsNotUnderWay(t *testing.T) {
 	})
 }
 
-func TestIDInUse(t *testing.T) {
+func TestAnIDInUseIsRefused(t *testing.T) {
 	bubble(t, func(w *world) {
 		t := w.t
 		c, other := w.session("alice", "2025-11-25"), w.session("alice", "2025-11-25")
@@ -110,8 +110,8 @@ func TestIDInUse(t *testing.T) {
 	})
 }
 
-// TestLeaving is the difference between the eras: until 2025-11-25 a broken connection is no cancellation, later it is.
-func TestLeaving(t *testing.T) {
+// TestLeavingCancelsInTheLaterEraAlone is the difference between the eras: until 2025-11-25 a broken connection is no cancellation, later it is.
+func TestLeavingCancelsInTheLaterEraAlone(t *testing.T) {
 	for _, modern := range []bool{false, true} {
 		t.Run(fmt.Sprintf("modern=%v", modern), func(t *testing.T) {
 			bubble(t, func(w *world) {

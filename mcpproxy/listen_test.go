@@ -24,7 +24,7 @@ func (c *client) subscribe(id string) *response {
 	return r
 }
 
-func TestSubscription(t *testing.T) {
+func TestASubscriptionHearsUntilItEnds(t *testing.T) {
 	bubble(t, func(w *world) {
 		t := w.t
 		r := w.agent("alice").subscribe(`"s\u0031"`)

@@ -125,7 +125,7 @@ func (p *process) initialize(version string) {
 	p.say(greeted)
 }
 
-func TestStdioCall(t *testing.T) {
+func TestStdioCarriesCallsBothWays(t *testing.T) {
 	p := stdio(t, (*world).child)
 	p.initialize("2025-11-25")
 	p.say(tool("1", "echo", `{"x":1.0}`))
@@ -194,8 +194,8 @@ func TestStdioRefusesWhoIsNobody(t *testing.T) {
 	}
 }
 
-// TestStdioEnds closes the input while calls are under way. What has an answer gets it; what would go on for ever ends.
-func TestStdioEnds(t *testing.T) {
+// TestStdioAnswersWhatIsUnderWayWhenItsInputEnds closes the input while calls are under way. What has an answer gets it; what would go on for ever ends.
+func TestStdioAnswersWhatIsUnderWayWhenItsInputEnds(t *testing.T) {
 	p := stdio(t, (*world).child)
 	p.initialize("2025-11-25")
 	p.say(strings.Replace(modern("subscriptions/listen", `,"notifications":{}`), `"id":1`, `"id":"sub"`, 1))

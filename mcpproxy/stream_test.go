@@ -92,7 +92,7 @@ func TestSecondGetTakesOver(t *testing.T) {
 	})
 }
 
-func TestResume(t *testing.T) {
+func TestResumeSendsWhatWasMissed(t *testing.T) {
 	cases := map[string]struct {
 		sent   int    // notes before the client comes back
 		last   string // event that it names

@@ -57,8 +57,8 @@ func TestProgressOfTheAgent(t *testing.T) {
 	}
 }
 
-// TestUnsent tells what surely did not reach the server from what may have.
-func TestUnsent(t *testing.T) {
+// TestUnsentIsWhatSurelyWasNotSent tells what surely did not reach the server from what may have.
+func TestUnsentIsWhatSurelyWasNotSent(t *testing.T) {
 	cases := map[string]struct {
 		prepare func(w *world)
 		want    bool

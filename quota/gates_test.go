@@ -211,7 +211,7 @@ func TestLaterRoundsAreBoundedAndChargedOnce(t *testing.T) {
 	}
 }
 
-func TestSizes(t *testing.T) {
+func TestSizesRefuseOneByteTooMany(t *testing.T) {
 	var keys quota.SizeKeys
 	keys.Size.Args, keys.Size.Result = ref[quota.Bytes]("20"), ref[quota.Bytes]("30B")
 	l := mustConnect(t, newBook(t), setup{size: keys})
@@ -250,7 +250,7 @@ func TestBytesPerDay(t *testing.T) {
 	}
 }
 
-func TestHoursGate(t *testing.T) {
+func TestHoursHoldInTheirZone(t *testing.T) {
 	l := mustConnect(t, newBook(t), setup{
 		hours: quota.HoursKeys{Hours: spans("Mon-Fri 06:00-22:00 Europe/Prague", "Sat 10:00-12:00")},
 		all:   one("hours", &quota.HoursOfFile{Zone: read[quota.Zone]("Asia/Tokyo")}),

@@ -31,7 +31,7 @@ func currencies(pairs ...string) policy.Settings {
 
 func pointer(text string) quota.Pointer { return read[quota.Pointer](text) }
 
-func TestPrices(t *testing.T) {
+func TestPricesReserveTheMostAndChargeTheCost(t *testing.T) {
 	kb := strings.Repeat("k", 1015) // with {"a":"..."} 1023 bytes
 	for name, x := range map[string]struct {
 		prices   quota.Prices

@@ -9,7 +9,7 @@ import (
 	"github.com/hopgate/hopgate/guardrails/detect"
 )
 
-func TestUserRules(t *testing.T) {
+func TestUserRulesFindWhatTheyDescribe(t *testing.T) {
 	rules := []detect.UserRule{
 		{Name: "project", Kind: detect.Secret, Words: []string{"Bluebird"}, Examples: []string{"about bluebird."}, Counterexamples: []string{"bluebirds"}},
 		{Name: "ticket", Entity: "TICKET", Kind: detect.PII, Pattern: `ACME-([0-9]{4,6})\b`, Examples: []string{"see ACME-12345"}, Counterexamples: []string{"ACME-123"}},

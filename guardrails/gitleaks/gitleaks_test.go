@@ -21,7 +21,7 @@ tags = ["staff"]
 path = '''\.env$'''
 `
 
-func TestRulesFind(t *testing.T) {
+func TestRulesFindWhatGitleaksFinds(t *testing.T) {
 	const text, secret = "his badge: qx-01AB23CD is here", "01AB23CD"
 	for name, c := range map[string]struct {
 		rules, text string

@@ -172,8 +172,8 @@ func TestAPeerThatGoesIsNoticed(t *testing.T) {
 	}
 }
 
-// TestAnswers has a handler answer in all ways that there are.
-func TestAnswers(t *testing.T) {
+// TestAnswersArriveHoweverTheyAreWritten has a handler answer in all ways that there are.
+func TestAnswersArriveHoweverTheyAreWritten(t *testing.T) {
 	big := strings.Repeat("0123456789", 30_000)
 	for name, x := range map[string]struct {
 		answer func(w http.ResponseWriter)

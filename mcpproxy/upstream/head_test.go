@@ -15,7 +15,7 @@ import (
 // crlf writes a response with CR LF where the test has LF.
 func crlf(s string) string { return strings.ReplaceAll(s, "\n", "\r\n") }
 
-func TestResponse(t *testing.T) {
+func TestResponsesAreReadToTheirEnd(t *testing.T) {
 	const json = "Content-Type: application/json\n"
 	cases := map[string]struct {
 		in      string

@@ -121,7 +121,7 @@ func TestHTTPCancel(t *testing.T) {
 	})
 }
 
-func TestHTTPS(t *testing.T) {
+func TestHTTPSNeedsSomebodyWhoVouches(t *testing.T) {
 	srv := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
 		fmt.Fprint(w, strings.Replace(pong, "{}", `{"proto":"`+r.Proto+`"}`, 1))
@@ -144,7 +144,7 @@ func TestHTTPS(t *testing.T) {
 	}
 }
 
-func TestHTTPClose(t *testing.T) {
+func TestCloseDeletesTheSession(t *testing.T) {
 	for status, bad := range map[int]bool{200: false, 204: false, 404: false, 405: false, 302: true, 500: true} {
 		l, _ := newFake(t, func(p *peer) {
 			p.request()

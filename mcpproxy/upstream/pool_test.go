@@ -263,7 +263,7 @@ func TestServerCloseBreaksCallsOff(t *testing.T) {
 	}
 }
 
-func TestDialFails(t *testing.T) {
+func TestADialThatFailsIsUnavailable(t *testing.T) {
 	f := newFake(t)
 	l, _ := f.open(t)
 	if _, err := l.Send(t.Context(), message(t, ping)); !errors.Is(err, upstream.ErrUnavailable) {

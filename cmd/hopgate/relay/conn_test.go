@@ -45,7 +45,7 @@ func accept(l net.Listener, w *relay.Welcome) (*relay.Hello, error) {
 	return h, errors.Join(c.Answer(w), c.Close())
 }
 
-func TestHandshake(t *testing.T) {
+func TestHandshakeCarriesBothGreetings(t *testing.T) {
 	socket := filepath.Join(folder(t), "s")
 	l, err := relay.Listen(socket)
 	if err != nil {

@@ -98,7 +98,7 @@ func TestRefusedTokensAreRenewedOnce(t *testing.T) {
 	w.want(c, "access-3")
 }
 
-func TestLogin(t *testing.T) {
+func TestLoginTakesTheAnswerToItsOwnQuestion(t *testing.T) {
 	w := newWorld(t)
 	w.rotate = true
 	c := w.client(person)
