@@ -81,3 +81,54 @@ func BenchmarkScreenClean(b *testing.B) {
 		}
 	}
 }
+
+// small are messages of nothing but names and values, tens of thousands of them.
+var small = map[string]func(i int) string{
+	"names":       func(i int) string { return fmt.Sprintf(`{"%s":%d}`, word(i), i%10) },
+	"words":       func(i int) string { return `"` + word(i) + `"` },
+	"letters":     func(int) string { return `"x"` },
+	"digits":      func(int) string { return "7" },
+	"numbers":     func(i int) string { return fmt.Sprint(i) },
+	"fractions":   func(i int) string { return fmt.Sprintf("%d.%d", i, i%97) },
+	"cards":       func(i int) string { return fmt.Sprint(9111111111110000 + i*7919) },
+	"phones":      func(i int) string { return fmt.Sprintf(`"%d"`, 4155550000+i) },
+	"marked":      func(i int) string { return fmt.Sprintf(`"a%d"`, i) },
+	"hexadecimal": func(i int) string { return fmt.Sprintf(`"%08x"`, uint32(i*2654435761)) },
+	"objects":     func(int) string { return `{"a":{"b":1}}` },
+	"pairs":       func(i int) string { return fmt.Sprintf(`{"name":"%s","value":"%s"}`, word(i), word(i*7)) },
+	"rows":        func(i int) string { return fmt.Sprintf(`["%s",%d,"x"]`, word(i), i) },
+	"secrets":     func(i int) string { return fmt.Sprintf(`{"token%d":"a%db"}`, i, i) },
+}
+
+// word is one of many that mean nothing.
+func word(i int) string {
+	var b [5]byte
+	for j := range b {
+		i = i*25214903 + 11
+		b[j] = 'a' + byte(i>>16)%26
+	}
+	return string(b[:])
+}
+
+func BenchmarkScreenSmall(b *testing.B) {
+	c := connection(b, "strict")
+	screen, _ := c.Gates[0].Gate.(policy.Screen)
+	for name, one := range small {
+		b.Run(name, func(b *testing.B) {
+			var raw strings.Builder
+			raw.WriteString(`{"jsonrpc":"2.0","id":1,"result":{"content":[],"structuredContent":{"columns":["a","b","c"],"it":[` + one(0))
+			for i := 1; raw.Len() < 1<<20; i++ {
+				raw.WriteString("," + one(i))
+			}
+			f := parse(b, wire.FromUpstream, raw.String()+`]}}}`)
+			call := &policy.Call{Agent: c.Agent, Connection: c, Upstream: "u", Frame: f, Method: "tools/call", Target: "t"}
+			b.SetBytes(int64(len(f.Raw)))
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := screen.Screen(b.Context(), call, f); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}

@@ -168,6 +168,7 @@ func (g *gate) inspect(c *policy.Call, f *wire.Frame, way policy.Direction, why 
 	s.spared, s.released = spared, g.vault.handing(c.Ref)
 	defer s.free()
 	g.hear(s, c, way)
+	s.every = inPieces(c)
 	s.look(g.engine, f.Raw)
 	if known && len(s.found) == 0 && !s.vouched {
 		g.book.quiet.add(as)

@@ -58,7 +58,7 @@ func (s *scan) free() {
 	}
 	s.forget()
 	s.scratch.Hear(nil, "")
-	s.found, s.names, s.vault, s.spared, s.released = s.found[:0], nil, nil, nil, false
+	s.found, s.names, s.vault, s.spared, s.released, s.every = s.found[:0], nil, nil, nil, false, false
 	scans.Put(s)
 }
 
@@ -66,6 +66,7 @@ func (s *scan) free() {
 func (s *scan) look(e *detect.Engine, raw []byte) {
 	s.found, s.own, s.head, s.vouched = s.found[:0], 0, false, false
 	s.read(raw, e, s.scratch)
+	s.scratch.Left(s.left)
 	e.Scan(s.scratch, s.leaves, s.emit)
 	for i := range s.places {
 		if s.places[i].media {

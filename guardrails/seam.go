@@ -32,12 +32,34 @@ type chain struct {
 	marked bool   // the last leaf ends in a word with a digit or an @
 	text   []byte // of the last leaf
 	field  []byte
+	loose  loose // the only leaf, if it was left out
+}
+
+// loose is a leaf that was left out, because nothing can be found in it alone. It is read after all where it goes on in
+// another, or another in it.
+type loose struct {
+	id            int // 0 for none
+	label, parent []byte
+	at            place
+}
+
+// joint is what a chain may go on with.
+type joint struct {
+	k     int32 // the leaf; -1 where it was left out
+	loose int   // its id then
+	leaf  *detect.Leaf
+	at    *place
+	// begins: the first word has a digit or an @.
+	begins bool
 }
 
 func (c *chain) last() int32 { return c.leaves[c.n-1] }
 
-func (c *chain) begin(k int32, l *detect.Leaf) {
-	c.leaves[0], c.n, c.text, c.field = k, 1, l.Text, l.Field
+func (c *chain) begin(x *joint) {
+	c.leaves[0], c.n, c.text, c.field = x.k, 1, x.leaf.Text, x.leaf.Field
+	if c.loose.id = x.loose; x.loose != 0 {
+		c.loose.label, c.loose.parent, c.loose.at = x.leaf.Label, x.leaf.Parent, *x.at
+	}
 }
 
 // seams joins leaves while they are read.
@@ -46,29 +68,31 @@ type seams struct {
 	named  [4]chain // of leaves with one name
 	next   int      // of named: to be given up next
 	mine   int      // of named: used last
+	loose  int      // leaves that were left out
 	joined []detect.Leaf
 	places []place
 }
 
-// join looks at the leaf read last.
-func (w *walk) join(k int32) {
-	l, j := &w.leaves[k], &w.joins
+// join looks at the leaf read last; k is -1 where it was left out.
+func (w *walk) join(k int32, l *detect.Leaf, at *place) {
+	j := &w.joins
 	if isIntegrity(l.Text) {
 		w.flush(&j.near) // a whole thing, of which nothing goes on
 		return
 	}
 	begins, ends := markedEnds(l.Text)
-	before := int32(-1)
-	if j.near.n > 0 {
-		before = j.near.last()
+	x := joint{k: k, leaf: l, at: at, begins: begins}
+	if k < 0 {
+		j.loose++
+		x.loose = j.loose
 	}
-	w.extend(&j.near, k, l, false, begins)
+	w.extend(&j.near, &x, false)
 	c := w.chainOf(l.Field)
-	if c.n > 0 && c.last() == before && j.near.n > 1 {
+	if n := j.near.n; c.n > 0 && n > 1 && c.last() == j.near.leaves[n-2] {
 		w.flush(c)
-		c.begin(k, l) // neighbours are joined already
+		c.begin(&x) // neighbours are joined already
 	} else {
-		w.extend(c, k, l, true, begins)
+		w.extend(c, &x, true)
 	}
 	j.near.marked, c.marked = ends, ends
 }
@@ -145,19 +169,41 @@ func markedEnds(t []byte) (begins, ends bool) {
 }
 
 // extend adds a leaf to a chain that may go on in it, and else begins another.
-func (w *walk) extend(c *chain, k int32, l *detect.Leaf, named, begins bool) {
-	if c.n == 0 || !((c.marked || begins) && torn(c.text, l.Text) || named && string(l.Field) == "text" && prose(c.text, l.Text)) {
+func (w *walk) extend(c *chain, x *joint, named bool) {
+	if l := x.leaf; c.n == 0 || !((c.marked || x.begins) && torn(c.text, l.Text) || named && string(l.Field) == "text" && prose(c.text, l.Text)) {
 		w.flush(c)
-		c.begin(k, l)
+		c.begin(x)
 		return
+	}
+	if id := c.loose.id; id != 0 {
+		w.joins.tied(id, w.add(&c.loose.at, &detect.Leaf{Text: c.text, Field: c.field, Label: c.loose.label, Parent: c.loose.parent}))
+	}
+	if x.loose != 0 {
+		x.k = w.add(x.at, x.leaf)
+		w.joins.tied(x.loose, x.k)
+		x.loose = 0
 	}
 	if c.n == maxChain || c.n > 1 && len(c.text) > 2*seamReach {
 		from := c.last()
 		w.flush(c)
 		c.leaves[0], c.n = from, 1
 	}
-	c.leaves[c.n], c.text = k, l.Text
+	c.leaves[c.n], c.text = x.k, x.leaf.Text
 	c.n++
+}
+
+// tied says that a leaf which was left out is leaf k now.
+func (j *seams) tied(id int, k int32) {
+	j.near.tied(id, k)
+	for i := range j.named {
+		j.named[i].tied(id, k)
+	}
+}
+
+func (c *chain) tied(id int, k int32) {
+	if c.loose.id == id {
+		c.leaves[0], c.loose.id = k, 0
+	}
 }
 
 // flush makes a leaf of a chain of two or more.

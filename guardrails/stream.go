@@ -63,9 +63,14 @@ type chunk struct {
 	first, last int    // leaves of the text that begins the piece and of the one that ends it
 }
 
+// inPieces holds for messages that may be pieces of a stream. Of those, every leaf is read.
+func inPieces(c *policy.Call) bool {
+	return c.Direction == policy.ToAgent && (c.Method == "notifications/message" || c.Method == "notifications/progress")
+}
+
 // chunk returns what a message is of a stream; false where it is of none.
 func (g *gate) chunk(c *policy.Call, s *scan) (chunk, bool) {
-	if c.Direction != policy.ToAgent || c.Method != "notifications/message" && c.Method != "notifications/progress" {
+	if !inPieces(c) {
 		return chunk{}, false
 	}
 	k := chunk{key: streamKey{connection: c.Connection.Name, session: c.Origin.Session, method: c.Method}, first: -1}

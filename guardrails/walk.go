@@ -57,6 +57,8 @@ type walk struct {
 	head   [][]byte      // names of columns, seen last
 	own    []detect.Leaf // names of the values that are open, by depth
 	joins  seams
+	every  bool // clean leaves are read as well
+	left   int  // bytes of those that are not
 	engine *detect.Engine
 	memory *detect.Scratch
 }
@@ -66,7 +68,7 @@ type walk struct {
 func (w *walk) read(raw []byte, e *detect.Engine, memory *detect.Scratch) {
 	w.raw, w.engine, w.memory = raw, e, memory
 	w.leaves, w.places, w.boxes, w.pieces = w.leaves[:0], w.places[:0], w.boxes[:0], w.pieces[:0]
-	w.text, w.head = w.text[:0], w.head[:0]
+	w.text, w.head, w.left = w.text[:0], w.head[:0], 0
 	w.part()
 	if len(w.own) == 0 {
 		w.own = make([]detect.Leaf, 16)
@@ -123,18 +125,46 @@ func (w *walk) below(depth int) *detect.Leaf {
 	return &w.own[depth+1]
 }
 
-func (w *walk) add(p *place, l *detect.Leaf) {
+func (w *walk) add(p *place, l *detect.Leaf) int32 {
+	if k := len(w.leaves); k >= manyLeaves && (k == cap(w.leaves) || k == cap(w.places)) {
+		w.grow(int(p.at.Hi))
+	}
 	w.places = append(w.places, *p)
 	w.leaves = append(w.leaves, *l)
+	return int32(len(w.leaves) - 1)
+}
+
+// manyLeaves is from when on memory for further leaves is taken at once: to grow step by step copies them over and over.
+const manyLeaves = 1 << 10
+
+// grow takes memory for as many leaves as the rest of the message will have, if it goes on as it was up to a byte; for four
+// times as many as there are at most.
+func (w *walk) grow(at int) {
+	n := len(w.leaves)
+	more := min(n*(len(w.raw)-at)/max(at, 1)+n/8, 3*n) + manyLeaves
+	w.leaves, w.places = slices.Grow(w.leaves, more), slices.Grow(w.places, more)
+}
+
+// clean leaves a leaf out in which nothing can be found.
+func (w *walk) clean(l *detect.Leaf) bool {
+	if w.every || !w.engine.Clean(w.memory, l) {
+		return false
+	}
+	w.left += len(l.Text)
+	return true
 }
 
 // string reads a string. Of one with escapes the text is written elsewhere.
 func (w *walk) string(i int, p spot, names *detect.Leaf) int {
 	text, end, escaped := w.unquote(i)
 	names.Text = text
-	w.add(&place{at: span(i, end), in: p.in, key: p.key, index: p.index, escaped: escaped, media: len(text) >= minMedia && isMedia(text)}, names)
-	if k := len(w.places) - 1; len(text) >= 2 && p.in > 0 && !w.places[k].media { // the envelope goes on in nothing
-		w.join(int32(k))
+	at := place{at: span(i, end), in: p.in, key: p.key, index: p.index, escaped: escaped, media: len(text) >= minMedia && isMedia(text)}
+	k := int32(-1)
+	if !w.clean(names) {
+		k = w.add(&at, names)
+	}
+	if len(text) >= 2 && p.in > 0 && !at.media { // the envelope goes on in nothing
+		w.join(k, names, &at)
 	}
 	return end
 }
@@ -174,7 +204,7 @@ func (w *walk) number(i int, at spot, names *detect.Leaf) int {
 		end++
 	}
 	names.Text = w.raw[i:end:end]
-	if plain && w.engine.Clean(w.memory, names) {
+	if w.clean(names) {
 		return end
 	}
 	p := place{at: span(i, end), in: at.in, key: at.key, index: at.index, form: formNumber}
@@ -215,10 +245,9 @@ func (w *walk) object(i int, p spot, depth int) int {
 			names.Label = label
 		}
 		from := w.space(w.space(end) + 1)
-		first := len(w.leaves)
 		until := w.value(from, spot{in: me, key: span(i, end)}, depth+1)
 		if role == roleLabel && w.raw[from] == '"' {
-			label = w.leaves[first].Text
+			label = w.own[depth+1].Text
 		}
 		if i = w.space(until); w.raw[i] == ',' {
 			i = w.space(i + 1)
@@ -250,14 +279,13 @@ func (w *walk) array(i int, p spot, depth int) int {
 		case n == 1:
 			own.Label = before
 		}
-		first := len(w.leaves)
 		text := w.raw[i] == '"'
 		from := i
 		i = w.value(i, spot{in: me, index: n}, depth+1)
 		codes.Add(w.raw[from:i])
 		before = nil
 		if text {
-			before = w.label(w.leaves[first].Text, header)
+			before = w.label(w.own[depth+1].Text, header)
 		}
 		if i = w.space(i); w.raw[i] == ',' {
 			i = w.space(i + 1)

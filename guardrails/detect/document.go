@@ -77,7 +77,7 @@ func (d *document) value(i int, names *Leaf, depth int) (int, bool) {
 		end++
 	}
 	if is(d.in[i], isDigit) || d.in[i] == '-' {
-		if names.Text = d.in[i:end]; d.engine.Clean(d.scratch, names) {
+		if names.Text = d.in[i:end]; d.engine.plainNumber(d.scratch, names) {
 			return end, true
 		}
 		lo := len(d.out)
@@ -86,6 +86,17 @@ func (d *document) value(i int, names *Leaf, depth int) (int, bool) {
 		d.pieces[len(d.pieces)-1].number = true
 	}
 	return end, end > i
+}
+
+// plainNumber holds for a short whole number that its names do not make personal.
+func (e *Engine) plainNumber(s *Scratch, l *Leaf) bool {
+	n := len(l.Text)
+	if n >= minKnown || len(e.users) > 0 || len(l.Field) == 0 {
+		return false
+	}
+	var p piece
+	e.place(s, l, &p)
+	return !p.telling && !p.generic && e.idle(l.Text, &p)
 }
 
 // number writes a number as the integer it is: 4.111e15 and 4111.0 hide nothing.

@@ -33,8 +33,9 @@ type forms struct {
 	byLength [32][]compiledForm
 	// layouts are by length all ways to write one in groups.
 	layouts [32][]uint64
-	// free says by length whether digits in one piece may be something that nothing names.
-	free [32]bool
+	// free says by length whether digits in one piece may be something that nothing names, and alone whether they may be
+	// where they are all there is. codeFree and codeAlone say the same of letters and digits.
+	free, alone, codeFree, codeAlone [32]bool
 	// named are by length the entities that need a name.
 	named [32]labelSet
 }
@@ -68,7 +69,9 @@ func newForms(ids map[string]int) *forms {
 			n := len(x.shape)
 			f.layouts[n] = append(f.layouts[n], c.layouts...)
 			f.byLength[n] = append(f.byLength[n], c)
-			f.free[n] = f.free[n] || c.letters == 0 && x.bare == needNothing
+			number, code := c.letters == 0, c.digits != 1<<n-1
+			f.free[n], f.alone[n] = f.free[n] || number && x.bare == needNothing, f.alone[n] || number && x.alone
+			f.codeFree[n], f.codeAlone[n] = f.codeFree[n] || code && x.bare == needNothing, f.codeAlone[n] || code && x.alone
 			f.named[n].add(c.id)
 		}
 	}

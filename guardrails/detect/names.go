@@ -9,8 +9,8 @@ type facts struct {
 	labels labelSet
 	// telling: the name may make a secret or personal data of any value.
 	telling, generic bool
-	// plain: the name is a few words, and nothing else.
-	plain bool
+	// plain: the name is a few words, and nothing else. clean: nothing can be found in it.
+	plain, clean bool
 	// names and valued: in {"name": "token", "value": "..."} the one labels the other.
 	names, valued bool
 }
@@ -63,6 +63,7 @@ func (e *Engine) facts(s *Scratch, name []byte) *facts {
 func (e *Engine) learn(s *Scratch, name []byte) facts {
 	f := facts{labels: e.labels.field(s, name), vendor: e.names.hasVendor(name)}
 	f.generic, f.plain = generic(name), plainName(name)
+	f.clean = f.plain || e.shortName(name)
 	f.names, f.valued = namesValue(name), labelsValue(name)
 	e.words.find(name, &s.cache.hits)
 	for _, hit := range s.cache.hits[0] {
@@ -75,7 +76,7 @@ func (e *Engine) learn(s *Scratch, name []byte) facts {
 				f.grade = g
 			}
 		case anchorKnown, anchorUser:
-			f.plain = false
+			f.plain, f.clean = false, false
 		default:
 		}
 	}
@@ -139,21 +140,6 @@ func (e *Engine) parent(s *Scratch, name []byte) *labelSet {
 		s.cache.last = last // it is not what comes after the member
 	}
 	return &s.above.labels
-}
-
-// Clean holds for a leaf in which nothing can be found: a name of plain words, and a short whole number that its names do
-// not make personal. It may be left out of a scan.
-func (e *Engine) Clean(s *Scratch, l *Leaf) bool {
-	if l.Name {
-		return e.facts(s, l.Text).plain
-	}
-	n := len(l.Text)
-	if n == 0 || n >= minKnown || len(e.users) > 0 || !is(l.Text[0], isDigit) || len(l.Field) == 0 {
-		return false
-	}
-	var p piece
-	e.place(s, l, &p)
-	return !p.telling && e.idle(l.Text, &p)
 }
 
 // unbroken returns a value without the line ends that only break it.

@@ -161,7 +161,7 @@ func BenchmarkSecretStage(b *testing.B) {
 			pieces := []piece{{hi: int32(len(text))}}
 			b.SetBytes(int64(len(text)))
 			for b.Loop() {
-				s.budget = newBudget(s.leaves)
+				s.budget = newBudget(s.leaves, 0)
 				e.words.find(text, &s.levels[0].hits)
 				e.literals(s, text, pieces, nil, 0)
 			}

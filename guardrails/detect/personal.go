@@ -204,21 +204,6 @@ func (c *candidate) smallTalk(from, to int) bool {
 	return len(c.t) >= 32 && g.digits[to]-g.digits[from] < 5 && g.capitals[to] == g.capitals[from]
 }
 
-// idle holds for a leaf that is one whole number, and named by nothing that makes numbers personal: the common case of
-// structured results, decided without looking at a check digit.
-func (e *Engine) idle(t []byte, p *piece) bool {
-	n := len(t)
-	if n >= 12 || p.generic || e.forms.free[n] || p.said.meets(e.forms.named[n]) || p.said.meets(e.labels.numbers) {
-		return false
-	}
-	for _, b := range t {
-		if !is(b, isDigit) {
-			return false
-		}
-	}
-	return true
-}
-
 // read fills the groups: at most one short word before, then what follows while single separators join it.
 func (c *candidate) read(word, end int) bool {
 	g, t := &c.s.groups, c.t

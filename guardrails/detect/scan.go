@@ -28,6 +28,7 @@ type Scratch struct {
 	tools      *Tools
 	speaker    string // the upstream whose own tools are none of others
 	members    []Leaf // names of the members of the document being read
+	left       int    // bytes of leaves that were left out
 	above      struct {
 		by     *Engine
 		name   []byte // the parent asked about last
@@ -80,11 +81,11 @@ const (
 // change meanwhile. A text that cannot be read to its end within the bounds gives a finding of kind Unread.
 func (e *Engine) Scan(s *Scratch, leaves []Leaf, emit func(leaf int, f Finding)) {
 	s.leaves, s.found, s.table = leaves, s.found[:0], table{}
-	s.budget = newBudget(leaves)
+	s.budget, s.left = newBudget(leaves, s.left), 0
 	s.text, s.pieces = s.text[:0], s.pieces[:0]
 	for i := range leaves {
 		t := leaves[i].Text
-		if len(t) == 0 || leaves[i].Name && e.facts(s, t).plain {
+		if len(t) == 0 || leaves[i].Name && e.facts(s, t).clean {
 			continue
 		}
 		if len(t) >= ownPage || beginsJSON(t) {

@@ -141,8 +141,8 @@ type budget struct {
 	told                      bool
 }
 
-func newBudget(leaves []Leaf) budget {
-	n := 0
+// newBudget is that of leaves, and of n bytes that were left out.
+func newBudget(leaves []Leaf, n int) budget {
 	for i := range leaves {
 		n += len(leaves[i].Text)
 	}
