@@ -89,6 +89,12 @@ func (w *world) serve() {
 	for _, name := range []string{"up", "other"} {
 		w.servers[name] = w.remote(name)
 	}
+	w.receive()
+}
+
+// receive starts the front alone.
+func (w *world) receive() {
+	w.t.Helper()
 	w.proxy.SetPolicy(w.policy("r1", nil))
 	h, err := ingress.NewHTTP(ingress.Config{Handler: w.proxy, Clock: time.Now, Lasting: w.lasting, WS: true})
 	if err != nil {

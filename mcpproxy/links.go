@@ -61,29 +61,29 @@ func (s *session) find(ctx context.Context) (link upstream.Link, fresh bool, err
 	case old != nil && !dead(old):
 		return old, false, nil
 	}
-	link, err = s.dial(ctx, server, bridged, hello)
+	made, err := s.dial(ctx, server, bridged, hello) // not link, which a return sets while made is still being closed
 	if err != nil {
 		return nil, false, err
 	}
 	if hello != nil && !bridged {
 		ctx, cancel := context.WithTimeout(ctx, greetTime) // whoever listens waits without a bound
 		defer cancel()
-		if err := greet(ctx, link, hello, greeted, standing, version); err != nil {
-			closeLink(ctx, link)
+		if err := greet(ctx, made, hello, greeted, standing, version); err != nil {
+			closeLink(ctx, made)
 			return nil, false, err
 		}
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.ended {
-		s.p.spawn(func() { closeLink(s.ctx, link) })
+		s.p.spawn(func() { closeLink(s.ctx, made) })
 		return nil, false, errEnded
 	}
-	s.link = link
+	s.link = made
 	clear(s.questions) // an answer to another child would be none to this one
 	s.more(-len(s.reports) * tokenBytes)
 	clear(s.reports)
-	return link, true, nil
+	return made, true, nil
 }
 
 // key is a mutex that is waited for only as long as a context allows.
