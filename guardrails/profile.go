@@ -109,8 +109,14 @@ func Compile(keys *FileKeys, own *policy.Credentials) (*Profiles, error) {
 // Names returns the names of all profiles, sorted.
 func (p *Profiles) Names() []string { return slices.Sorted(maps.Keys(p.profiles)) }
 
-// Rules describes every rule of the detectors. It is slow.
-func (p *Profiles) Rules() []detect.Rule { return p.engine.Rules() }
+// Rules describes every rule of the detectors; Entity is what people call it. It is slow.
+func (p *Profiles) Rules() []detect.Rule {
+	all := p.engine.Rules()
+	for i := range all {
+		all[i].Entity = nameOf(all[i].Entity)
+	}
+	return all
+}
 
 // unknown complains of a name that no profile has.
 func (p *Profiles) unknown(n *ProfileName) policy.Complaint {

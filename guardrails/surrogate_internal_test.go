@@ -17,7 +17,7 @@ func TestSurrogatesAreNotFoundAgain(t *testing.T) {
 		t.Fatal(err)
 	}
 	failed := map[string]bool{}
-	for _, r := range all.Rules() {
+	for _, r := range all.engine.Rules() {
 		if r.Kind != detect.Secret && r.Kind != detect.PII {
 			continue
 		}

@@ -62,7 +62,7 @@ func (a *app) scan() *cobra.Command {
 		},
 	}
 	c.Flags().StringVar(&profile, "profile", "strict", "profile of guardrails: light, strict, or one of the configuration")
-	c.Flags().StringVar(&rule, "explain", "", "print a rule with its examples")
+	c.Flags().StringVar(&rule, "explain", "", "print a rule, or those that find what a profile names so, with examples")
 	c.Flags().BoolVar(&records, "ndjson", false, "read and write records")
 	c.Flags().BoolVar(&hashes, "hash", false, "print the keyed hash of each value, for a suppression")
 	c.Flags().BoolVar(&toAgent, "result", false, "judge the text as one on its way to the agent")
@@ -200,11 +200,14 @@ func (a *app) scanRecords(all *guardrails.Profiles, in io.Reader) error {
 	return out.Flush()
 }
 
+// explainRule prints the rule of a name, or all that find what people call by it.
 func (a *app) explainRule(all *guardrails.Profiles, name string) error {
+	known := false
 	for _, r := range all.Rules() {
 		if r.Name != name && r.Entity != name {
 			continue
 		}
+		known = true
 		fmt.Fprintf(a.out, "%s: %s (%s, %s)\n", r.Name, r.Summary, r.Kind, r.Entity)
 		for _, x := range r.Examples {
 			fmt.Fprintf(a.out, "  finds      %q\n", x)
@@ -212,7 +215,9 @@ func (a *app) explainRule(all *guardrails.Profiles, name string) error {
 		for _, x := range r.Counterexamples {
 			fmt.Fprintf(a.out, "  passes by  %q\n", x)
 		}
-		return nil
 	}
-	return usage("`hopgate scan FILE` names the rules that find something", "no rule is named %q", name)
+	if !known {
+		return usage("`hopgate scan FILE` names the rules that find something", "no rule is named %q", name)
+	}
+	return nil
 }
