@@ -12,11 +12,12 @@ help: ## show this
 build: ## build bin/hopgate
 	$(GO) build -trimpath -o bin/hopgate ./cmd/hopgate
 
+# Go gives the tests of a package ten minutes, which those of e2e take on a slow machine that does other things as well.
 test: ## run all tests that need nothing but Go
-	$(GO) test ./...
+	$(GO) test -timeout 30m ./...
 
 race: ## the same under the race detector, but for e2e, whose programs are built without it
-	$(GO) test -race $$($(GO) list ./... | grep -v '/e2e$$')
+	$(GO) test -race -timeout 30m $$($(GO) list ./... | grep -v '/e2e$$')
 
 fuzz: ## fuzz every target for FUZZ (10s)
 	$(GO) -C tools test ./fuzz

@@ -298,7 +298,7 @@ func TestResultsAfterACancellationGoNowhere(t *testing.T) {
 				rec.await("the cancellation", func(a asked) bool { return a.raw == cancel })
 				release <- struct{}{}
 				<-said
-				s.ended(10 * time.Second)
+				s.ended()
 				got := h.outcomes("wait", n)[n-1]
 				if got.Status == "cancelled" && time.Since(begun) >= lateTime && n < 10 {
 					continue

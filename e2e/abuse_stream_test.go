@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"strings"
 	"testing"
-	"time"
 )
 
 // stream is a request and what comes for it: events, or one document.
@@ -109,22 +108,22 @@ func (s *stream) event() event {
 }
 
 // ended waits for the end of the stream, which has nothing more to tell.
-func (s *stream) ended(within time.Duration) {
+func (s *stream) ended() {
 	s.t.Helper()
 	select {
 	case e, ok := <-s.events:
 		if ok {
 			s.t.Errorf("got %s, want the end of the stream", e.data)
 		}
-	case <-time.After(within):
-		s.t.Errorf("the stream is open after %v", within)
+	case <-soon(s.t):
+		s.t.Error("the stream stays open")
 	}
 }
 
 // closes waits for the end of the stream, whatever comes before.
-func (s *stream) closes(within time.Duration) {
+func (s *stream) closes() {
 	s.t.Helper()
-	deadline := time.After(within)
+	deadline := soon(s.t)
 	for {
 		select {
 		case _, ok := <-s.events:
@@ -132,7 +131,7 @@ func (s *stream) closes(within time.Duration) {
 				return
 			}
 		case <-deadline:
-			s.t.Errorf("the stream is open after %v", within)
+			s.t.Error("the stream stays open")
 			return
 		}
 	}

@@ -256,7 +256,7 @@ func (x *trace) compare() {
 		x.errorf("the upstream got %.300q, want nothing", x.reached)
 	}
 	x.compareRecords()
-	if x.took > 5*time.Second {
+	if x.took > patience {
 		x.errorf("it took %v", x.took)
 	}
 }

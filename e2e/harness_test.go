@@ -196,7 +196,7 @@ func (h *hopgate) serve() {
 			h.t.Fatalf("hopgate did not start:\n%s", h.log)
 		}
 		h.base = base
-	case <-time.After(20 * time.Second):
+	case <-soon(h.t):
 		h.t.Fatalf("hopgate does not serve:\n%s", h.log)
 	}
 }
@@ -407,7 +407,7 @@ func (c *console) next() string {
 			c.t.Fatalf("hopgate stdio ended:\n%s", c.words)
 		}
 		return line
-	case <-time.After(20 * time.Second):
+	case <-soon(c.t):
 		c.t.Fatalf("nothing comes:\n%s", c.words)
 		return ""
 	}
@@ -428,7 +428,7 @@ func (c *console) try(line string) (got string, ok bool) {
 	}
 	select {
 	case got, ok = <-c.lines:
-	case <-time.After(20 * time.Second):
+	case <-soon(c.t):
 		c.t.Fatalf("nothing comes:\n%s", c.words)
 	}
 	return got, ok
@@ -468,8 +468,11 @@ func (l *lockedBuffer) String() string {
 	return l.b.String()
 }
 
+// patience is how long a test waits for what should have happened long before, however slow the machine is.
+const patience = 20 * time.Second
+
 // soon is when a test gives up what should have happened long before.
 func soon(tb testing.TB) <-chan time.Time {
 	tb.Helper()
-	return time.After(20 * time.Second)
+	return time.After(patience)
 }

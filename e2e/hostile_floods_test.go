@@ -144,7 +144,7 @@ func socketMisdeeds() map[string]misdeed {
 		"U84 a frame of 2^62":             socket(string([]byte{text | last, 127, 0x40, 0, 0, 0, 0, 0, 0, 0}), strings.Repeat(" ", 1<<16)).beyond(),
 		"U84 a frame that never comes": ends(misdeed{on: "ws", raw: func(c net.Conn) {
 			_, _ = c.Write([]byte{text | last, 127, 0, 0, 0, 0, 0, 1, 0, 0})
-			time.Sleep(3 * time.Second)
+			time.Sleep(8 * time.Second) // more than the call has
 		}}),
 		"U84 a long ping":       socket(string([]byte{ping, 126, 0xff, 0xff}), strings.Repeat(" ", 1<<16)),
 		"U84 a flood of pings":  pings,

