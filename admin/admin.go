@@ -114,7 +114,8 @@ type Status struct {
 	Journal  string    `json:"journal,omitempty"`   // why it lets no call through; empty where it does
 	Rollback string    `json:"rollback,omitempty"`  // why the state is taken for an older one; empty where it is not
 
-	Failing      []Failing     `json:"failing,omitempty"` // upstreams, in the order of the file
+	Failing      []Failing     `json:"failing,omitempty"`  // upstreams, in the order of the file
+	Withheld     []Withheld    `json:"withheld,omitempty"` // likewise
 	Quarantined  []Party       `json:"quarantined,omitempty"`
 	Tainted      []Taint       `json:"tainted,omitempty"`      // by agent
 	Suppressions []Suppression `json:"suppressions,omitempty"` // in the order of the file
@@ -126,6 +127,12 @@ type Failing struct {
 	At       time.Time `json:"at"`              // when that was
 	Reason   string    `json:"reason"`          // the code of a reason
 	Cause    string    `json:"cause,omitempty"` // what that came from, in a few words
+}
+
+// Withheld is how many definitions of an upstream that pins them wait for somebody.
+type Withheld struct {
+	Upstream    string `json:"upstream"`
+	Definitions int    `json:"definitions"`
 }
 
 // Taint is why an agent may read and not act.

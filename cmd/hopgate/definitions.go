@@ -35,13 +35,7 @@ func (d desk) Upstreams(context.Context) ([]admin.Upstream, error) {
 		if u.URL != "" {
 			x.Kind = "http"
 		}
-		for _, e := range d.memory.Pins.List(u.Name) {
-			if e.Condition() == pin.Pinned {
-				x.Pinned++
-			} else {
-				x.Withheld++
-			}
-		}
+		x.Pinned, x.Withheld = d.pinned(u.Name)
 		for _, c := range v.file.Connections {
 			if c.Upstream.Name == u.Name {
 				x.Agents = append(x.Agents, c.Agent.Name)
@@ -50,6 +44,18 @@ func (d desk) Upstreams(context.Context) ([]admin.Upstream, error) {
 		all[i] = x
 	}
 	return all, nil
+}
+
+// pinned counts what is kept of the definitions of an upstream: those that are relied on, and those that wait for somebody.
+func (e *engine) pinned(upstream string) (relied, withheld int) {
+	for _, x := range e.memory.Pins.List(upstream) {
+		if x.Condition() == pin.Pinned {
+			relied++
+		} else {
+			withheld++
+		}
+	}
+	return relied, withheld
 }
 
 // breaker returns the state of an upstream's breaker; nil where it lets calls pass.

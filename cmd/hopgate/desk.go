@@ -19,6 +19,7 @@ import (
 	"github.com/hopgate/hopgate/configs"
 	"github.com/hopgate/hopgate/guardrails"
 	"github.com/hopgate/hopgate/store"
+	"github.com/hopgate/hopgate/toolscope"
 	"github.com/hopgate/hopgate/trust/identity"
 )
 
@@ -92,6 +93,9 @@ func (d desk) Status(context.Context) (admin.Status, error) {
 		for _, u := range d.file.Upstreams {
 			if f := d.failing(u.Name); f != nil {
 				s.Failing = append(s.Failing, *f)
+			}
+			if _, n := d.pinned(u.Name); n > 0 && toolscope.PinsOf(u.Upstream) != toolscope.PinOff {
+				s.Withheld = append(s.Withheld, admin.Withheld{Upstream: u.Name, Definitions: n})
 			}
 		}
 		for _, c := range d.file.Connections {

@@ -64,7 +64,7 @@ func resets(l *admin.Limit) string {
 	case l.Kind == quota.KindRate.String() && l.Used == 0:
 		return "-"
 	}
-	return l.Resets.Format(time.DateTime + " MST") // in the zone of the window
+	return l.Resets.Format(time.DateTime + " -07:00") // in the zone of the window, whose name does not come from a process
 }
 
 // amount writes a number in the unit of its limit.

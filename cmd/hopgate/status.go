@@ -94,6 +94,9 @@ func (a *app) showStatus(s *admin.Status, format string) error {
 			f := &s.Failing[i]
 			rows = append(rows, []string{"UPSTREAM FAILS", f.Upstream + ", last at " + when(f.At, "-") + ": " + whyFailing(f)})
 		}
+		for _, w := range s.Withheld {
+			rows = append(rows, []string{"WITHHELD", fmt.Sprintf("%s of %s; see: hopgate upstreams diff %[2]s, and accept", count(w.Definitions, "definition"), w.Upstream)})
+		}
 		if len(s.Quarantined) > 0 {
 			rows = append(rows, []string{"QUARANTINED", names(s.Quarantined, admin.Party.String)})
 		}
