@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"context"
 	"crypto/rand"
 	"encoding/json"
 	"errors"
@@ -46,7 +47,7 @@ func (a *app) scan() *cobra.Command {
 			}
 			defer in.Close()
 			if records {
-				return a.scanRecords(all, in)
+				return unlessStopped(c.Context(), func() error { return a.scanRecords(all, in) })
 			}
 			way := policy.ToUpstream
 			if toAgent {
@@ -58,7 +59,7 @@ func (a *app) scan() *cobra.Command {
 					return err
 				}
 			}
-			return a.scanText(all, profile, way, in, vault)
+			return unlessStopped(c.Context(), func() error { return a.scanText(all, profile, way, in, vault) })
 		},
 	}
 	c.Flags().StringVar(&profile, "profile", "strict", "profile of guardrails: light, strict, or one of the configuration")
@@ -67,6 +68,19 @@ func (a *app) scan() *cobra.Command {
 	c.Flags().BoolVar(&hashes, "hash", false, "print the keyed hash of each value, for a suppression")
 	c.Flags().BoolVar(&toAgent, "result", false, "judge the text as one on its way to the agent")
 	return c
+}
+
+// unlessStopped runs f, which reads and keeps nothing, for as long as nobody wants the process to end. Then it runs on until
+// the process has: a read that waits for input cannot be told to end.
+func unlessStopped(ctx context.Context, f func() error) error {
+	done := make(chan error, 1)
+	go func() { done <- f() }()
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 // profiles are those of the configuration and the built-in ones. A configuration that nobody has named need not be there.
