@@ -3,6 +3,7 @@ package mcpproxy
 import (
 	"errors"
 	"net/http"
+	"time"
 
 	"github.com/hopgate/hopgate/mcpproxy/upstream"
 	"github.com/hopgate/hopgate/mcpproxy/wire"
@@ -35,6 +36,22 @@ func causeOf(reason *policy.Reason, err error) string {
 		return "the server refused the handshake"
 	}
 	return upstream.Cause(err)
+}
+
+// patience is how long a server may take for the handshake before it counts as silent although its client is gone.
+const patience = 20 * time.Second
+
+// unheard says in a few words that a server has been silent when it was asked to begin. A client that has waited for long
+// gives up, or its user does, and nobody else would hear of it. The words are empty where the call is another, or was short.
+func (x *exchange) unheard(status policy.Status) string {
+	took := x.g.p.Clock().Sub(x.call.Time)
+	switch {
+	case !x.starts && x.call.Method != "server/discover", x.report.Unsent:
+		return ""
+	case status == policy.StatusTimeout, status == policy.StatusCancelled && took >= patience:
+		return "no answer to the handshake"
+	}
+	return ""
 }
 
 // shown is what the end of a call without a usable answer says of its upstream. What the agent can bring about by what it

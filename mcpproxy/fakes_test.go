@@ -96,7 +96,7 @@ func (j *journal) End(c *policy.Call, o *policy.Outcome, r *policy.Report) error
 	}
 	e.status, e.unsent = r.Status, r.Unsent
 	if o.Reason != nil {
-		e.code = o.Reason.Code
+		e.code, e.detail = o.Reason.Code, o.Detail
 	}
 	return nil
 }

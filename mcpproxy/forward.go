@@ -9,6 +9,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/rs/zerolog"
+
 	"github.com/hopgate/hopgate/mcpproxy/upstream"
 	"github.com/hopgate/hopgate/mcpproxy/wire"
 	"github.com/hopgate/hopgate/policy"
@@ -253,8 +255,12 @@ func (x *exchange) fail(life, ctx context.Context, err error) {
 		reason = x.reasonOf(code.Code)
 	}
 	x.health = shown(reason, err)
-	x.g.p.Log.Info().Err(err).Stringer("ref", x.call.Ref).Str("upstream", x.call.Upstream).Msg("no answer from the upstream")
-	out := policy.Denied("upstream", reason, causeOf(reason, err))
+	level, cause := zerolog.InfoLevel, causeOf(reason, err)
+	if silent := x.unheard(status); silent != "" {
+		level, cause = zerolog.WarnLevel, silent
+	}
+	x.g.p.Log.WithLevel(level).Err(err).Stringer("ref", x.call.Ref).Str("upstream", x.call.Upstream).Msg("no answer from the upstream")
+	out := policy.Denied("upstream", reason, cause)
 	if reason == reasonLargeResult {
 		out = tooLarge(limit, "file")
 	}

@@ -39,8 +39,13 @@ func (w *Watch) Observe(c *policy.Call, o *policy.Outcome, r *policy.Report) {
 	case policy.StatusOK, policy.StatusToolError, policy.StatusError:
 	case policy.StatusFailed, policy.StatusTimeout:
 		failed = true
+	case policy.StatusCancelled:
+		failed = o.Detail != "" // what the upstream did, while somebody waited
+		if !failed {
+			return
+		}
 	default:
-		return // it was not asked for an answer, or nobody waited for one
+		return // it was not asked for an answer
 	}
 	now := w.clock()
 	w.mu.Lock()

@@ -39,3 +39,14 @@ func TestWatchTellsHowUpstreamsAnswer(t *testing.T) {
 		t.Errorf("got %+v, want %+v", got, want)
 	}
 }
+
+// TestWatchSeesASilentServer where its client has given up, and nobody waits for the answer any more.
+func TestWatchSeesASilentServer(t *testing.T) {
+	now := time.Unix(1000, 0)
+	w := stats.NewWatch(func() time.Time { return now })
+	c := &policy.Call{Connection: &policy.Connection{Upstream: &policy.Upstream{Name: "up"}}, Direction: policy.ToUpstream}
+	w.Observe(c, &policy.Outcome{Reason: &policy.Reason{Code: "SESSION_ENDED"}, Detail: "silent"}, &policy.Report{Status: policy.StatusCancelled})
+	if got, want := w.Of("up"), (stats.Answers{Failed: now, Reason: "SESSION_ENDED", Cause: "silent"}); got != want {
+		t.Errorf("got %+v, want %+v", got, want)
+	}
+}

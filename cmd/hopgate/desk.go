@@ -86,28 +86,7 @@ func (d desk) Status(context.Context) (admin.Status, error) {
 	defer d.mu.Unlock()
 	s := admin.Status{Version: version(), PID: os.Getpid(), Started: d.started, State: d.dir, Anchor: d.anchor, Config: config, LastGood: d.notGood}
 	if d.file != nil {
-		s.Revision = configs.ShortRevision(d.file.Revision)
-		if d.prepare != nil {
-			s.Listen = d.file.Listen.MCP.Addr
-		}
-		for _, u := range d.file.Upstreams {
-			if f := d.failing(u.Name); f != nil {
-				s.Failing = append(s.Failing, *f)
-			}
-			if _, n := d.pinned(u.Name); n > 0 && toolscope.PinsOf(u.Upstream) != toolscope.PinOff {
-				s.Withheld = append(s.Withheld, admin.Withheld{Upstream: u.Name, Definitions: n})
-			}
-		}
-		for _, c := range d.file.Connections {
-			if observes(c) {
-				s.Observe = append(s.Observe, c.Name)
-			}
-		}
-		for _, x := range guardrails.Suppressions(d.file.Connections, time.Now()) {
-			s.Suppressions = append(s.Suppressions, admin.Suppression{
-				At: x.At.String(), Rule: x.Rule.Text, Owner: string(x.Owner), Until: x.Until.Time, Ended: x.Ended, Used: x.Used,
-			})
-		}
+		d.inForce(&s, d.file)
 	}
 	if err := d.journal.Blocked(); err != nil {
 		s.Journal = err.Error()
@@ -120,6 +99,32 @@ func (d desk) Status(context.Context) (admin.Status, error) {
 		s.Tainted = append(s.Tainted, admin.Taint(t))
 	}
 	return s, nil
+}
+
+// inForce fills in what a configuration has brought about. The mutex is held.
+func (d desk) inForce(s *admin.Status, file *configs.File) {
+	s.Revision = configs.ShortRevision(file.Revision)
+	if d.prepare != nil {
+		s.Listen = file.Listen.MCP.Addr
+	}
+	for _, u := range file.Upstreams {
+		if f := d.failing(u.Name); f != nil {
+			s.Failing = append(s.Failing, *f)
+		}
+		if _, n := d.pinned(u.Name); n > 0 && toolscope.PinsOf(u.Upstream) != toolscope.PinOff {
+			s.Withheld = append(s.Withheld, admin.Withheld{Upstream: u.Name, Definitions: n})
+		}
+	}
+	for _, c := range file.Connections {
+		if observes(c) {
+			s.Observe = append(s.Observe, c.Name)
+		}
+	}
+	for _, x := range guardrails.Suppressions(file.Connections, time.Now()) {
+		s.Suppressions = append(s.Suppressions, admin.Suppression{
+			At: x.At.String(), Rule: x.Rule.Text, Owner: string(x.Owner), Until: x.Until.Time, Ended: x.Ended, Used: x.Used,
+		})
+	}
 }
 
 // failing says why an upstream gave no usable answer when it was last asked for one; nil where it gave one.

@@ -41,6 +41,7 @@ type child struct {
 	wanted  atomic.Bool   // it was told to end
 	gone    chan struct{} // closed when nothing is left of it
 	drained chan struct{} // closed when its stderr has ended
+	stderr  diagnostics   // of the goroutine that reads it, until then
 }
 
 func newChild(l *launcher, p *process, shared bool) *child {
@@ -49,6 +50,7 @@ func newChild(l *launcher, p *process, shared bool) *child {
 		launcher: l, proc: p, born: l.Clock(), log: l.Log.With().Str("upstream", l.Name).Logger(),
 		slot: make(chan struct{}, 1), gone: make(chan struct{}), drained: make(chan struct{}),
 	}
+	c.stderr = diagnostics{log: c.log, clock: l.Clock, veil: l.Veil}
 	c.pen = c
 	c.ear = ear{child: c, outlet: newOutlet(p, p.out, l.Clock)}
 	c.ear.br = bufio.NewReaderSize(c.ear.outlet, 64<<10)
@@ -77,12 +79,22 @@ func (c *child) run() {
 	c.proc.close()
 	c.slot <- struct{}{} // nobody writes any more, and nobody begins to
 	c.launcher.ended(c, wanted, c.ear.answered)
+	c.tellEnd(wanted, err)
+	close(c.gone)
+}
+
+// tellEnd logs the end. Of a child that has never answered, what it wrote to stderr is likely to say why.
+func (c *child) tellEnd(wanted bool, err error) {
 	level := zerolog.InfoLevel
-	if !wanted {
+	if !wanted || !c.ear.answered {
 		level = zerolog.WarnLevel
 	}
-	c.log.WithLevel(level).Int("pid", c.proc.pid).Str("state", c.proc.state).Bool("wanted", wanted).AnErr("cause", err).Msg("child ended")
-	close(c.gone)
+	e := c.log.WithLevel(level).Int("pid", c.proc.pid).Str("state", c.proc.state).Bool("wanted", wanted).AnErr("cause", err)
+	if c.ear.answered {
+		e.Msg("child ended")
+		return
+	}
+	e.Strs("stderr", c.stderr.lines()).Msg("child ended without an answer")
 }
 
 // write writes a message as one line; see pen. What is written in part cannot be taken back: where the context's time is
@@ -220,6 +232,5 @@ func (c *child) end(stop <-chan struct{}) {
 // drain reads what the child writes to stderr, so that it is never kept waiting.
 func (c *child) drain() {
 	defer close(c.drained)
-	d := diagnostics{log: c.log, clock: c.launcher.Clock, veil: c.launcher.Veil}
-	d.copy(newOutlet(c.proc, c.proc.diag, c.launcher.Clock))
+	c.stderr.copy(newOutlet(c.proc, c.proc.diag, c.launcher.Clock))
 }

@@ -15,6 +15,7 @@ const (
 	diagBurst   = 100              // lines that are logged at once
 	diagEvery   = time.Second / 20 // a line more may be logged
 	maxKeyLines = 200              // of a private key in PEM
+	lastLines   = 5                // that are kept
 )
 
 // diagnostics puts what a child writes to stderr into the log: not more of a line, and not more lines, than a log can
@@ -26,6 +27,13 @@ type diagnostics struct {
 	full    time.Time           // when as many lines as there may be at once are there again
 	skipped uint64              // lines since the last that was logged
 	key     int                 // lines that the end of a private key may still be away; 0 outside of one
+	last    []diagLine          // those that came last, and are not empty
+}
+
+// diagLine is a line as it came.
+type diagLine struct {
+	text        []byte
+	cut, secret bool
 }
 
 // copy reads until the end.
@@ -46,6 +54,7 @@ func (d *diagnostics) copy(r io.Reader) {
 
 func (d *diagnostics) tell(line []byte, cut bool) {
 	secret := d.inKey(line)
+	d.keep(line, cut, secret)
 	now := d.clock()
 	if d.full.Before(now) {
 		d.full = now
@@ -60,6 +69,27 @@ func (d *diagnostics) tell(line []byte, cut bool) {
 		e.Str("line", d.show(line, cut, secret)).Uint64("skipped", d.skipped).Msg("stderr")
 	}
 	d.skipped = 0
+}
+
+// keep keeps a line among the last, in the place of the oldest.
+func (d *diagnostics) keep(line []byte, cut, secret bool) {
+	if len(bytes.TrimSpace(line)) == 0 {
+		return
+	}
+	var oldest diagLine
+	if len(d.last) == lastLines {
+		oldest = d.last[0]
+		d.last = append(d.last[:0], d.last[1:]...)
+	}
+	d.last = append(d.last, diagLine{append(oldest.text[:0], line...), cut, secret})
+}
+
+// lines are the last lines as they may be in a log.
+func (d *diagnostics) lines() (all []string) {
+	for _, x := range d.last {
+		all = append(all, d.show(x.text, x.cut, x.secret))
+	}
+	return all
 }
 
 // show is a line as it may be in a log.
