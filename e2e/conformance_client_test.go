@@ -4,7 +4,6 @@ package e2e
 
 import (
 	"io"
-	"net"
 	"net/http"
 	"net/http/httputil"
 	"net/url"
@@ -57,12 +56,7 @@ func (s suite) throughHopgate(t *testing.T, scenario string) {
 		to := target.Load()
 		r.Out.URL.Scheme, r.Out.URL.Host, r.Out.URL.Path, r.Out.Host = to.Scheme, to.Host, to.Path, to.Host
 	}}
-	addr := freePort(t)
-	l, err := net.Listen("tcp", addr)
-	if err != nil {
-		t.Fatal(err)
-	}
-	web := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	addr := local(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path != "/target" {
 			way.ServeHTTP(w, r)
 			return
@@ -75,11 +69,9 @@ func (s suite) throughHopgate(t *testing.T, scenario string) {
 		}
 		target.Store(to)
 		w.WriteHeader(http.StatusNoContent)
-	})}
-	go web.Serve(l)
-	defer web.Close()
+	}))
 
-	h := newHopgate(t, everyGate("url: http://"+addr+"/mcp"), "LISTEN="+freePort(t))
+	h := newHopgate(t, everyGate("url: http://"+addr+"/mcp"))
 	via := forward(t, h)
 	command := []string{program(t, "through"), "http://" + addr + "/target", via, program(t, everythingClient)}
 	s.run(t, "--command", strings.Join(command, " "), "--spec-version", s.revision, "--scenario", scenario)

@@ -10,7 +10,7 @@ import "strings"
 func everyGate(upstream string) string {
 	return strings.Replace(`version: 1
 listen:
-  mcp: ${env:LISTEN:-127.0.0.1:0}
+  mcp: 127.0.0.1:0
 currencies: { EUR: 1.08 USD }
 orgs:
   house: { quota: 1000000/day, size: { per_day: 10GiB } }

@@ -31,7 +31,7 @@ func TestConformanceOverMCPGo(t *testing.T) {
 	for _, revision := range []string{legacy, modern} {
 		t.Run(revision, func(t *testing.T) {
 			t.Parallel()
-			h := newHopgate(t, everyGate("url: "+up), "LISTEN="+freePort(t))
+			h := newHopgate(t, everyGate("url: "+up))
 			via := forward(t, h)
 			direct, got := examine(t, up, revision), examine(t, via, revision)
 			for range runs - 1 {

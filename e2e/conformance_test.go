@@ -132,7 +132,7 @@ func conformanceRun(t *testing.T, kind string, run int, retry bool) map[string]i
 	if kind != "stdio" {
 		up = "url: " + everything(t, kind)
 	}
-	h := newHopgate(t, everyGate(up), "LISTEN="+freePort(t))
+	h := newHopgate(t, everyGate(up))
 	via := forward(t, h)
 	for _, revision := range []string{legacy, modern} {
 		cell := kind + " " + revision
@@ -180,7 +180,7 @@ func TestConformanceFollowsPolicy(t *testing.T) {
 		t.Run(revision, func(t *testing.T) {
 			t.Parallel()
 			yaml := strings.Replace(everyGate("url: "+everything(t, home(revision))), `    tools: ["*"]`, "    tools: [\"*\"]\n    deny: test_image_content", 1)
-			h := newHopgate(t, yaml, "LISTEN="+freePort(t))
+			h := newHopgate(t, yaml)
 			via := forward(t, h)
 			got := examine(t, via, revision)
 			want := append([]string{hidden}, knownLosses[home(revision)+" "+revision]...)
@@ -198,7 +198,7 @@ func TestConformanceFollowsPolicy(t *testing.T) {
 // sample is Hopgate with a sample as it is in the tree, as a user would run it.
 func sample(t *testing.T, name string, env ...string) *hopgate {
 	t.Helper()
-	h := newHopgate(t, "", append(env, "LISTEN="+freePort(t))...)
+	h := newHopgate(t, "", append(env, "LISTEN=127.0.0.1:0")...)
 	h.config = filepath.Join("..", "configs", "samples", name)
 	return h
 }
@@ -242,23 +242,38 @@ func forward(t *testing.T, h *hopgate) string {
 		r.Out.Host = r.In.Host
 		r.Out.Header.Set("Authorization", "Bearer "+key)
 	}}
-	addr := freePort(t)
-	l, err := net.Listen("tcp", addr)
+	return "http://" + local(t, p) + "/mcp/up"
+}
+
+// local serves a handler on localhost until the end of the test, and returns its address.
+func local(t *testing.T, handler http.Handler) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "localhost:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &http.Server{Handler: p}
+	s := &http.Server{Handler: handler}
 	go s.Serve(l)
 	t.Cleanup(func() { s.Close() })
-	return "http://" + addr + "/mcp/up"
+	_, port, err := net.SplitHostPort(l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return "localhost:" + port
 }
 
-// freePort is an address on localhost below the ports that connections going out are given, so that none of them takes
-// it before its owner does.
+// given are the ports that have been chosen, so that none is chosen for two servers of one test run.
+var given sync.Map
+
+// freePort is an address on localhost for a server that cannot choose one itself. It is below the ports that connections
+// going out are given, on Linux from 32768 and in gVisor from 16000, so that none of them takes it before its owner does.
 func freePort(t *testing.T) string {
 	t.Helper()
 	for range 100 {
-		addr := "localhost:" + strconv.Itoa(20000+rand.IntN(12000))
+		addr := "localhost:" + strconv.Itoa(10000+rand.IntN(6000))
+		if _, twice := given.LoadOrStore(addr, true); twice {
+			continue
+		}
 		l, err := net.Listen("tcp", addr)
 		if err == nil {
 			l.Close()

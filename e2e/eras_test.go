@@ -5,7 +5,6 @@ package e2e
 import (
 	"io"
 	"maps"
-	"net"
 	"net/http"
 	"net/http/httputil"
 	"net/url"
@@ -83,12 +82,7 @@ func modernOnly(t *testing.T, server string) string {
 		r.SetURL(&url.URL{Scheme: target.Scheme, Host: target.Host})
 		r.Out.Host = target.Host
 	}}
-	addr := freePort(t)
-	l, err := net.Listen("tcp", addr)
-	if err != nil {
-		t.Fatal(err)
-	}
-	s := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	return "http://" + local(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch {
 		case r.Method != http.MethodPost:
 			w.WriteHeader(http.StatusMethodNotAllowed)
@@ -99,8 +93,5 @@ func modernOnly(t *testing.T, server string) string {
 		default:
 			p.ServeHTTP(w, r)
 		}
-	})}
-	go s.Serve(l)
-	t.Cleanup(func() { s.Close() })
-	return "http://" + addr + target.Path
+	})) + target.Path
 }

@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -198,6 +199,18 @@ func (h *hopgate) serve() {
 		h.base = base
 	case <-soon(h.t):
 		h.t.Fatalf("hopgate does not serve:\n%s", h.log)
+	}
+}
+
+// needsFiles skips a test on a machine where a process may not have so many descriptors.
+func needsFiles(tb testing.TB, n int) {
+	tb.Helper()
+	out, err := exec.Command("sh", "-c", "ulimit -H -n").Output()
+	if err != nil {
+		tb.Fatal(err)
+	}
+	if most, err := strconv.Atoi(strings.TrimSpace(string(out))); err == nil && most < n {
+		tb.Skipf("NOT TESTED: a process may have %d descriptors here, and it takes %d (ulimit -H -n)", most, n)
 	}
 }
 

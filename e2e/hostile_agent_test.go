@@ -95,6 +95,7 @@ func (p ploy) do(t *testing.T, h *hopgate) {
 
 // TestAgentsAndStrangersThatMisbehave has fewer descriptors than peers open connections.
 func TestAgentsAndStrangersThatMisbehave(t *testing.T) {
+	needsFiles(t, 8192) // the test has the other ends
 	t.Parallel()
 	cases := map[string]func(*testing.T, *hopgate){}
 	for name, p := range ploys() {

@@ -27,7 +27,7 @@ var packages = sync.OnceValues(func() (string, error) {
 	if have, err := os.ReadFile(stamp); err == nil && bytes.Equal(have, lock) {
 		return dir, nil
 	}
-	if text, err := exec.Command("npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund").CombinedOutput(); err != nil {
+	if text, err := exec.Command("npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--include=optional", "--fetch-retries=5").CombinedOutput(); err != nil {
 		return "", fmt.Errorf("npm ci: %w\n%s", err, text)
 	}
 	return dir, os.WriteFile(stamp, lock, 0o600)

@@ -69,7 +69,7 @@ func arrive(t *testing.T) *newcomer {
 		}
 		n.env = append(n.env, variable+"="+strings.TrimSpace(string(value)))
 	}
-	n.env = append(n.env, "HOME="+t.TempDir())
+	n.env = append(n.env, "HOME="+n.home(), "npm_config_fetch_retries=5")
 	root, err := filepath.Abs("..")
 	if err != nil {
 		t.Fatal(err)
@@ -95,6 +95,40 @@ func arrive(t *testing.T) *newcomer {
 		t.Fatal(err)
 	}
 	return n
+}
+
+// home makes a home in which npm has the caches of the machine and takes what is in them. A server that Hopgate starts
+// gets no more of an environment than PATH, HOME and LANG, and the machine may say elsewhere how npm reaches its registry.
+func (n *newcomer) home() string {
+	n.t.Helper()
+	dir := n.t.TempDir()
+	rc := "prefer-offline=true\nupdate-notifier=false\n"
+	for _, key := range []string{"cache", "registry"} {
+		value, err := exec.Command("npm", "config", "get", key).Output()
+		if err != nil {
+			n.t.Fatalf("npm config get %s: %v", key, err)
+		}
+		rc += key + "=" + string(value)
+	}
+	if err := os.WriteFile(filepath.Join(dir, ".npmrc"), []byte(rc), 0o600); err != nil {
+		n.t.Fatal(err)
+	}
+	return dir
+}
+
+// fetches has npx fetch what a sample starts, with all that the machine says.
+func (n *newcomer) fetches(sample string) {
+	n.t.Helper()
+	text, err := os.ReadFile(filepath.Join(n.dir, sample))
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	_, rest, found := strings.Cut(string(text), `[npx, -y, "`)
+	if !found {
+		n.t.Fatalf("%s starts nothing with npx", sample)
+	}
+	name, _, _ := strings.Cut(rest, `"`)
+	n.types("npx -y --package=" + name + " -c true")
 }
 
 // types runs lines in a shell, and returns what they print.
@@ -183,6 +217,7 @@ func TestReadmeFromAnIDE(t *testing.T) {
 	build, look := commands[0], commands[1]
 	n := arrive(t)
 	n.types(build)
+	n.fetches("configs/samples/minimal.yaml")
 	t.Cleanup(n.leave)
 	if err := os.WriteFile(filepath.Join(n.dir, "mcp.json"), []byte(snippets[0]), 0o600); err != nil {
 		t.Fatal(err)

@@ -257,6 +257,7 @@ func TestAnIdleStreamCostsLittle(t *testing.T) {
 	if os.Getenv("HOPGATE_SOAK") != "" {
 		each, most, wait = 560, 28, time.Minute
 	}
+	needsFiles(t, 2*soakAgents*each+2000) // a stream has two ends here, and two in the process
 	h, keys := soaked(t, "{ idle: 1h }")
 	h.churn(keys, 200, time.Now())
 	time.Sleep(wait)
