@@ -127,15 +127,16 @@ func (s *session) crossToModern(ctx context.Context, hello *wire.Frame) (upstrea
 		return nil, err
 	}
 	s.mu.Lock()
-	old, ended := s.link, s.ended
-	if !ended {
+	old := s.link
+	switch {
+	case s.ended:
+		old, err = link, errEnded
+	case s.server != server: // as in find
+		old, err = link, upstream.ErrUnavailable
+	default:
 		s.link, s.bridged = link, true
 	}
 	s.mu.Unlock()
-	if ended {
-		old = link
-		err = errEnded
-	}
 	if old != nil {
 		s.p.spawn(func() { closeLink(s.ctx, old) })
 	}

@@ -97,6 +97,10 @@ func (h *hearing) hear() bool {
 func (h *hearing) open() bool {
 	ctx := h.by.ctx
 	h.silent, h.began = false, h.g.p.Clock()
+	select {
+	case <-h.s.renewed: // the link that it tells of is the one that is listened to now
+	default:
+	}
 	link, err := h.s.reach(ctx)
 	if err != nil {
 		return false // the next call will meet the same error, and tell of it

@@ -75,9 +75,14 @@ func (s *session) find(ctx context.Context) (link upstream.Link, fresh bool, err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.ended {
+	if s.ended || s.server != server {
 		s.p.spawn(func() { closeLink(s.ctx, made) })
+	}
+	switch {
+	case s.ended:
 		return nil, false, errEnded
+	case s.server != server: // the policy has taken it away meanwhile
+		return nil, false, upstream.ErrUnavailable
 	}
 	s.link = made
 	clear(s.questions) // an answer to another child would be none to this one

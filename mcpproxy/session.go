@@ -103,9 +103,13 @@ func newSession(p *Proxy, g *guest) *session {
 // follow adapts the session to a new policy. A session that it grants no way, or whose upstream is another one now, ends,
 // and its connection with it. A process on stdio stays, gets a new child when it may call again, and is refused meanwhile.
 func (s *session) follow(p *Policy) {
-	s.mu.Lock()
 	server := p.Upstreams[s.upstream]
-	same := p.Connections[Way{s.agent, s.upstream}] != nil && server == s.server
+	granted := p.Connections[Way{s.agent, s.upstream}] != nil
+	if !granted {
+		server = nil // nothing is started for it
+	}
+	s.mu.Lock()
+	same := granted && server == s.server
 	s.mu.Unlock()
 	switch {
 	case same:
