@@ -129,16 +129,24 @@ func (j *journal) find(method string) []entry {
 type observer struct {
 	mu   sync.Mutex
 	seen map[policy.Ref]int
+	cuts map[policy.Ref]policy.Cut
 	fail func() // is called last
 }
 
-func (o *observer) Observe(c *policy.Call, _ *policy.Outcome, _ *policy.Report) {
+func (o *observer) Observe(c *policy.Call, out *policy.Outcome, _ *policy.Report) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.seen[c.Ref]++
+	o.cuts[c.Ref] = out.Cut
 	if o.fail != nil {
 		o.fail()
 	}
+}
+
+func (o *observer) cut(ref policy.Ref) policy.Cut {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.cuts[ref]
 }
 
 func (o *observer) count(ref policy.Ref) int {

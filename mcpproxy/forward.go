@@ -208,11 +208,9 @@ func (x *exchange) review(ctx context.Context, result *wire.Frame) *wire.Frame {
 // lasts are the methods of requests that count for the rest of a session.
 var lasts = map[string]bool{"resources/subscribe": true, "resources/unsubscribe": true, "logging/setLevel": true}
 
-// withhold refuses a call after it was made.
-func (x *exchange) withhold(out policy.Outcome) {
-	out.Findings, out.Facts = x.out.Findings, x.out.Facts
-	x.out = out
-}
+// withhold refuses a call after it was judged. What was cut out of it still speaks against its sender: else who gives up what
+// it has sent would be blamed for nothing.
+func (x *exchange) withhold(out policy.Outcome) { x.out.Become(out) }
 
 // givenUp reports whether the agent has cancelled the request.
 func (x *exchange) givenUp() bool {

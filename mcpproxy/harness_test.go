@@ -58,7 +58,7 @@ func bubble(t *testing.T, test func(w *world), adjust ...func(*mcpproxy.Config))
 func newWorld(t *testing.T, adjust ...func(*mcpproxy.Config)) *world {
 	t.Helper()
 	w := &world{
-		t: t, keys: &keys{valid: map[string]string{"alice-key": "alice", "bob-key": "bob"}}, observer: &observer{seen: map[policy.Ref]int{}},
+		t: t, keys: &keys{valid: map[string]string{"alice-key": "alice", "bob-key": "bob"}}, observer: &observer{seen: map[policy.Ref]int{}, cuts: map[policy.Ref]policy.Cut{}},
 		catalog: &catalog{}, gate: &gate{settled: map[policy.Ref]int{}}, timeout: time.Minute, servers: map[string]*upstream.Server{},
 		lasting: ingress.NewLasting(), net: newPipes(), inner: newPipes(),
 	}

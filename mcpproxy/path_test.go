@@ -183,6 +183,40 @@ func TestRewrittenCallIsSentAndRecorded(t *testing.T) {
 	})
 }
 
+// TestWhatIsCutOutIsToldHoweverTheCallEnds has the secret of an agent cut out of calls that end in many ways.
+func TestWhatIsCutOutIsToldHoweverTheCallEnds(t *testing.T) {
+	for name, end := range map[string]func(w *world, c *client){
+		"answered": func(_ *world, c *client) { c.call(tool("1", "echo", `{"x":"secret"}`)) },
+		"failed": func(w *world, c *client) {
+			w.server.intrude = status(http.StatusInternalServerError)
+			c.call(tool("1", "echo", `{"x":"secret"}`))
+		},
+		"given up by the agent": func(_ *world, c *client) {
+			held := c.begin(tool("1", "hold", `{"x":"secret"}`))
+			synctest.Wait()
+			c.call(cancelled("1"))
+			<-held
+			time.Sleep(time.Minute) // the server may still answer for a while
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(w *world) {
+				c := w.session("alice", "2025-11-25")
+				cut := rewriting("tools/call", wire.ParamsArguments, `{"x":"redacted"}`)
+				w.gate.check = func(ctx context.Context, c *policy.Call) (policy.Verdict, error) {
+					v, err := cut(ctx, c)
+					v.Reason, v.Blames = reasonTest, len(v.Rewrite) > 0
+					return v, err
+				}
+				end(w, c)
+				if got := w.observer.cut(w.last("tools/call").ref); got.Message != reasonTest {
+					w.t.Errorf("observers hear that %v was cut out", got.Message)
+				}
+			})
+		})
+	}
+}
+
 // rewriting replaces a member of the messages of one method.
 func rewriting(method string, m wire.Member, with string) func(context.Context, *policy.Call) (policy.Verdict, error) {
 	return func(_ context.Context, c *policy.Call) (policy.Verdict, error) {

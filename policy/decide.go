@@ -138,7 +138,7 @@ func Decide(ctx context.Context, c *Call) (send *Call, out Outcome, settle Settl
 			settles = append(settles, v.Settle)
 		}
 		if send, err = out.apply(g, v, err, send); err != nil {
-			out.become(fault(g.Name, err))
+			out.Become(fault(g.Name, err))
 		}
 		if out.Reason != nil {
 			if err := unwind(ctx, settles, &out, nil); err != nil {
@@ -172,7 +172,7 @@ func Review(ctx context.Context, c *Call, result *wire.Frame, out Outcome) (*wir
 		seen.Frame = result
 		next, err := out.apply(g, v, err, &seen)
 		if err != nil {
-			out.become(fault(g.Name, err))
+			out.Become(fault(g.Name, err))
 		}
 		if out.Reason != nil {
 			out.Allowed = false
@@ -218,7 +218,7 @@ func (o *Outcome) apply(g *Named, v Verdict, err error, c *Call) (*Call, error) 
 		o.Findings = append(o.Findings, Finding{g.Name, v.Reason, v.Detail, v.At})
 		return c, nil
 	case v.Effect != Allow:
-		o.become(Outcome{Gate: g.Name, Reason: v.Reason, Detail: v.Detail, Tell: v.Tell, At: v.At, Wait: v.Wait})
+		o.Become(Outcome{Gate: g.Name, Reason: v.Reason, Detail: v.Detail, Tell: v.Tell, At: v.At, Wait: v.Wait})
 		return c, nil
 	case len(v.Rewrite) == 0:
 		return c, nil
@@ -241,8 +241,9 @@ func (c *Cut) add(result bool, r *Reason) {
 	}
 }
 
-// become makes the outcome a refusal and keeps the findings and the facts.
-func (o *Outcome) become(refusal Outcome) {
+// Become makes the outcome a refusal, whatever it was, and keeps what gates have found out and done until then: findings,
+// facts, and what was cut out.
+func (o *Outcome) Become(refusal Outcome) {
 	refusal.Findings, refusal.Facts, refusal.Durable, refusal.Cut = o.Findings, o.Facts, o.Durable, o.Cut
 	*o = refusal
 }
