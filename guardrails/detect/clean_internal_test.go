@@ -2,6 +2,7 @@ package detect
 
 import (
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -116,6 +117,17 @@ func TestWhatTheirNamesSayIsNotClean(t *testing.T) {
 		l.Text = []byte(text)
 		if e.Clean(s, &l) {
 			t.Errorf("%q is clean where it is called %q and stands beside %q", text, l.Field, l.Label)
+		}
+	}
+}
+
+// TestEveryLabelHasALetter: texts without one are not asked for labels.
+func TestEveryLabelHasALetter(t *testing.T) {
+	for _, l := range slices.Concat(labelTable(), fieldNames()) {
+		for p := range strings.SplitSeq(l.phrases, ",") {
+			if wordless([]byte(p)) {
+				t.Errorf("%s is called %q", l.entity, p)
+			}
 		}
 	}
 }

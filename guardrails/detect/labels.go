@@ -243,6 +243,9 @@ func (l *labels) field(s *Scratch, name []byte) labelSet {
 
 // each calls f for each entity named in t, in order, with where the phrase ends among the squeezed bytes.
 func (l *labels) each(s *Scratch, t []byte, name bool, f func(id, end int)) {
+	if s.around = s.around[:0]; wordless(t) {
+		return
+	}
 	s.around = squeezeWords(s.around[:0], t, name)
 	l.find.find(s.around, &s.squeeze)
 	for _, stream := range s.squeeze {
@@ -250,6 +253,16 @@ func (l *labels) each(s *Scratch, t []byte, name bool, f func(id, end int)) {
 			f(int(l.id[h.lit]), int(h.end))
 		}
 	}
+}
+
+// wordless holds for a text without a letter: numbers beside numbers. Every phrase has some.
+func wordless(t []byte) bool {
+	for _, b := range t {
+		if is(b, isLetter|isHigh) {
+			return false
+		}
+	}
+	return true
 }
 
 // squeezeWords writes words in lower case, without accents, each followed by one underscore.

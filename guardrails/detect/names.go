@@ -5,7 +5,6 @@ import "bytes"
 // facts is what a field's name says about its value.
 type facts struct {
 	grade  grade
-	vendor bool
 	labels labelSet
 	// telling: the name may make a secret or personal data of any value.
 	telling, generic bool
@@ -61,7 +60,7 @@ func (e *Engine) facts(s *Scratch, name []byte) *facts {
 
 // learn works out the facts of a name.
 func (e *Engine) learn(s *Scratch, name []byte) facts {
-	f := facts{labels: e.labels.field(s, name), vendor: e.names.hasVendor(name)}
+	f := facts{labels: e.labels.field(s, name)}
 	f.generic, f.plain = generic(name), plainName(name)
 	f.clean = f.plain || e.shortName(name)
 	f.names, f.valued = namesValue(name), labelsValue(name)

@@ -112,12 +112,20 @@ func encodedLooks(word []byte) bool {
 // squeezeText writes letters only, in lower case, digits as the letters they stand for, and l as i.
 func squeezeText(dst, t []byte) []byte {
 	for _, b := range t {
-		if c := leet(b); c != 0 {
+		if c := leetOf[b]; c != 0 {
 			dst = append(dst, c)
 		}
 	}
 	return dst
 }
+
+// leetOf is [leet] of every byte.
+var leetOf = func() (t [256]byte) {
+	for b := range t {
+		t[b] = leet(byte(b))
+	}
+	return t
+}()
 
 func leet(b byte) byte {
 	switch b = lower(b); {
@@ -157,11 +165,20 @@ func plainWriting(raw []byte, size int) bool {
 func (e *Engine) squeeze(s *Scratch, t []byte, leaf int, tr *trail, depth int) {
 	lv := &s.levels[depth]
 	lv.spans.reset(len(t))
-	out := lv.view[:0]
-	for i, b := range t {
-		if c := leet(b); c != 0 {
-			lv.spans.mark(len(out), i, false)
+	out := slices.Grow(lv.view[:0], len(t))
+	for i := 0; i < len(t); {
+		c := leetOf[t[i]]
+		if c == 0 {
+			i++
+			continue
+		}
+		lv.spans.mark(len(out), i, false)
+		for c != 0 {
 			out = append(out, c)
+			if i++; i == len(t) {
+				break
+			}
+			c = leetOf[t[i]]
 		}
 	}
 	lv.view = out

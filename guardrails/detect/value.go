@@ -127,14 +127,28 @@ func isUUID(v []byte) bool {
 	return true
 }
 
+// standIn is a word with the bytes it has; see [bytesOf].
+type standIn struct {
+	word  []byte
+	bytes uint64
+}
+
+// bytesOf is a set in which every byte of a text has its bit. Some share one.
+func bytesOf(t []byte) (all uint64) {
+	for _, b := range t {
+		all |= 1 << (b & 63)
+	}
+	return all
+}
+
 // standIns are words of values that stand for others.
-var standIns = func() (all [][]byte) {
+var standIns = func() (all []standIn) {
 	for _, w := range [...]string{
 		"redacted", "placeholder", "changeme", "change_me", "change-me", "replace_me", "replaceme", "insert_", "insert-", "your_", "your-", "yourpass", "yourtoken",
 		"yourkey", "yourapi", "your api", "my_secret", "process.env", "os.environ", "getenv", "env(", "env[", "env.", "vault.", "secrets.", "xxxxxx",
 		"<redact", "[redact", "dummy", "*****", "todo", "fixme", "todo_", "not_a_real", "notreal", "hidden", "encrypted",
 	} {
-		all = append(all, []byte(w))
+		all = append(all, standIn{[]byte(w), bytesOf([]byte(w))})
 	}
 	return all
 }()
@@ -157,8 +171,9 @@ func isPlaceholder(v []byte) bool {
 	for i, b := range low[:n] {
 		low[i] = lower(b)
 	}
-	for _, w := range standIns {
-		if bytes.Contains(low[:n], w) {
+	has := bytesOf(low[:n])
+	for i := range standIns {
+		if w := &standIns[i]; w.bytes&^has == 0 && bytes.Contains(low[:n], w.word) {
 			return true
 		}
 	}
