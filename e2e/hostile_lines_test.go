@@ -245,7 +245,7 @@ func (h *hopgate) wsFlooder(t *testing.T) *flooder {
 		return c.WriteMessage(websocket.TextMessage, []byte(text))
 	}
 	f.read = func() (string, error) {
-		c.SetReadDeadline(time.Now().Add(30 * time.Second))
+		c.SetReadDeadline(time.Now().Add(2 * time.Minute)) // what was sent before is dealt with first
 		_, raw, err := c.ReadMessage()
 		return string(raw), err
 	}

@@ -328,8 +328,9 @@ func (d *misdeed) check(t *testing.T, h *hopgate, up string) {
 	if !strings.Contains(got, d.want) || !strings.Contains(got, `"id":7`) || strings.Contains(got, "stray") || d.reason != "" != strings.Contains(got, `"isError":true`) {
 		t.Errorf("got %.300s, want %s", got, d.want)
 	}
-	id := 7                                                                                        // the protocol lets no client use an id twice in a session
-	for deadline := time.Now().Add(30 * time.Second); !d.dead; time.Sleep(50 * time.Millisecond) { // a child that died is not started again at once
+	id := 7 // the protocol lets no client use an id twice in a session
+	// A child that died is not started again at once, and a WebSocket with which nothing can be done is given up after 45 s.
+	for deadline := time.Now().Add(2 * time.Minute); !d.dead; time.Sleep(50 * time.Millisecond) {
 		if edit != nil {
 			edit = modernHead("tools/call", "run")
 		}
