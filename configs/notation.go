@@ -19,7 +19,7 @@ var (
 	nameForm     = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9._-]{0,63}$`)
 	variableForm = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 	tokenForm    = regexp.MustCompile("^[!#$%&'*+.^_`|~A-Za-z0-9-]{1,256}$") // RFC 9110 section 5.6.2
-	durationForm = regexp.MustCompile(`^([0-9]+(\.[0-9]+)?(ns|us|µs|ms|s|m|h|d|w))+$`)
+	durationForm = regexp.MustCompile(policy.DurationPattern)
 	sizeForm     = regexp.MustCompile(`^[0-9]+(B|KiB|MiB|GiB)?$`)
 	instantForm  = regexp.MustCompile(`^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?(Z|[+-][0-9]{2}:[0-9]{2})$`)
 	targetForm   = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9._-]{0,63}/[^\n]+$`)
@@ -105,31 +105,13 @@ func (d *duration) UnmarshalText(b []byte) (err error) {
 func (duration) SchemaPattern() string { return durationForm.String() }
 func (duration) SchemaTitle() string   { return "a duration" }
 
-// ParseDuration reads a duration as the configuration writes it, of zero or more. Beyond 292 years it returns an error.
+// ParseDuration is [policy.ParseDuration], whose errors tell the admin what to write.
 func ParseDuration(s string) (time.Duration, error) {
-	notOne := hinted{fmt.Sprintf("%q is not a duration", s), "write a number with a unit, e.g. 30s, 5m, 2h, 90d"}
-	if !durationForm.MatchString(s) {
-		return 0, notOne
+	d, err := policy.ParseDuration(s)
+	if err != nil {
+		return 0, hinted{err.Error(), "write a number with a unit, e.g. 30s, 5m, 2h, 90d"}
 	}
-	var sum int64 // nanoseconds
-	for s != "" {
-		i := strings.IndexFunc(s, func(c rune) bool { return c != '.' && (c < '0' || c > '9') })
-		j := i + strings.IndexAny(s[i:]+"0", "0123456789")
-		number, unit, factor := s[:i], s[i:j], int64(1)
-		s = s[j:]
-		switch unit {
-		case "d":
-			unit, factor = "h", 24
-		case "w":
-			unit, factor = "h", 7*24
-		}
-		part, err := time.ParseDuration(number + unit)
-		if err != nil || part.Nanoseconds() > math.MaxInt64/factor || sum > math.MaxInt64-part.Nanoseconds()*factor {
-			return 0, hinted{"the duration is too long", notOne.hint}
-		}
-		sum += part.Nanoseconds() * factor
-	}
-	return time.Duration(sum), nil
+	return d, nil
 }
 
 // size is a number of bytes.

@@ -6,8 +6,10 @@
 // says otherwise. Redaction replaces bytes where they stand and leaves all others as they are; where it would break what
 // it is made in, the message is blocked.
 //
-// The package does not say who may call what, sends nothing, and keeps little between messages: the output schemas that
-// results must satisfy, the ends of texts that are told in pieces, and what a vault holds. What was found leaves it as kind, rule, place and number, never as value.
+// The package does not say who may call what, and sends nothing. Between messages it keeps what a [Vault] holds, and in a
+// [Book] who is tainted, the ends of texts that are told in pieces, and the names of tools that servers offer; beside these,
+// the output schemas that results must satisfy, and which messages and texts are known to hold nothing. What was found leaves
+// it as kind, rule, place and number, never as value.
 package guardrails
 
 import (

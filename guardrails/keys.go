@@ -10,7 +10,7 @@ import (
 // Keys are the keys of a connection.
 type Keys struct {
 	Guard    *ProfileName  `yaml:"guard" doc:"Profile of guardrails that messages of the connection pass through, in both directions: light (default), strict, or one of guardrails at the top of the file."`
-	Taint    *Taint        `yaml:"taint" doc:"How long the agent is tainted after it was told injected instructions on this connection: it may then call no tool of the tasks write and admin and none with sink, on any connection but those with off. Default: 30m with guard: strict, else not at all."`
+	Taint    *Taint        `yaml:"taint" doc:"How long the agent is tainted, 1m to 30d, after it was told injected instructions on this connection: it may then call no tool of the tasks write and admin and none with sink, on any connection but those with off. Default: 30m with guard: strict, else not at all."`
 	Suppress []Suppression `yaml:"suppress" doc:"Findings that are none of what they look like. They are on record and nothing is done about them, until a day."`
 }
 

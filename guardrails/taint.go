@@ -41,16 +41,16 @@ func (t *Taint) UnmarshalText(text []byte) error {
 		t.Off = true
 		return nil
 	}
-	d, err := time.ParseDuration(string(text))
+	d, err := policy.ParseDuration(string(text))
 	if err != nil || d < taintLeast || d > taintMost {
-		return fmt.Errorf("%q is neither off nor a time of 1m to 720h", text)
+		return fmt.Errorf("%q is neither off nor a time of 1m to 30d", text)
 	}
 	t.For = d
 	return nil
 }
 
 // SchemaPattern is the form of a taint.
-func (*Taint) SchemaPattern() string { return `^(off|([0-9]+(\.[0-9]+)?(ns|us|µs|ms|s|m|h))+)$` }
+func (*Taint) SchemaPattern() string { return "^(off|" + strings.Trim(policy.DurationPattern, "^$") + ")$" }
 
 // SchemaTitle says what messages call a value.
 func (*Taint) SchemaTitle() string { return "a time like 30m, or off" }

@@ -56,6 +56,22 @@ func (w *world) call(agent, upstream, tool string) *policy.Call {
 	}
 }
 
+func TestATaintIsWrittenLikeEveryDuration(t *testing.T) {
+	for text, want := range map[string]guardrails.Taint{
+		"off": {Off: true}, "1m": {For: time.Minute}, "1h30m": {For: 90 * time.Minute}, "1d": {For: 24 * time.Hour}, "30d": {For: 720 * time.Hour},
+	} {
+		var got guardrails.Taint
+		if err := got.UnmarshalText([]byte(text)); err != nil || got != want {
+			t.Errorf("%s is %+v, %v", text, got, err)
+		}
+	}
+	for _, text := range []string{"", "on", "59s", "31d", "-1h", "5"} {
+		if got := new(guardrails.Taint); got.UnmarshalText([]byte(text)) == nil {
+			t.Errorf("%q is %+v", text, got)
+		}
+	}
+}
+
 // may reports whether a call passes.
 func (w *world) may(agent, upstream, tool string) bool {
 	w.t.Helper()
