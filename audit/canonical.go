@@ -73,34 +73,51 @@ func (o *object) findings(name string, list []Finding) {
 	o.buf = append(o.buf, ']')
 }
 
-// appendText appends a JSON string in the one spelling of RFC 8785 section 3.2.2.2. Invalid UTF-8 becomes U+FFFD.
+// appendText appends a JSON string in the one spelling of RFC 8785 section 3.2.2.2. Invalid UTF-8 becomes U+FFFD. What
+// stands for itself, nearly always all of it, is copied in one go.
 func appendText(dst []byte, s string) []byte {
 	const hex = "0123456789abcdef"
 	dst = append(dst, '"')
-	for i := 0; i < len(s); {
-		c := s[i]
-		if c >= utf8.RuneSelf {
+	for from, i := 0, 0; ; {
+		for i < len(s) && spellings[s[i]] == 0 {
+			i++
+		}
+		dst = append(dst, s[from:i]...)
+		if i == len(s) {
+			return append(dst, '"')
+		}
+		switch c := s[i]; spellings[c] {
+		case spellRune:
 			r, n := utf8.DecodeRuneInString(s[i:])
 			dst = utf8.AppendRune(dst, r)
-			i += n
-			continue
-		}
-		switch short := shortEscapes[c]; {
-		case short != 0:
-			dst = append(dst, '\\', short)
-		case c < 0x20:
+			i += n - 1
+		case spellHex:
 			dst = append(dst, '\\', 'u', '0', '0', hex[c>>4], hex[c&15])
 		default:
-			dst = append(dst, c)
+			dst = append(dst, '\\', spellings[c])
 		}
 		i++
+		from = i
 	}
-	return append(dst, '"')
 }
 
-var shortEscapes = [utf8.RuneSelf]byte{
-	'"': '"', '\\': '\\', '\b': 'b', '\f': 'f', '\n': 'n', '\r': 'r', '\t': 't',
-}
+// How bytes are spelt that do not stand for themselves. Others are written as a backslash and a letter.
+const (
+	spellRune = 0xff // as the character of UTF-8 that begins here
+	spellHex  = 'u'
+)
+
+// spellings are how each byte is spelt: 0 for itself.
+var spellings = func() (t [256]byte) {
+	for c := range byte(' ') {
+		t[c] = spellHex
+	}
+	for c := utf8.RuneSelf; c < len(t); c++ {
+		t[c] = spellRune
+	}
+	t['"'], t['\\'], t['\b'], t['\f'], t['\n'], t['\r'], t['\t'] = '"', '\\', 'b', 'f', 'n', 'r', 't'
+	return t
+}()
 
 // visible returns s cut to at most limit bytes, not inside a character, and with every character that cannot be seen
 // spelt out as Go would: terminals, and people, take a record for what it shows. It returns s itself where nothing is to

@@ -109,6 +109,23 @@ func writeCanonical(b *strings.Builder, v any) {
 	}
 }
 
+func TestEveryByteHasOneSpelling(t *testing.T) {
+	for c := range 256 {
+		one := string([]byte{byte(c)})
+		for _, text := range []string{one, one + one, "ab" + one, one + "ab", "ab" + one + "cd" + one + "é"} {
+			b, err := audit.Record{Kind: audit.KindIntent, Method: text}.MarshalJSON()
+			if err != nil {
+				t.Fatal(err)
+			}
+			var want strings.Builder
+			writeCanonical(&want, string([]rune(text))) // what is no UTF-8 is U+FFFD
+			if member := `"method":` + want.String() + ","; !bytes.Contains(b, []byte(member)) {
+				t.Errorf("%q is not written as %s in %s", text, member, b)
+			}
+		}
+	}
+}
+
 func TestRecordsAreCanonicalAndReadBack(t *testing.T) {
 	text := rapid.OneOf(rapid.String(), rapid.SampledFrom([]string{"", "plain", "\x00\x1f\"\\/\b\f\n\r\t\x7f", "é\u2028\U0001f600", "<&>"}))
 	number := rapid.Int64Range(-(1<<53 - 1), 1<<53-1)
