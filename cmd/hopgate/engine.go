@@ -179,8 +179,8 @@ func (e *engine) config() (string, error) {
 	return filepath.Abs(e.app.config)
 }
 
-// closeTime is how long the state may take to close.
-const closeTime = 5 * time.Second
+// closeTime is how long the state may take to close. A disk that is busy has taken more than five seconds.
+const closeTime = 30 * time.Second
 
 // close ends everything in reverse. It is safe on a half-opened engine.
 func (e *engine) close() error {
