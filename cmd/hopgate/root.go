@@ -105,7 +105,9 @@ func (a *app) log() (zerolog.Logger, error) {
 		w = a.logs
 	}
 	if isTerminal(w) {
-		w = zerolog.ConsoleWriter{Out: a.words, TimeFormat: time.TimeOnly}
+		w = zerolog.ConsoleWriter{Out: a.words, TimeFormat: time.TimeOnly} // which quotes what is not plain
+	} else {
+		w = plainLines{w}
 	}
 	return zerolog.New(w).Level(level).With().Timestamp().Logger(), nil
 }
