@@ -50,7 +50,9 @@ func (t *Taint) UnmarshalText(text []byte) error {
 }
 
 // SchemaPattern is the form of a taint.
-func (*Taint) SchemaPattern() string { return "^(off|" + strings.Trim(policy.DurationPattern, "^$") + ")$" }
+func (*Taint) SchemaPattern() string {
+	return "^(off|" + strings.Trim(policy.DurationPattern, "^$") + ")$"
+}
 
 // SchemaTitle says what messages call a value.
 func (*Taint) SchemaTitle() string { return "a time like 30m, or off" }
