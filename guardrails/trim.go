@@ -262,16 +262,19 @@ func (t *trim) copies(edits wire.Edits) (wire.Edits, error) {
 	if err != nil {
 		return nil, err
 	}
+	content := t.f.Span(wire.ResultContent)
+	if !t.hasCopy(content) {
+		return edits, nil
+	}
 	was, _ := decode(before)
 	is, ok := decode(now)
 	if !ok {
 		return edits, nil
 	}
-	content := t.f.Span(wire.ResultContent)
 	var whole wire.Edits // texts that are written anew
 	for i := range t.s.places {
 		p := &t.s.places[i]
-		if p.form != formText || !within([]wire.Span{content}, p.at) || t.name(p) != "text" || !equal(t.s.leaves[i].Text, was) {
+		if !t.mayCopy(i, content) || !equal(t.s.leaves[i].Text, was) {
 			continue
 		}
 		own, err := inside(edits, p.at).Splice(nil, t.f.Raw[p.at.Lo:p.at.Hi])
@@ -289,6 +292,22 @@ func (t *trim) copies(edits wire.Edits) (wire.Edits, error) {
 	edits = append(edits, whole...)
 	slices.SortFunc(edits, byPlace)
 	return edits, nil
+}
+
+// hasCopy holds where a text of the content may repeat the structured content: large ones are read for nothing else.
+func (t *trim) hasCopy(content wire.Span) bool {
+	for i := range t.s.places {
+		if t.mayCopy(i, content) {
+			return true
+		}
+	}
+	return false
+}
+
+// mayCopy holds for a leaf that is a text of the content, and JSON by its begin.
+func (t *trim) mayCopy(leaf int, content wire.Span) bool {
+	p := &t.s.places[leaf]
+	return p.form == formText && content.Lo <= p.at.Lo && p.at.Hi <= content.Hi && t.name(p) == "text" && beginsJSON(t.s.leaves[leaf].Text)
 }
 
 // inside returns the edits of a part of the message, counted from its begin. The edits are in order.
@@ -316,9 +335,15 @@ func equal(text []byte, v any) bool {
 	return ok && reflect.DeepEqual(x, v)
 }
 
+// beginsJSON holds where a text may be an object or an array.
+func beginsJSON(text []byte) bool {
+	text = bytes.TrimSpace(text)
+	return len(text) > 0 && (text[0] == '{' || text[0] == '[')
+}
+
 // decode reads an object or an array. Numbers keep their text.
 func decode(text []byte) (v any, ok bool) {
-	if text = bytes.TrimSpace(text); len(text) == 0 || text[0] != '{' && text[0] != '[' {
+	if !beginsJSON(text) {
 		return nil, false
 	}
 	d := json.NewDecoder(bytes.NewReader(text))

@@ -216,12 +216,12 @@ func firstCell(t []byte, line, at int) []byte {
 }
 
 // wholeValue finds what only its field's name makes personal: names, addresses, days of birth.
-func (e *Engine) wholeValue(s *Scratch, t []byte, leaf int, tr *trail, l labelSet) {
-	if !l.meets(e.labels.wholeMask) || len(t) > 200 || len(t) < 3 {
+func (e *Engine) wholeValue(s *Scratch, t []byte, leaf int, tr *trail, named uint16) {
+	if named == 0 || len(t) > 200 || len(t) < leastNamed {
 		return
 	}
-	for _, w := range e.labels.whole {
-		if l.has(w.id) && fits(w.entity, t) {
+	for i, w := range e.labels.whole {
+		if named>>i&1 != 0 && fits(w.entity, t) {
 			s.add(leaf, tr, Finding{Rule: "pii-" + w.entity, Entity: w.entity, Kind: PII, Confidence: 75, Start: 0, End: len(t)})
 			return
 		}

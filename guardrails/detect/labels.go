@@ -241,6 +241,19 @@ func (l *labels) field(s *Scratch, name []byte) labelSet {
 	return out
 }
 
+// wholes returns which of the entities that a name alone makes of a value are in a set, by their bits.
+func (l *labels) wholes(s labelSet) (bits uint16) {
+	if !s.meets(l.wholeMask) {
+		return 0
+	}
+	for i, w := range l.whole {
+		if s.has(w.id) {
+			bits |= 1 << i
+		}
+	}
+	return bits
+}
+
 // each calls f for each entity named in t, in order, with where the phrase ends among the squeezed bytes.
 func (l *labels) each(s *Scratch, t []byte, name bool, f func(id, end int)) {
 	if s.around = s.around[:0]; wordless(t) {

@@ -2,9 +2,15 @@ package detect
 
 import "bytes"
 
+// says is what a name says about a value as a whole.
+type says struct {
+	grade grade  // how much it names a secret
+	whole uint16 // which of labels.whole it names, by their bits
+}
+
 // facts is what a field's name says about its value.
 type facts struct {
-	grade  grade
+	says
 	labels labelSet
 	// telling: the name may make a secret or personal data of any value.
 	telling, generic bool
@@ -82,7 +88,8 @@ func (e *Engine) learn(s *Scratch, name []byte) facts {
 	if !ascii(name) {
 		f.grade = max(f.grade, e.foreignName(s, name))
 	}
-	f.telling = f.grade > gradeNot || f.labels.meets(e.labels.wholeMask)
+	f.whole = e.labels.wholes(f.labels)
+	f.telling = f.grade > gradeNot || f.whole != 0
 	return f
 }
 
@@ -112,7 +119,7 @@ func generic(name []byte) bool {
 
 // place writes down what the names of a leaf say.
 func (e *Engine) place(s *Scratch, l *Leaf, p *piece) {
-	p.said, p.telling, p.generic = labelSet{}, l.Name, false
+	p.said, p.telling, p.generic, p.says = labelSet{}, l.Name, false, [2]says{}
 	if l.Name {
 		return
 	}
@@ -120,11 +127,11 @@ func (e *Engine) place(s *Scratch, l *Leaf, p *piece) {
 	if len(l.Field) > 0 {
 		f := e.facts(s, l.Field)
 		p.generic, p.unnamed = p.generic && f.generic, f.generic
-		p.said, p.telling = f.labels, f.telling || len(e.users) > 0
+		p.said, p.telling, p.says[0] = f.labels, f.telling || len(e.users) > 0, f.says
 	}
 	if len(l.Label) > 0 {
 		f := e.facts(s, l.Label)
-		p.said, p.telling = p.said.or(f.labels), true
+		p.said, p.telling, p.says[1] = p.said.or(f.labels), true, f.says
 	}
 	if len(l.Parent) > 0 {
 		p.said = p.said.or(*e.parent(s, l.Parent))
@@ -164,11 +171,11 @@ func (e *Engine) byName(s *Scratch, t []byte, p *piece, tr *trail) {
 	if l.Name || len(l.Field) == 0 && len(l.Label) == 0 {
 		return
 	}
-	for _, name := range [2][]byte{l.Field, l.Label} {
+	for i, name := range [2][]byte{l.Field, l.Label} {
 		if len(name) == 0 {
 			continue
 		}
-		f := e.facts(s, name)
+		f := &p.says[i]
 		if f.grade > gradeNot && !bytes.Equal(name, t) {
 			lo := scheme(t, 0)
 			value := s.unbroken(t[lo:])
@@ -183,7 +190,7 @@ func (e *Engine) byName(s *Scratch, t []byte, p *piece, tr *trail) {
 		if foldEqual(name, "auth") && registryPair(t) {
 			s.add(leaf, tr, Finding{Rule: "registry-auth", Entity: "basic-auth", Kind: Secret, Confidence: 92, Start: 0, End: len(t)})
 		}
-		e.wholeValue(s, t, leaf, tr, f.labels)
+		e.wholeValue(s, t, leaf, tr, f.whole)
 		e.userFields(s, t, leaf, tr, name)
 	}
 }

@@ -111,7 +111,7 @@ func (c *candidate) at(i int) int {
 		}
 		return end
 	}
-	if isDay(c.t[word:]) && (end-word == 4 || end-word == 8) {
+	if (end-word == 4 || end-word == 8) && isDay(c.t[word:]) {
 		return c.day(word)
 	}
 	if end-word > 24 {

@@ -49,6 +49,7 @@ type piece struct {
 	unnamed      bool     // the field's name says nothing, whatever a label says
 	number       bool     // a number of JSON, which nobody cuts in two
 	sees         uint16   // which triggers of views are in it
+	says         [2]says  // what the field's name says of the value as a whole, and what the label
 }
 
 // noName is for text cut out of its place.
