@@ -72,7 +72,7 @@ func TestStrangersMakeRoom(t *testing.T) {
 			for _, start := range []string{"", "POST /mcp", "GET /sse/up HTTP/1.1\r\nHost: localhost\r\n", "\x16\x03"} {
 				_, _ = io.WriteString(dial(t, at), start)
 			}
-			_ = first.SetReadDeadline(time.Now().Add(5 * time.Second))
+			_ = first.SetReadDeadline(time.Now().Add(20 * time.Second))
 			if _, err := first.Read(make([]byte, 1)); err == nil || errors.Is(err, os.ErrDeadlineExceeded) {
 				t.Errorf("the first of five strangers of one address is still there: %v", err)
 			}
@@ -101,7 +101,7 @@ func TestOneAgentHasAPartOfTheConnections(t *testing.T) {
 		t.Errorf("one that there is: %d", got)
 	}
 	open[1].Close()
-	for end := time.Now().Add(5 * time.Second); requested(t, dial(t, at), "", "good") != 202; {
+	for end := time.Now().Add(20 * time.Second); requested(t, dial(t, at), "", "good") != 202; {
 		if time.Now().After(end) {
 			t.Fatal("there is no room for another one")
 		}

@@ -303,7 +303,7 @@ func TestHTTPSmuggling(t *testing.T) {
 				io.WriteString(conn, c.raw)
 				conn.(*net.TCPConn).CloseWrite()
 			}()
-			conn.SetReadDeadline(time.Now().Add(5 * time.Second))
+			conn.SetReadDeadline(time.Now().Add(20 * time.Second))
 			got, _ := io.ReadAll(conn)
 			line, _, _ := strings.Cut(string(got), "\r\n")
 			if name == "length and chunks" {

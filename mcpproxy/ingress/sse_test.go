@@ -351,7 +351,7 @@ func TestSSECutsOffAClientThatDoesNotRead(t *testing.T) {
 		close(gone)
 	}}
 	url := serve(t, h, func(c *ingress.Config) {
-		c.Clock = func() time.Time { return time.Now().Add(-29 * time.Second) } // of the 30 that a write may take, one is left
+		c.Clock = func() time.Time { return time.Now().Add(-25 * time.Second) } // of the 30 that a write may take, five are left
 	})
 	_, slow := openSSE(t, url, nil)
 	postSSE(t, url, slow, "flood", nil)

@@ -251,7 +251,7 @@ func TestHostileServers(t *testing.T) {
 			w := newWorld(t)
 			w.hostile = func(rw http.ResponseWriter, r *http.Request) bool { return hostile(w, rw, r) }
 			c := w.client(func(c *oauth.Config) { c.Dial = upstream.Dialer(nil, "127.0.0.1") })
-			ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 			defer cancel()
 			got, err := c.Token(ctx)
 			if err == nil || !errors.Is(err, oauth.ErrServer) && !errors.Is(err, oauth.ErrRefused) || strings.Contains(err.Error(), "t3xt") {
@@ -287,7 +287,7 @@ func TestHostileServers(t *testing.T) {
 				person(c)
 				c.Dial = upstream.Dialer(nil, "127.0.0.1")
 			})
-			ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 			defer cancel()
 			if address, _, err := c.Begin(ctx, "http://127.0.0.1:1/callback"); !errors.Is(err, oauth.ErrServer) {
 				t.Errorf("got %s, %v", address, err)
