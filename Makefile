@@ -60,10 +60,10 @@ generate: ## rewrite generated files: schema, reasons, commands, golden tests
 	$(GO) test ./audit -run TheseBytes -update
 
 e2e: ## real clients and servers from npm; needs Node 20
-	$(GO) test -count=1 -tags e2e -parallel 4 -timeout 20m ./e2e/...
+	$(GO) test -count=1 -tags e2e -parallel 4 -timeout 45m ./e2e/...
 
 parity: ## is a secret missed that gitleaks finds in its own texts?
-	$(GO) -C tools/parity test -count=1 -v -run NothingIsMissed .
+	$(GO) -C tools/parity test -count=1 -timeout 30m -v -run NothingIsMissed .
 
 conformance: ## the official suite, five times, direct and through Hopgate
 	HOPGATE_CONFORMANCE_RUNS=5 $(GO) test -count=1 -tags e2e -parallel 4 -timeout 60m -run Conformance -v ./e2e/...
