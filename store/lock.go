@@ -17,7 +17,10 @@ var ErrLocked = errors.New("the state directory is in use")
 const lockName = "lock"
 
 // Owner is the claim of this process to a state directory.
-type Owner struct{ f, dir *os.File }
+type Owner struct {
+	f   *os.File
+	dir *os.File // nil where it cannot be locked
+}
 
 // Lock claims a state directory for this process, and makes it where it is missing. The claim ends with Close or with
 // the process; child processes do not inherit it. A directory that others may write to is refused, because they could
@@ -52,25 +55,33 @@ func Lock(dir string) (*Owner, error) {
 	}
 	pid := strconv.Itoa(os.Getpid()) + "\n"
 	if err := errors.Join(f.Truncate(0), writeAll(f, pid)); err != nil {
-		return nil, fmt.Errorf("writing the lock file: %w", errors.Join(err, f.Close(), folder.Close()))
+		return nil, fmt.Errorf("writing the lock file: %w", errors.Join(err, (&Owner{f, folder}).Close()))
 	}
 	return &Owner{f, folder}, nil
 }
 
+// lockFolder returns nothing where the file system locks no directories, as NFS does not; the lock file has to do there.
 func lockFolder(dir string) (*os.File, error) {
 	f, err := os.Open(dir)
 	if err != nil {
 		return nil, fmt.Errorf("opening the state directory: %w", err)
 	}
-	if err := flock(f, true); err != nil {
-		return nil, fmt.Errorf("locking the state directory: %w", errors.Join(err, f.Close()))
+	switch err := flock(f, true); {
+	case errors.Is(err, ErrLocked):
+		return nil, errors.Join(err, f.Close())
+	case err != nil:
+		return nil, f.Close()
 	}
 	return f, nil
 }
 
 // Close gives the claim up. The lock file stays: removing it would let two processes lock two files of one name.
 func (o *Owner) Close() error {
-	if err := errors.Join(o.dir.Close(), o.f.Close()); err != nil {
+	var err error
+	if o.dir != nil {
+		err = o.dir.Close()
+	}
+	if err = errors.Join(err, o.f.Close()); err != nil {
 		return fmt.Errorf("unlocking the state directory: %w", err)
 	}
 	return nil
