@@ -375,8 +375,31 @@ type console struct {
 	words *lockedBuffer
 }
 
-// stdio starts hopgate stdio with further arguments.
+// stdio starts hopgate stdio with further arguments, and waits until it has an owner of the state. It gives up after five
+// seconds, in which a slow machine may not have started one; another attempt then finds it.
 func (h *hopgate) stdio(args ...string) *console {
+	h.t.Helper()
+	for deadline := soon(h.t); ; {
+		c := h.console(args...)
+		words := ""
+		for !strings.Contains(words, ready) && !strings.Contains(words, "no process that owns the state can be reached") {
+			select {
+			case <-deadline:
+				h.t.Fatalf("hopgate stdio finds no owner of the state:\n%s", words)
+			case <-time.After(5 * time.Millisecond):
+				words = c.words.String()
+			}
+		}
+		if strings.Contains(words, ready) {
+			return c
+		}
+		c.cmd.Process.Kill()
+		c.cmd.Wait()
+	}
+}
+
+// console starts hopgate stdio with further arguments.
+func (h *hopgate) console(args ...string) *console {
 	h.t.Helper()
 	c := &console{t: h.t, cmd: h.command(append([]string{"stdio"}, args...)...), lines: make(chan string, 1000), words: new(lockedBuffer)}
 	var err error
