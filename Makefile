@@ -59,8 +59,12 @@ generate: ## rewrite generated files: schema, reasons, commands, golden tests
 	$(GO) test ./mcpproxy/ingress -run OnTheWire -update
 	$(GO) test ./audit -run TheseBytes -update
 
+# The tests of files that have the tag: test runs the others, for minutes.
+TAGGED = $(shell grep -ho '^func Test[A-Za-z0-9_]*' $$(grep -l '^//go:build e2e$$' e2e/*_test.go) | cut -c6-)
+BAR    = $(subst $() ,|,$(strip $(1)))
+
 e2e: ## real clients and servers from npm; needs Node 20
-	$(GO) test -count=1 -tags e2e -parallel 4 -timeout 45m ./e2e/...
+	$(GO) test -count=1 -tags e2e -parallel 4 -timeout 45m -run '^($(or $(call BAR,$(TAGGED)),$(error no file has the tag e2e)))$$' ./e2e/...
 
 parity: ## is a secret missed that gitleaks finds in its own texts?
 	$(GO) -C tools/parity test -count=1 -timeout 30m -v -run NothingIsMissed .
