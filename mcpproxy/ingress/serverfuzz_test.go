@@ -93,10 +93,6 @@ func heard(raw []byte, serve func(http.Handler) (func(net.Listener) error, func(
 	for answers := bufio.NewReader(&c.out); ; {
 		resp, err := http.ReadResponse(answers, nil)
 		if err != nil {
-			// net/http says nothing to fewer than four bytes behind a request, and 400 where they are all that came.
-			if n := len(seen) - 1; n >= 0 && seen[n] == "400 Bad Request" {
-				seen = seen[:n]
-			}
 			return seen
 		}
 		_, _ = io.Copy(io.Discard, resp.Body)
@@ -127,18 +123,40 @@ func FuzzServer(f *testing.F) {
 // agree has the server and net/http alone hear the same.
 func agree(t *testing.T, raw []byte) (got []string) {
 	t.Helper()
-	got = heard(raw, func(h http.Handler) (func(net.Listener) error, func() error) {
-		s := ingress.NewServer(t.Context(), h, time.Now, 1<<16)
-		return s.Serve, s.Close
-	})
-	want := heard(raw, func(h http.Handler) (func(net.Listener) error, func() error) {
-		s := ingress.NewServer(t.Context(), h, time.Now, 1<<16).Server
-		return s.Serve, s.Close
-	})
-	if !slices.Equal(got, want) {
+	got, want := ours(t, raw), theirs(t, raw)
+	if !slices.Equal(got, want) && !fewLeft(t, raw, got, want) {
 		t.Errorf("%q:\n got %q\nwant %q", raw, got, want)
 	}
 	return got
+}
+
+func ours(t *testing.T, raw []byte) []string {
+	return heard(raw, func(h http.Handler) (func(net.Listener) error, func() error) {
+		s := ingress.NewServer(t.Context(), h, time.Now, 1<<16)
+		return s.Serve, s.Close
+	})
+}
+
+func theirs(t *testing.T, raw []byte) []string {
+	return heard(raw, func(h http.Handler) (func(net.Listener) error, func() error) {
+		s := ingress.NewServer(t.Context(), h, time.Now, 1<<16).Server
+		return s.Serve, s.Close
+	})
+}
+
+// fewLeft holds for the one difference that there is. Behind a request net/http waits for four bytes before it reads, and
+// says nothing to fewer; where they are all that it ever gets of a connection, as when they are handed over, it says 400.
+func fewLeft(t *testing.T, raw []byte, got, want []string) bool {
+	n := len(got) - 1
+	if n < 1 || got[n] != "400 Bad Request" || !slices.Equal(got[:n], want) {
+		return false
+	}
+	for left := 1; left < 4 && left < len(raw); left++ {
+		if whole := raw[:len(raw)-left]; slices.Equal(ours(t, whole), want) && slices.Equal(theirs(t, whole), want) {
+			return true
+		}
+	}
+	return false
 }
 
 // repeatable is a request whose head is remembered.
