@@ -40,6 +40,15 @@ func (p *Proxy) TestOnlyFill(agent string, messages, answers int) (empty func())
 	}
 }
 
+// TestOnlyPushed leaves an agent room for so many bytes that servers send it by themselves, and returns what tells how many
+// are taken.
+func (p *Proxy) TestOnlyPushed(agent string, left int) (taken func() int) {
+	g := &p.rooms.of(agent).pushed
+	before := unread*p.largest() - left
+	g.take(before, 0, before)
+	return func() int { return int(g.used.Load()) - before }
+}
+
 // TestOnlyUnread returns what the answers of an agent count as.
 func (p *Proxy) TestOnlyUnread(agent string) int {
 	q := &p.rooms.of(agent).answers

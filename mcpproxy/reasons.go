@@ -129,7 +129,7 @@ var (
 		},
 	}
 	reasonNobodyListens = &policy.Reason{
-		Code: "NOBODY_LISTENS", Answer: answerUnavailable, Hint: "the agent was gone when a server asked it something",
+		Code: "NOBODY_LISTENS", Answer: answerUnavailable, Hint: "the agent was gone when a server asked it something, or has not taken what servers have sent it by themselves; see docs/limits.md",
 	}
 	reasonEnded = &policy.Reason{
 		Code: "SESSION_ENDED", Answer: answerEnded,

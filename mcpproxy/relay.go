@@ -52,7 +52,8 @@ func (x *exchange) relay(ctx context.Context, link upstream.Link, f *wire.Frame)
 // What is refused is on record; what is allowed is on record where it is a request, and counted with its call where it
 // is a notification.
 func (in *inbound) take(ctx context.Context, f *wire.Frame) (sent bool) {
-	t := transit{inbound: in}
+	t := transit{inbound: in, drop: nothing}
+	defer func() { t.drop() }()
 	defer func() {
 		if v := recover(); v != nil {
 			sent = false
@@ -71,9 +72,10 @@ type transit struct {
 	out    policy.Outcome
 	settle policy.Settle
 
-	asked    bool // a request has its place among those that wait for the agent's answer
-	recorded bool // the decision is on record, or cannot be
-	begun    bool // a request is on record as allowed
+	asked    bool   // a request has its place among those that wait for the agent's answer
+	recorded bool   // the decision is on record, or cannot be
+	begun    bool   // a request is on record as allowed
+	drop     func() // ends what the message counts as
 }
 
 // judge decides on the message and puts the decision on record.
@@ -88,6 +90,9 @@ func (t *transit) judge(ctx context.Context, f *wire.Frame) {
 	}
 	if t.out.Allowed {
 		r := t.illegal(c)
+		if r == nil && !t.hold(len(f.Raw)) {
+			r, t.out.Detail = reasonNobodyListens, "too much waits to be taken"
+		}
 		if r == nil && f.Kind == wire.KindRequest {
 			r = t.session.ask(f.Get(wire.ID), questionOf(c))
 			t.asked = r == nil

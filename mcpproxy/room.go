@@ -18,7 +18,7 @@ import (
 // others. One message always has room, whatever its size.
 const (
 	underWay   = 16        // messages of the largest size that are dealt with at once
-	unread     = 16        // answers of the largest size that it has not taken yet
+	unread     = 16        // answers of the largest size that it has not taken yet, and as much of what servers say beside them
 	leastFrame = 4 << 20   // bytes that the largest size counts as, at least
 	keptBytes  = 16 << 20  // of what sessions keep of its messages; what they keep for clients that come back is apart
 	overdraft  = 2         // times unread, of answers that have come already
@@ -35,8 +35,8 @@ type rooms struct {
 
 // room is what one agent takes, in bytes.
 type room struct {
-	messages, kept gauge
-	answers, heavy queue
+	messages, kept, pushed gauge
+	answers, heavy         queue
 }
 
 // of returns the room of an agent.
@@ -137,6 +137,20 @@ func (h *holds) drop(reply ingress.Reply) {
 		h.room.answers.give(h.n)
 	}
 	h.n = 0
+}
+
+// hold counts a message that a server sends by itself until the agent has taken it. It reports false where it has left so much
+// untaken that there is no room: then the message goes no further, because to wait would keep it as well.
+func (t *transit) hold(n int) bool {
+	if n <= upstream.SmallAnswer {
+		return true
+	}
+	room := t.p.rooms.of(t.call.Agent.Name)
+	if !room.pushed.take(n, 0, unread*t.p.largest()) {
+		return false
+	}
+	t.drop = func() { room.pushed.give(n) }
+	return true
 }
 
 // judge decides on the call, when there is room to judge a message of its size. Where ctx ends before, the call is refused,

@@ -198,3 +198,59 @@ func TestAnswersToABatchWaitForEachOther(t *testing.T) {
 		}
 	})
 }
+
+// TestWhatServersPushToWhoReadsNothingIsBounded has servers send large messages to sessions whose agent reads none of their
+// streams. What has no room goes no further, and nobody else waits: not what the agent reads, nor another agent.
+func TestWhatServersPushToWhoReadsNothingIsBounded(t *testing.T) {
+	for name, message := range map[string]string{
+		"a notification": `{"jsonrpc":"2.0","method":"notifications/message","params":{"level":"info","data":` + large(900<<10) + `}}`,
+		"a request":      `{"jsonrpc":"2.0","id":"q","method":"roots/list","params":{"_meta":{"x":` + large(900<<10) + `}}}`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(w *world) {
+				t := w.t
+				taken := w.proxy.TestOnlyPushed("alice", 2<<20)
+				var unread []*response
+				for i := range 4 {
+					unread = append(unread, w.session("alice", "2025-11-25").listen(""))
+					synctest.Wait()
+					w.push(fmt.Sprintf("up-%d", i+1), message)
+					synctest.Wait()
+				}
+				if n := taken(); n < 1<<20 || n > 2<<20 {
+					t.Errorf("%d bytes wait, and there is room for %d", n, 2<<20)
+				}
+				refused := 0
+				for _, e := range w.journal.order {
+					if e.code == "NOBODY_LISTENS" && e.detail == "too much waits to be taken" {
+						refused++
+					}
+				}
+				if refused != 2 {
+					t.Errorf("%d messages went no further, want 2", refused)
+				}
+				start := time.Now()
+				for i, agent := range []string{"alice", "bob"} {
+					c := w.session(agent, "2025-11-25")
+					get := c.listen("")
+					synctest.Wait()
+					said := map[string]string{"alice": note("small"), "bob": message}[agent]
+					w.push(fmt.Sprintf("up-%d", i+5), said)
+					if m := get.must(); m.data != said {
+						t.Errorf("%s hears %.300s", agent, m.data)
+					}
+				}
+				if took := time.Since(start); took > time.Second {
+					t.Errorf("others wait for %s", took)
+				}
+				for _, r := range unread {
+					r.body.Close()
+				}
+				synctest.Wait()
+				if n := taken(); n != 0 {
+					t.Errorf("%d bytes count for ever", n)
+				}
+			})
+		})
+	}
+}

@@ -131,6 +131,7 @@ func agree(t *testing.T, raw []byte) (got []string) {
 }
 
 func ours(t *testing.T, raw []byte) []string {
+	t.Helper()
 	return heard(raw, func(h http.Handler) (func(net.Listener) error, func() error) {
 		s := ingress.NewServer(t.Context(), h, time.Now, 1<<16)
 		return s.Serve, s.Close
@@ -138,6 +139,7 @@ func ours(t *testing.T, raw []byte) []string {
 }
 
 func theirs(t *testing.T, raw []byte) []string {
+	t.Helper()
 	return heard(raw, func(h http.Handler) (func(net.Listener) error, func() error) {
 		s := ingress.NewServer(t.Context(), h, time.Now, 1<<16).Server
 		return s.Serve, s.Close
@@ -147,6 +149,7 @@ func theirs(t *testing.T, raw []byte) []string {
 // fewLeft holds for the one difference that there is. Behind a request net/http waits for four bytes before it reads, and
 // says nothing to fewer; where they are all that it ever gets of a connection, as when they are handed over, it says 400.
 func fewLeft(t *testing.T, raw []byte, got, want []string) bool {
+	t.Helper()
 	n := len(got) - 1
 	if n < 1 || got[n] != "400 Bad Request" || !slices.Equal(got[:n], want) {
 		return false
