@@ -30,13 +30,18 @@ func listed(t *testing.T, answer []byte) []string {
 	return names
 }
 
-// inspector is a command of MCP Inspector, with a home of its own.
+// inspector is a command of MCP Inspector, with a home of its own. It goes to this machine alone, so the machine's proxy is not
+// for it: with one, it needs a package that no Node before 22.19 can load.
 func inspector(t *testing.T, how []string, args ...string) *exec.Cmd {
 	t.Helper()
 	all := slices.Concat([]string{npm(t, ".bin/mcp-inspector"), "--cli"}, how, args, []string{"--format", "json", "--quiet"})
 	cmd := exec.CommandContext(t.Context(), "node", all...)
 	home := t.TempDir()
-	cmd.Env = append(os.Environ(), "HOME="+home, "XDG_CONFIG_HOME="+home, "MCP_INSPECTOR_SECRET_STORE=memory")
+	cmd.Env = slices.DeleteFunc(os.Environ(), func(v string) bool {
+		name, _, _ := strings.Cut(v, "=")
+		return strings.HasSuffix(strings.ToUpper(name), "_PROXY")
+	})
+	cmd.Env = append(cmd.Env, "HOME="+home, "XDG_CONFIG_HOME="+home, "MCP_INSPECTOR_SECRET_STORE=memory")
 	return cmd
 }
 
