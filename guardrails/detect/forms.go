@@ -69,13 +69,23 @@ func newForms(ids map[string]int) *forms {
 			n := len(x.shape)
 			f.layouts[n] = append(f.layouts[n], c.layouts...)
 			f.byLength[n] = append(f.byLength[n], c)
-			number, code := c.letters == 0, c.digits != 1<<n-1
-			f.free[n], f.alone[n] = f.free[n] || number && x.bare == needNothing, f.alone[n] || number && x.alone
-			f.codeFree[n], f.codeAlone[n] = f.codeFree[n] || code && x.bare == needNothing, f.codeAlone[n] || code && x.alone
+			f.allow(&c)
 			f.named[n].add(c.id)
 		}
 	}
 	return f
+}
+
+// allow writes down what a form lets a text of its length be without a name.
+func (f *forms) allow(c *compiledForm) {
+	n := len(c.shape)
+	unnamed := c.bare == needNothing
+	if c.letters == 0 {
+		f.free[n], f.alone[n] = f.free[n] || unnamed, f.alone[n] || c.alone
+	}
+	if c.digits != 1<<n-1 {
+		f.codeFree[n], f.codeAlone[n] = f.codeFree[n] || unnamed, f.codeAlone[n] || c.alone
+	}
 }
 
 // packLayout writes the lengths of groups as nibbles.
