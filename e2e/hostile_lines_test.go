@@ -354,7 +354,9 @@ func TestAgentsThatFlood(t *testing.T) {
 	}
 	conns := "  mal-far: { from: mal, to: flood, tools: [run], resources: ['*'], timeout: 20s }\n  here-far: { from: here, to: flood, tools: [run], resources: ['*'], timeout: 20s }\n"
 	yaml := hostileYAML(t, fmt.Sprintf("  flood: { url: %q }\n", floodServer(t)), conns)
-	h := newHopgate(t, strings.Replace(yaml, `mcp: "127.0.0.1:0"`, `mcp: { addr: "127.0.0.1:0", ws: true }`, 1))
+	// Near its limit Go collects what is held no more before it takes more memory. Without one the most was anything from 1.0
+	// to 1.3 GiB, by when it happened to collect.
+	h := newHopgate(t, strings.Replace(yaml, `mcp: "127.0.0.1:0"`, `mcp: { addr: "127.0.0.1:0", ws: true }`, 1), "GOMEMLIMIT=1GiB")
 	h.atOnce, h.memory = 1, floodMemory
 	h.underFire(cases, strings.NewReplacer(conns, ""))
 	h.verify()
