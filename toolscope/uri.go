@@ -228,8 +228,8 @@ func newURIRule(p policy.Pattern) (uriRule, policy.Complaints) {
 }
 
 // uriPattern is a pattern in two parts, so that a star in the authority cannot reach into the path: https://*.example.com/
-// is no grant for https://example.org/.example.com/. Where the authority is that of the web, a pattern without a path has two
-// parts as well, of which the second is what its last star stands for, or nothing.
+// is no grant for https://example.org/.example.com/. Where the authority is that of the web and holds a star, a pattern without
+// a path has two parts as well, of which the second is what its last star stands for, or nothing.
 type uriPattern struct {
 	text       string
 	head, tail policy.Pattern // scheme with authority, and the rest
@@ -239,18 +239,18 @@ type uriPattern struct {
 
 func newURIPattern(text string) uriPattern {
 	p := uriPattern{text: text, head: policy.Pattern{Text: text}}
-	web := webHost(text)
-	switch i := pathStart(text); {
-	case i >= 0:
+	i := pathStart(text)
+	if i >= 0 {
 		p.head.Text, p.tail.Text, p.two = text[:i], text[i:], true
-	case web > 0:
+	}
+	if strings.Contains(p.head.Text, "*") {
+		p.host = webHost(text)
+	}
+	if i < 0 && p.host > 0 {
 		p.two = true
 		if strings.HasSuffix(text, "*") {
 			p.tail.Text = "*"
 		}
-	}
-	if strings.Contains(p.head.Text, "*") {
-		p.host = web
 	}
 	return p
 }
