@@ -234,3 +234,16 @@ func TestHandlesOfTheProtocolAreNoSecretsByTheirName(t *testing.T) {
 		}
 	}
 }
+
+// TestNumbersAreLookedAtAsTheyAreMeant writes them in short: what is left out of a scan is short as it is meant.
+func TestNumbersAreLookedAtAsTheyAreMeant(t *testing.T) {
+	c := connection(t, "p", profile("p", rule(guardrails.Block, "pii")))
+	for in, allowed := range map[string]bool{
+		`{"tel":2155550000}`: false, `{"tel":21e8}`: false, `{"tel":2.1E9}`: false, `{"it":42e14}`: false, `{"tel":2.5}`: true, `{"it":42}`: true,
+	} {
+		in = `{"jsonrpc":"2.0","id":1,"result":{"structuredContent":` + in + `}}`
+		if _, o := answer(t, c, in); o.Allowed != allowed {
+			t.Errorf("allowed is %v: %s", o.Allowed, in)
+		}
+	}
+}

@@ -192,19 +192,19 @@ func (w *walk) unquote(i int) (text []byte, end int, escaped bool) {
 // number reads a number. One that is whole is looked at as its digits, because 4.111e15 and 4111.0 must hide nothing.
 func (w *walk) number(i int, at spot, names *detect.Leaf) int {
 	end := i
-	plain := true
+	plain, scaled := true, false
 	for end < len(w.raw) {
 		c := w.raw[end]
 		if c < '0' || c > '9' {
 			if c != '-' && c != '+' && c != '.' && c != 'e' && c != 'E' {
 				break
 			}
-			plain = plain && end == i
+			plain, scaled = plain && end == i, scaled || c|0x20 == 'e'
 		}
 		end++
 	}
 	names.Text = w.raw[i:end:end]
-	if w.clean(names) {
+	if !scaled && w.clean(names) { // 21e8 is short, and a telephone number
 		return end
 	}
 	p := place{at: span(i, end), in: at.in, key: at.key, index: at.index, form: formNumber}

@@ -80,7 +80,7 @@ func TestNothingIsFoundInCleanLeaves(t *testing.T) {
 	}
 }
 
-// shortLiterals are what an engine looks for, as far as it is short.
+// shortLiterals are what an engine looks for, as far as it is short, in one order.
 func shortLiterals(e *Engine) (words []string) {
 	for _, p := range e.phrases {
 		words = append(words, p.text)
@@ -100,6 +100,7 @@ func shortLiterals(e *Engine) (words []string) {
 			short = append(short, w)
 		}
 	}
+	slices.Sort(short)
 	return short
 }
 
