@@ -81,7 +81,7 @@ func (a *app) own(ctx context.Context, vacate vacate, f func(context.Context, *e
 	if _, err := os.Stat(at.dir); problem != nil && errors.Is(err, os.ErrNotExist) {
 		return problem // nothing was ever in force
 	}
-	if _, err := os.Stat(a.config); errors.Is(err, os.ErrNotExist) && store.Held(at.dir) {
+	if _, err := os.Stat(a.config); problem != nil && errors.Is(err, os.ErrNotExist) && store.Held(at.dir) {
 		return problem // who stands in a wrong directory must not be told to stop that process, nor a daemon make room
 	}
 	e, err := a.openState(ctx, at, log, keepOf(file))
