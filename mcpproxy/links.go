@@ -243,9 +243,15 @@ func (p *Proxy) shared(ctx context.Context, pol *Policy, at place) (upstream.Lin
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.ctx.Err() != nil {
+	switch now := p.policy.Load(); {
+	case p.ctx.Err() != nil:
+		err = errEnded
+	case now.Connections[at.Way] == nil || now.Upstreams[at.Upstream] != server: // the policy has taken it away meanwhile
+		err = upstream.ErrUnavailable
+	}
+	if err != nil {
 		p.spawn(func() { closeLink(p.ctx, link) })
-		return nil, errEnded
+		return nil, err
 	}
 	if s != nil {
 		p.spawn(func() { closeLink(p.ctx, s.link) })

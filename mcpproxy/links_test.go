@@ -90,6 +90,16 @@ func TestAChildThatComesTooLateIsEnded(t *testing.T) {
 		wantNext(t, told, "child started")
 		wantNext(t, told, "child ended")
 	})
+	t.Run("the connection is gone, and the call needs no session", func(t *testing.T) {
+		w, told := startOf(t, func(w *world) { w.proxy.SetPolicy(w.without("r2")) })
+		defer w.close()
+		w.receive()
+		if got := w.agent("alice").post(modernTool("1", "echo", "{}"), modernHead("tools/call", "echo")).last(); !strings.Contains(got, "UPSTREAM_UNAVAILABLE") {
+			t.Errorf("got %s", got)
+		}
+		wantNext(t, told, "child started")
+		wantNext(t, told, "child ended")
+	})
 }
 
 // TestNothingIsStartedWithoutAConnection takes the connection of a process away, and gives it back.
