@@ -102,15 +102,16 @@ func arrive(t *testing.T) *newcomer {
 func (n *newcomer) home() string {
 	n.t.Helper()
 	dir := n.t.TempDir()
-	rc := "prefer-offline=true\nupdate-notifier=false\n"
+	var rc strings.Builder
+	rc.WriteString("prefer-offline=true\nupdate-notifier=false\n")
 	for _, key := range []string{"cache", "registry"} {
 		value, err := exec.Command("npm", "config", "get", key).Output()
 		if err != nil {
 			n.t.Fatalf("npm config get %s: %v", key, err)
 		}
-		rc += key + "=" + string(value)
+		rc.WriteString(key + "=" + string(value))
 	}
-	if err := os.WriteFile(filepath.Join(dir, ".npmrc"), []byte(rc), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, ".npmrc"), []byte(rc.String()), 0o600); err != nil {
 		n.t.Fatal(err)
 	}
 	return dir

@@ -7,10 +7,12 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"net/http"
 	"os"
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/hopgate/hopgate/mcpproxy"
@@ -338,4 +340,32 @@ func TestPanicsOnStdio(t *testing.T) {
 	}
 	p.say(tool("3", "echo", "{}"))
 	p.hear(`"id":3,"result"`)
+}
+
+// TestAServerIsNotDialledForAProcessWithoutAConnection until it has one again: a process stays when its connection goes.
+func TestAServerIsNotDialledForAProcessWithoutAConnection(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		defer w.close()
+		f, net := new(feeder), newPipes()
+		back := &http.Server{Handler: f}
+		defer back.Close()
+		go back.Serve(net)
+		w.servers["up"] = w.upstream(upstream.Config{Name: "up", URL: "http://up.test/sse", SSE: true, Dial: net.dial})
+		p := w.process()
+		defer p.close()
+		p.initialize("2025-11-25")
+		synctest.Wait()
+		w.proxy.SetPolicy(w.without("r2"))
+		time.Sleep(time.Hour)
+		if opened, _ := f.counts(); opened != 1 {
+			t.Errorf("%d streams were opened without a connection", opened-1)
+		}
+		w.proxy.SetPolicy(w.local("r3"))
+		p.say(`{"jsonrpc":"2.0","id":1,"method":"ping"}`)
+		synctest.Wait()
+		if opened, greeted := f.counts(); opened != 2 || greeted != 2 {
+			t.Errorf("with one again: %d streams, %d greetings", opened, greeted)
+		}
+	})
 }
